@@ -1,1 +1,39 @@
-//! 
+//! The contract that crosses Lanner's process boundaries: the alert, the NATS
+//! subjects it travels on, the frames of the sensor's socket, and the records
+//! of what the responder decided.
+//!
+//! ```text
+//! sensor ──frame──▶ forwarder ──subject, headers, JSON──▶ NATS ──▶ responder ──plan, outcome──▶ NATS
+//! Falco  ──JSON───▶    │
+//! ```
+//!
+//! Promises:
+//! - Falco's JSON is read, and what Falco's consumers read is written: the same
+//!   keys with the same meaning, and more beside them.
+//! - Wire types only grow; the golden files under `tests/golden` show each change.
+//! - No text of an alert can add a token, a wildcard or a control byte to a subject.
+//! - Whatever is read is bounded, and nothing read makes this crate panic.
+//!
+//! Not here: sockets, NATS, clocks. The caller passes bytes and times in.
+
+#![warn(missing_docs)]
+#![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod alert;
+mod entity;
+mod falco;
+pub mod frame;
+mod id;
+mod priority;
+mod routing;
+mod subject;
+
+pub use crate::{
+    alert::{ALERT_BYTES_MAX, Alert, AlertError, SCHEMA},
+    entity::Entity,
+    falco::FalcoInput,
+    id::{AlertId, InvalidAlertId},
+    priority::{Priority, UnknownPriority},
+    routing::RoutingTags,
+    subject::{AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_token, slug},
+};

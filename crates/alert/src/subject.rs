@@ -1,0 +1,181 @@
+use std::{fmt, fmt::Write as _, str::FromStr};
+
+use serde::{Deserialize, Deserializer};
+
+use crate::{Alert, Priority, RoutingTags};
+
+/// Most bytes of a slugged token.
+const TOKEN_BYTES_MAX: usize = 64;
+
+/// A NATS subject of ours.
+///
+/// Invariant: every token is non-empty and holds only `[A-Za-z0-9_=-]`, so no
+/// text of an alert leaves its token, subscribes by wildcard or ends the line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject(String);
+
+impl Subject {
+    /// The subject as NATS takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The tokens in front of every subject of one cluster: `lanner` unless configured.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SubjectRoot(String);
+
+/// A subject root that would not keep its place.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "subject root {text:?} is not one to four tokens of letters, digits, _ and -, joined by dots"
+)]
+pub struct InvalidSubjectRoot {
+    text: String,
+}
+
+impl Default for SubjectRoot {
+    fn default() -> Self {
+        Self("lanner".to_owned())
+    }
+}
+
+impl FromStr for SubjectRoot {
+    type Err = InvalidSubjectRoot;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSubjectRoot> {
+        let token = |token: &str| {
+            (1..=TOKEN_BYTES_MAX).contains(&token.len())
+                && token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        };
+        if text.split('.').count() <= 4 && text.split('.').all(token) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(InvalidSubjectRoot { text: text.chars().take(64).collect() })
+    }
+}
+
+impl<'de> Deserialize<'de> for SubjectRoot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl SubjectRoot {
+    /// The root as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `<root>.alerts.<priority>.<tag>.<rule>.<node>`: where an alert is
+    /// published once. The node is last, so that wildcards stay short and
+    /// permissions can pin a node to its own name.
+    pub fn alert(&self, alert: &Alert, routing: &RoutingTags) -> Subject {
+        Subject(format!(
+            "{}.alerts.{}.{}.{}.{}",
+            self.0,
+            alert.priority.as_token(),
+            slug(routing.of(&alert.tags)),
+            slug(&alert.rule),
+            node_token(&alert.node)
+        ))
+    }
+
+    /// `<root>.tags.<tag>.<priority>.<rule>.<node>`: where the copy for one of
+    /// the alert's tags goes.
+    pub fn tag_copy(&self, alert: &Alert, tag: &str) -> Subject {
+        Subject(format!(
+            "{}.tags.{}.{}.{}.{}",
+            self.0,
+            slug(tag),
+            alert.priority.as_token(),
+            slug(&alert.rule),
+            node_token(&alert.node)
+        ))
+    }
+
+    /// `<root>.responses.<status>.<playbook>.<node>`: what the responder did.
+    pub fn response(&self, status: &str, playbook: &str, node: &str) -> Subject {
+        Subject(format!(
+            "{}.responses.{}.{}.{}",
+            self.0,
+            slug(status),
+            slug(playbook),
+            node_token(node)
+        ))
+    }
+
+    /// Takes the subject of an alert apart.
+    ///
+    /// `None` when `subject` is not one that [`SubjectRoot::alert`] gives.
+    pub fn parse_alert<'a>(&self, subject: &'a str) -> Option<AlertSubject<'a>> {
+        let rest = subject.strip_prefix(&self.0)?.strip_prefix(".alerts.")?;
+        let mut tokens = rest.split('.');
+        let parsed = AlertSubject {
+            priority: tokens.next()?.parse().ok()?,
+            tag: tokens.next()?,
+            rule: tokens.next()?,
+            node: tokens.next()?,
+        };
+        tokens.next().is_none().then_some(parsed)
+    }
+}
+
+/// The tokens of an alert's subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlertSubject<'a> {
+    /// The alert's priority.
+    pub priority: Priority,
+    /// Its routing tag, slugged.
+    pub tag: &'a str,
+    /// Its rule, slugged.
+    pub rule: &'a str,
+    /// Its node, as [`node_token`] writes it. The bus lets a node publish only
+    /// under its own name, so this one is proven where the alert's `node` is said.
+    pub node: &'a str,
+}
+
+/// `text` as one token of a subject: lower case, `[^a-z0-9]+` becomes `_`, at
+/// most 64 bytes, `_` when nothing is left.
+///
+/// Different texts may share a token; see [`node_token`] for one that tells apart.
+pub fn slug(text: &str) -> String {
+    let mut token = String::with_capacity(text.len().min(TOKEN_BYTES_MAX));
+    for c in text.chars().flat_map(char::to_lowercase) {
+        if token.len() == TOKEN_BYTES_MAX {
+            break;
+        }
+        match c {
+            'a'..='z' | '0'..='9' => token.push(c),
+            _ if token.ends_with('_') => {}
+            _ => token.push('_'),
+        }
+    }
+    if token.is_empty() { "_".to_owned() } else { token }
+}
+
+/// A node's name as one token: `[A-Za-z0-9-]` stay, a dot becomes `_`, any
+/// other byte (`_` too) `=XX`. Never cut, so that two nodes never share one;
+/// the empty name, which no node has, is a lone `=`.
+pub fn node_token(node: &str) -> String {
+    if node.is_empty() {
+        return "=".to_owned();
+    }
+    let mut token = String::with_capacity(node.len());
+    for byte in node.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' => token.push(char::from(byte)),
+            b'.' => token.push('_'),
+            // Writing to a String cannot fail.
+            _ => drop(write!(token, "={byte:02X}")),
+        }
+    }
+    token
+}
