@@ -139,17 +139,17 @@ impl Connection {
             self.client.publish_with_headers(subject.to_owned(), headers.into_map(), payload);
         match timeout(LIVE_PUBLISH_MAX, publish).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(LiveError::Refused {
-                subject: subject.to_owned(),
-                source: Cause::of(&error),
-            }),
+            Ok(Err(error)) => {
+                Err(LiveError::Refused { subject: subject.to_owned(), source: Cause::of(&error) })
+            }
             Err(_) => Err(LiveError::Busy),
         }
     }
 
     /// Sends what is still queued, for at most `within`.
     pub async fn close(&self, within: Duration) {
-        if self.is_connected() && !matches!(timeout(within, self.client.flush()).await, Ok(Ok(()))) {
+        if self.is_connected() && !matches!(timeout(within, self.client.flush()).await, Ok(Ok(())))
+        {
             info!("the bus did not take everything before the end");
         }
     }

@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn no_two_identities_share_a_name_or_an_inbox() {
-        let nodes = ["a.b", "a_b", "a-b", "a", "A", "lanner", "a.lanner", "responder", "", "=", "*"];
+        let nodes =
+            ["a.b", "a_b", "a-b", "a", "A", "lanner", "a.lanner", "responder", "", "=", "*"];
         let mut all = vec![Identity::Admin, Identity::Responder, Identity::Subscriber];
         all.extend(nodes.map(|node| Identity::Forwarder { node: node.to_owned() }));
 

@@ -127,12 +127,7 @@ impl Layout {
         let root = self.subject_root.as_str();
         let advisories = |kind: &str| format!("$JS.EVENT.ADVISORY.CONSUMER.{kind}.{ALERTS}.>");
         [
-            self.stream(
-                ALERTS,
-                "alerts, each once",
-                vec![format!("{root}.alerts.>")],
-                self.alerts,
-            ),
+            self.stream(ALERTS, "alerts, each once", vec![format!("{root}.alerts.>")], self.alerts),
             self.stream(
                 RESPONSES,
                 "what the responder decided and did",

@@ -114,7 +114,9 @@ impl Publisher {
         let headers = headers.into_map();
 
         let mut wait = RETRY_WAIT_MIN;
-        for attempts in 1.. {
+        let mut attempts: u32 = 0;
+        loop {
+            attempts = attempts.saturating_add(1);
             self.connection.connected().await;
             let mut link = self.connection.generation();
             link.mark_unchanged();
@@ -158,7 +160,6 @@ impl Publisher {
                 }
             }
         }
-        unreachable!("attempts do not end")
     }
 }
 

@@ -100,10 +100,9 @@ impl Connection {
     pub async fn store(&self, bucket: &str) -> Result<Store, StoreError> {
         match self.jetstream.get_key_value(bucket).await {
             Ok(found) => Ok(Store { connection: self.clone(), bucket: found }),
-            Err(error) => Err(StoreError::Missing {
-                bucket: bucket.to_owned(),
-                source: Cause::of(&error),
-            }),
+            Err(error) => {
+                Err(StoreError::Missing { bucket: bucket.to_owned(), source: Cause::of(&error) })
+            }
         }
     }
 }

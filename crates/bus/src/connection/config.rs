@@ -153,8 +153,7 @@ fn is_tls(address: &str) -> Result<bool, InvalidConnection> {
     let Some(host) = host else {
         return Err(InvalidConnection::Address { address: address.to_owned() });
     };
-    let loopback =
-        host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    let loopback = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
     if !tls && !loopback {
         return Err(InvalidConnection::Plain { address: address.to_owned() });
     }
@@ -187,8 +186,11 @@ fn pem<'a>(
     what: &'static str,
 ) -> Result<(&'a Path, String), InvalidConnection> {
     let path = path.ok_or(InvalidConnection::MissingFile { key })?;
-    let text = fs::read_to_string(path)
-        .map_err(|source| InvalidConnection::Unreadable { key, path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path).map_err(|source| InvalidConnection::Unreadable {
+        key,
+        path: path.to_owned(),
+        source,
+    })?;
     let found = text.lines().any(|line| {
         line.strip_prefix("-----BEGIN ")
             .and_then(|line| line.trim_end().strip_suffix("-----"))

@@ -18,6 +18,8 @@ pub(super) struct Links {
     /// Set from the first failure until the next success: one line each.
     failing: Arc<AtomicBool>,
     refused: broadcast::Sender<Arc<str>>,
+    /// Set with the first refusal, which stands for all in the log.
+    told_of_refusal: Arc<AtomicBool>,
 }
 
 /// Up or down, and for how often it was up.
@@ -34,6 +36,7 @@ impl Links {
             state: watch::Sender::new(State::default()),
             failing: Arc::default(),
             refused: broadcast::Sender::new(REFUSALS_MAX),
+            told_of_refusal: Arc::default(),
         }
     }
 
@@ -91,7 +94,11 @@ impl Links {
                 if let Some(subject) = refused_subject(&text) {
                     // Nobody listening is fine: not everything refused is waited for.
                     let _ = self.refused.send(subject.into());
-                    warn!(%subject, "the bus refuses this subject to our certificate");
+                    if self.told_of_refusal.swap(true, Ordering::Relaxed) {
+                        debug!(%subject, "the bus refuses this subject to our certificate");
+                    } else {
+                        warn!(%subject, "the bus refuses this subject to our certificate, and maybe others");
+                    }
                 } else {
                     self.failed("the bus reports an error", &text);
                 }
