@@ -108,6 +108,7 @@ fn permissions(identity: &Identity, root: &SubjectRoot) -> Permissions {
                     format!("$JS.API.STREAM.INFO.KV_{bucket}"),
                     format!("$JS.API.DIRECT.GET.KV_{bucket}.>"),
                     // Listing and watching keys goes by consumers that live as long.
+                    format!("$JS.API.CONSUMER.CREATE.KV_{bucket}"),
                     format!("$JS.API.CONSUMER.CREATE.KV_{bucket}.>"),
                     format!("$JS.API.CONSUMER.DELETE.KV_{bucket}.>"),
                     format!("$JS.FC.KV_{bucket}.>"),

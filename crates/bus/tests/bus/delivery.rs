@@ -106,7 +106,8 @@ async fn a_consumer_outlives_the_server_and_waits_for_its_setup() {
         tokio::join!(alerts.next(), publisher.publish(&first), admin.set_up(bus.layout()))
     };
     let (delivery, stored, setup) = timeout(SOON, both).await.unwrap();
-    (stored.unwrap(), setup.unwrap());
+    stored.unwrap();
+    setup.unwrap();
     delivery.ack().await.unwrap();
 
     bus.server.restart();

@@ -1,5 +1,7 @@
 //! The bus against a real nats-server with mutual TLS.
 
+mod access;
+mod certs;
 mod config;
 mod delivery;
 mod setup;
