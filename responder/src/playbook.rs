@@ -31,10 +31,10 @@ mod verbs;
 mod views;
 mod when;
 
-use self::{language::Language, recorder::Recorder, views::AlertView};
 pub use self::{
     capability::Capability, dedup::Dedup, head::Head, problem::Problem, views::AlertFacts,
 };
+use self::{language::Language, recorder::Recorder, views::AlertView};
 
 /// Largest file that is read as a playbook.
 const FILE_BYTES_MAX: u64 = 256 << 10;
@@ -158,27 +158,27 @@ impl Playbook {
     }
 
     fn parse(language: &Language, file: String, text: &str) -> Result<Self, Vec<Problem>> {
-        let one = |position: Position, message: String| {
-            vec![Problem::new(&file, position, message)]
-        };
-        let ast =
-            language.compile(text).map_err(|error| vec![Problem::of_parse(&file, &error)])?;
+        let one =
+            |position: Position, message: String| vec![Problem::new(&file, position, message)];
+        let ast = language.compile(text).map_err(|error| vec![Problem::of_parse(&file, &error)])?;
         let map = language
             .head(&ast)
             .map_err(|error| vec![Problem::of_run(&file, *error, Position::START)])?
             .ok_or_else(|| one(Position::NONE, "no playbook(#{ ... }) in this file".to_owned()))?;
         let head = Head::parse(map)
             .map_err(|error| one(lint::position_in_head(&ast, &error.path), error.message))?;
-        let problems = lint::check(&file, &ast, &language.functions, &head.needs);
+        let problems = lint::check(&file, text, &ast, &language.functions, &head.needs);
         if !problems.is_empty() {
             return Err(problems);
         }
-        let respond_at = position_of_respond(text);
+        let respond_at = lint::position_of_fn(text, "respond");
         let entry = ast.iter_functions().find(|function| function.name == "respond");
         match entry {
             Some(entry) if entry.params.len() == 1 => {}
             Some(_) => return Err(one(respond_at, "respond takes one argument: alert".to_owned())),
-            None => return Err(one(Position::NONE, "no fn respond(alert) in this file".to_owned())),
+            None => {
+                return Err(one(Position::NONE, "no fn respond(alert) in this file".to_owned()));
+            }
         }
         Ok(Self { version: version_of(text), file, head, ast, respond_at })
     }
@@ -186,15 +186,6 @@ impl Playbook {
 
 fn version_of(text: &str) -> String {
     Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The line of `fn respond`, for errors to which Rhai gives no place.
-fn position_of_respond(text: &str) -> Position {
-    let line = text.lines().position(|line| line.trim_start().starts_with("fn respond"));
-    match line.and_then(|line| u16::try_from(line + 1).ok()) {
-        Some(line) => Position::new(line, 1),
-        None => Position::NONE,
-    }
 }
 
 fn read_bounded(path: &Path) -> std::io::Result<String> {

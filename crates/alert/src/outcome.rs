@@ -75,7 +75,8 @@ pub enum Status {
     Refused,
     /// The playbook itself chose to do nothing.
     Skipped,
-    /// A step went wrong; those before it stay done.
+    /// A step went wrong, and those before it stay done; or the playbook itself
+    /// did, and nothing was done.
     Failed,
     /// A person had it taken back.
     Undone,

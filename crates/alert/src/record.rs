@@ -7,8 +7,8 @@ use crate::{Outcome, PLAN_SCHEMA, Plan};
 
 /// A plan and how far it has come: the value of its key in the plans' bucket.
 ///
-/// Written by compare-and-set only. Whoever writes it takes or renews the
-/// lease; a writer that lost it learns so from the refused write.
+/// Written by compare-and-set only, by who holds the plan's lease. A process
+/// that lost the lease without knowing it learns so from the refused write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanRecord {
     /// Version of this shape; see [`PLAN_SCHEMA`].
@@ -17,10 +17,6 @@ pub struct PlanRecord {
     pub plan: Plan,
     /// The responder process that works on it.
     pub owner: String,
-    /// How often the owner said that it is alive. Only there to make each
-    /// renewal another value.
-    #[serde(default)]
-    pub renewals: u64,
     /// The uid of the alert's pod, once the alert was found to be true: the pod
     /// exists, runs on the alert's node and holds its container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +42,6 @@ impl PlanRecord {
             schema: PLAN_SCHEMA,
             plan,
             owner,
-            renewals: 0,
             pod_uid: None,
             steps,
             outcome: None,

@@ -6,7 +6,7 @@ use lanner_alert::Mode;
 use rhai::{Dynamic, Map};
 
 use super::{capability::Capability, dedup::Dedup, names, when::When};
-use crate::suggest::did_you_mean;
+use crate::suggest::{did_you_mean, nearest};
 
 /// The head of a playbook, checked.
 pub struct Head {
@@ -48,7 +48,10 @@ impl Head {
                 Ok(name)
             })?,
             owner: keys.required("owner", |value| non_empty(text(value)?))?,
-            when: When::parse(keys.section("when")?.ok_or_else(|| missing("when"))?)?,
+            when: match keys.section("when")? {
+                Some(section) => When::parse(section)?,
+                None => return Err(keys.error_here(&missing_text("when"))),
+            },
             needs: keys.required("needs", |value| {
                 texts(value)?.iter().map(|need| Capability::parse(need)).collect()
             })?,
@@ -102,7 +105,7 @@ impl Keys {
     ) -> HeadResult<T> {
         match self.optional(key, read)? {
             Some(value) => Ok(value),
-            None => Err(HeadError { path: self.path.clone(), ..missing(key) }),
+            None => Err(self.typo_of(key).unwrap_or_else(|| self.error_here(&missing_text(key)))),
         }
     }
 
@@ -130,14 +133,20 @@ impl Keys {
         HeadError { path, message }
     }
 
+    /// A key that nobody knows and that was perhaps meant as `key`.
+    fn typo_of(&self, key: &str) -> Option<HeadError> {
+        let typo = self.map.keys().find(|given| nearest(given, &[key]).is_some())?;
+        Some(self.error(typo, format!("unknown key `{typo}`; did you mean `{key}`?")))
+    }
+
     /// An error about the section as a whole.
     pub(super) fn error_here(&self, message: &str) -> HeadError {
         HeadError { path: self.path.clone(), message: message.to_owned() }
     }
 }
 
-fn missing(key: &str) -> HeadError {
-    HeadError { path: Vec::new(), message: format!("`{key}` is missing") }
+fn missing_text(key: &str) -> String {
+    format!("`{key}` is missing")
 }
 
 pub(super) fn text(value: Dynamic) -> Result<String, String> {
@@ -145,8 +154,9 @@ pub(super) fn text(value: Dynamic) -> Result<String, String> {
 }
 
 pub(super) fn texts(value: Dynamic) -> Result<Vec<String>, String> {
-    let array =
-        value.into_typed_array::<Dynamic>().map_err(|kind| format!("expected a list, not {kind}"))?;
+    let array = value
+        .into_typed_array::<Dynamic>()
+        .map_err(|kind| format!("expected a list, not {kind}"))?;
     array.into_iter().map(text).collect()
 }
 

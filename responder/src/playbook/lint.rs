@@ -49,11 +49,12 @@ impl Functions {
 /// All that is wrong with the script, in the order of the text.
 pub(super) fn check(
     file: &str,
+    text: &str,
     ast: &AST,
     functions: &Functions,
     needs: &BTreeSet<Capability>,
 ) -> Vec<Problem> {
-    let mut problems = shadowed(file, ast);
+    let mut problems = shadowed(file, text, ast);
     let alert_name = ast
         .iter_functions()
         .find(|function| function.name == "respond")
@@ -82,16 +83,32 @@ pub(super) fn check(
 }
 
 /// A script's function silently takes the place of ours of the same name.
-fn shadowed(file: &str, ast: &AST) -> Vec<Problem> {
+fn shadowed(file: &str, text: &str, ast: &AST) -> Vec<Problem> {
     let ours = ast.iter_functions().filter(|function| OURS.contains(&function.name));
     ours.map(|function| {
         let message = format!(
             "fn {} would take the place of the playbook language's own `{}`: choose another name",
             function.name, function.name
         );
-        Problem { file: file.to_owned(), at: None, message }
+        Problem::new(file, position_of_fn(text, function.name), message)
     })
     .collect()
+}
+
+/// Where `fn name` stands. Rhai keeps no place of a function: the text is searched.
+pub(super) fn position_of_fn(text: &str, name: &str) -> Position {
+    for (line, text) in (1..=u16::MAX).zip(text.lines()) {
+        let indent = text.len() - text.trim_start().len();
+        let defines = text.trim_start().strip_prefix("private ").unwrap_or(text.trim_start());
+        let found = defines
+            .strip_prefix("fn ")
+            .and_then(|rest| rest.trim_start().strip_prefix(name))
+            .is_some_and(|rest| rest.trim_start().starts_with('('));
+        if found {
+            return Position::new(line, u16::try_from(indent + 1).unwrap_or(1));
+        }
+    }
+    Position::NONE
 }
 
 type Found = Option<(Position, String)>;
@@ -117,7 +134,7 @@ fn check_call(
     };
     if !arities.contains(&arity) {
         let takes = arities.iter().map(usize::to_string).collect::<Vec<_>>().join(" or ");
-        return Some((position, format!("`{name}` takes {takes} arguments, not {arity}")));
+        return Some((position, format!("`{name}` takes {takes} argument(s), not {arity}")));
     }
     let wanted = Capability::of_verb(name);
     let first = wanted.first()?;

@@ -123,11 +123,14 @@ fn register_isolate(engine: &mut Engine) {
                     *allow_dns = true;
                     Ok(())
                 }
-                other => Err(format!("`allow_dns` belongs to `isolate`, not to `{}`", other.verb())),
+                other => {
+                    Err(format!("`allow_dns` belongs to `isolate`, not to `{}`", other.verb()))
+                }
             })
         })
         .register_fn("allow_namespaces", |step: StepHandle, namespaces: Array| {
-            let names = namespaces.into_iter().map(namespace_name).collect::<Result<Vec<_>, _>>()?;
+            let names =
+                namespaces.into_iter().map(namespace_name).collect::<Result<Vec<_>, _>>()?;
             step.set(|step| match (&mut step.action, &step.target) {
                 (Action::Isolate { allow_namespaces, .. }, Some(Target::Namespace { .. })) => {
                     *allow_namespaces = names;
@@ -166,8 +169,9 @@ fn checked_labels(labels: Map) -> Result<BTreeMap<String, String>, String> {
     labels
         .into_iter()
         .map(|(key, value)| {
-            let value =
-                value.into_string().map_err(|kind| format!("label `{key}` is {kind}, not a text"))?;
+            let value = value
+                .into_string()
+                .map_err(|kind| format!("label `{key}` is {kind}, not a text"))?;
             names::check_label(&key, &value)?;
             Ok((key.to_string(), value))
         })
@@ -212,9 +216,7 @@ fn register_reads(engine: &mut Engine) {
                 None => Err("namespace(...): the alert is about no pod".into()),
             }
         })
-        .register_fn("namespace", |name: Dynamic| {
-            wrong_target("namespace", "a name", &name)
-        })
+        .register_fn("namespace", |name: Dynamic| wrong_target("namespace", "a name", &name))
         .register_fn("param", |context: NativeCallContext, name: ImmutableString| {
             let value = Recorder::of(&context)?.lock().param(&name);
             value.map_err(Box::<EvalAltResult>::from)

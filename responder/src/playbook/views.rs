@@ -14,8 +14,18 @@ use crate::suggest::did_you_mean;
 
 /// The properties of `alert`.
 pub(super) const ALERT_PROPERTIES: [&str; 12] = [
-    "id", "rule", "priority", "source", "tags", "time", "node", "cluster", "output", "pod",
-    "container", "process",
+    "id",
+    "rule",
+    "priority",
+    "source",
+    "tags",
+    "time",
+    "node",
+    "cluster",
+    "output",
+    "pod",
+    "container",
+    "process",
 ];
 
 /// An alert with its fields as conditions and playbooks read them.
