@@ -1,5 +1,7 @@
 //! Automation of this repository: `cargo xtask help`.
 
+mod cluster;
+mod oci;
 mod run;
 mod tools;
 
@@ -19,11 +21,17 @@ struct Arguments {
 enum Command {
     /// Get the programs that building and testing need
     Tools(tools::Arguments),
+    /// A real cluster of one node on this machine
+    Cluster(cluster::Arguments),
+    #[command(hide = true)]
+    ClusterSupervisor(cluster::SupervisorArguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Tools(arguments) => tools::main(&arguments),
+        Command::Cluster(arguments) => cluster::main(&arguments),
+        Command::ClusterSupervisor(arguments) => cluster::supervise(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
