@@ -24,6 +24,8 @@ mod priority;
 mod recorded;
 mod rules;
 mod suggest;
+mod syntax;
+mod traced;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use event::{Event, Value};
