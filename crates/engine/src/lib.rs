@@ -18,11 +18,16 @@
 
 mod diagnostic;
 mod event;
+mod event_names;
+mod event_types;
 mod field;
 mod filter;
+mod output;
+mod predicate;
 mod priority;
 mod recorded;
 mod rules;
+mod sources;
 mod suggest;
 mod syntax;
 mod traced;
