@@ -31,6 +31,7 @@ mod sources;
 mod suggest;
 mod syntax;
 mod traced;
+mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use event::{Event, Value};

@@ -8,7 +8,7 @@ mod network;
 
 use std::collections::HashSet;
 
-pub(crate) use compile::{CompileError, Misuse, compile, extract_of};
+pub(crate) use compile::{compile, extract_of};
 use constant::{Constant, values_hold};
 pub(crate) use extract::{Extract, read_field};
 

@@ -7,14 +7,13 @@ mod printer;
 
 pub(crate) use parser::{SyntaxError, parse};
 
-/// Bytes of one condition text.
+/// Where something begins in one condition text.
 ///
 /// A rule's tree is put together from the texts of its macros, so a span names its text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Span {
     pub(crate) text: usize,
     pub(crate) start: usize,
-    pub(crate) end: usize,
 }
 
 /// Where a node stands does not make it another node.

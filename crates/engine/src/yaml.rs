@@ -21,11 +21,7 @@ pub(crate) struct Node {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
-    /// A text, and whether it was written in quotes.
-    Scalar {
-        text: TracedText,
-        quoted: bool,
-    },
+    Scalar(TracedText),
     Null,
     Sequence(Vec<Node>),
     Mapping(Vec<(Node, Node)>),
@@ -42,7 +38,7 @@ impl Node {
     /// The text of a scalar.
     pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.content {
-            Content::Scalar { text, .. } => Some(text.as_str()),
+            Content::Scalar(text) => Some(text.as_str()),
             _ => None,
         }
     }
@@ -50,7 +46,7 @@ impl Node {
     /// What the node is, for messages.
     pub(crate) fn describe(&self) -> &'static str {
         match self.content {
-            Content::Scalar { .. } => "a text",
+            Content::Scalar(_) => "a text",
             Content::Null => "nothing",
             Content::Sequence(_) => "a sequence",
             Content::Mapping(_) => "a mapping",
@@ -106,8 +102,7 @@ impl Builder<'_> {
                 let content = if plain && matches!(text.as_ref(), "" | "~" | "null") {
                     Content::Null
                 } else {
-                    let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
-                    Content::Scalar { text: TracedText::scalar(&text, source, place), quoted }
+                    Content::Scalar(TracedText::scalar(&text, source, place))
                 };
                 self.add(Node { place, content }, anchor, 1)
             }
@@ -157,7 +152,7 @@ impl Builder<'_> {
             (Content::Mapping(entries), Some(key)) => entries.push((key, node)),
             (Content::Mapping(_), None) => open.key = Some(node),
             (Content::Sequence(items), _) => items.push(node),
-            (Content::Scalar { .. } | Content::Null, _) => {}
+            (Content::Scalar(_) | Content::Null, _) => {}
         }
         Ok(())
     }
@@ -178,8 +173,11 @@ mod tests {
         let Content::Sequence(values) = &entries[0].1.content else { panic!("no items") };
         let values: Vec<_> = values.iter().filter_map(super::Node::as_str).collect();
         assert_eq!(values, ["25", "yes", "a"]);
-        let Content::Scalar { text: condition, .. } = &entries[1].1.content else { panic!() };
-        assert_eq!(condition.place(condition.as_str().find('y').unwrap()).offset, 56);
+        let Content::Scalar(condition) = &entries[1].1.content else { panic!() };
+        assert_eq!(
+            condition.place(condition.as_str().find('y').unwrap()).offset,
+            text.rfind('y').unwrap()
+        );
     }
 
     #[test]

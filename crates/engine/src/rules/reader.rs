@@ -37,8 +37,10 @@ impl Entry {
     pub(super) fn text(&self, key: &str) -> Result<Option<&TracedText>, (String, Place)> {
         match self.get(key) {
             None => Ok(None),
-            Some(Node { content: Content::Scalar { text, .. }, .. }) => Ok(Some(text)),
-            Some(node) => Err((format!("'{key}' must be a text, not {}", node.describe()), node.place)),
+            Some(Node { content: Content::Scalar(text), .. }) => Ok(Some(text)),
+            Some(node) => {
+                Err((format!("'{key}' must be a text, not {}", node.describe()), node.place))
+            }
         }
     }
 
@@ -118,7 +120,8 @@ impl Reader<'_> {
     fn item(&mut self, node: Node) -> Option<Item> {
         let place = node.place;
         let Content::Mapping(entries) = node.content else {
-            let message = "Unexpected element type. Each element should be a yaml associative array.";
+            let message =
+                "Unexpected element type. Each element should be a yaml associative array.";
             self.tell(Code::YamlValidate, message.to_owned(), place);
             return None;
         };
@@ -139,7 +142,8 @@ impl Reader<'_> {
             return Some(Item::PluginVersions);
         }
         let kinds = [("list", LIST_KEYS), ("macro", MACRO_KEYS), ("rule", RULE_KEYS)];
-        let Some((kind, known)) = kinds.into_iter().find(|(kind, _)| keys.contains_key(*kind)) else {
+        let Some((kind, known)) = kinds.into_iter().find(|(kind, _)| keys.contains_key(*kind))
+        else {
             self.tell(Code::UnknownItem, "Unknown top level item".to_owned(), place);
             return None;
         };

@@ -359,7 +359,7 @@ impl<'a> Parser<'a> {
     }
 
     fn span(&self, start: usize) -> Span {
-        Span { text: self.text, start, end: self.cursor.offset() }
+        Span { text: self.text, start }
     }
 
     fn error(&self, message: impl Into<String>) -> SyntaxError {
