@@ -104,9 +104,9 @@ impl Test {
             Right::Constants(quantifier, constants) => {
                 let fitting = |constant: &Constant| constant.holds(self.operator, value);
                 match quantifier {
-                    Quantifier::AnyOf => constants.iter().any(fitting),
-                    Quantifier::AllOf => constants.iter().all(fitting),
-                    Quantifier::OneOf => {
+                    Quantifier::Any => constants.iter().any(fitting),
+                    Quantifier::All => constants.iter().all(fitting),
+                    Quantifier::One => {
                         constants.iter().filter(|constant| fitting(constant)).count() == 1
                     }
                 }

@@ -174,10 +174,10 @@ fn constants(
             misuses.extend(misuse(check.operator, literal));
         }
     }
-    let quantifier = check.quantifier.unwrap_or(Quantifier::AnyOf);
+    let quantifier = check.quantifier.unwrap_or(Quantifier::Any);
     let same = matches!(check.operator, Operator::Equal | Operator::In | Operator::Intersects);
     let text = class(left.kind()) == 0;
-    if same && text && quantifier == Quantifier::AnyOf && literals.len() > 1 {
+    if same && text && quantifier == Quantifier::Any && literals.len() > 1 {
         return Ok(Right::Texts(literals.iter().map(|literal| literal.value.clone()).collect()));
     }
     let constants = literals.iter().map(|literal| {

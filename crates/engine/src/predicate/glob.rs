@@ -156,19 +156,7 @@ mod tests {
     #[test]
     fn a_hostile_pattern_ends() {
         let glob = Glob::new("*a".repeat(50).as_bytes(), false);
-        assert!(
-            !glob.matches(
-                "a".repeat(5000)
-                    .as_bytes()
-                    .strip_suffix(b"a")
-                    .unwrap()
-                    .repeat(1)
-                    .iter()
-                    .chain(b"b")
-                    .copied()
-                    .collect::<Vec<_>>()
-                    .as_slice()
-            )
-        );
+        let value = format!("{}b", "a".repeat(5000));
+        assert!(!glob.matches(value.as_bytes()));
     }
 }

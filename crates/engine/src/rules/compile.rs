@@ -8,7 +8,7 @@ use super::{
     macros::Macros,
 };
 use crate::{
-    diagnostic::{Code, Diagnostic},
+    diagnostic::{Code, Context, Diagnostic},
     event_types::EventTypes,
     output::Format,
     predicate,
@@ -35,7 +35,7 @@ pub(super) fn compile(
     let mut compiler = Compiler { lists, macros, sources, diagnostics };
     for (name, definition) in &definitions.macros {
         let mut condition = definition.condition.clone();
-        let context = [format!("macro '{name}'")];
+        let context = [context("macro", name)];
         let parsed = match compiler.lists.expand(&mut condition) {
             Ok(()) => compiler
                 .sources
@@ -92,7 +92,7 @@ impl Problem {
 
 impl Compiler<'_> {
     fn rule(&mut self, name: &str, definition: &RuleDefinition) -> Option<Rule> {
-        let context = [format!("rule '{name}'")];
+        let context = [context("rule", name)];
         if !SOURCES.contains(&definition.source.as_str()) {
             let message = format!("Unknown source {}, skipping", definition.source);
             self.tell(Code::UnknownSource, message, definition.place, None, &context);
@@ -113,7 +113,7 @@ impl Compiler<'_> {
         &mut self,
         name: &str,
         definition: &RuleDefinition,
-        context: &[String],
+        context: &[Context],
     ) -> Result<Rule, Problem> {
         for exception in definition.exceptions.iter().filter(|exception| exception.is_empty()) {
             let message = format!("Exception '{}' has no values", exception.name);
@@ -181,12 +181,12 @@ impl Compiler<'_> {
         for name in lists {
             let Some(list) = definitions.lists.get(&name) else { continue };
             let message = "List not referred to by any other rule/macro/list".to_owned();
-            self.tell(Code::UnusedList, message, list.place, None, &[format!("list '{name}'")]);
+            self.tell(Code::UnusedList, message, list.place, None, &[context("list", &name)]);
         }
         for (name, definition) in &definitions.macros {
             if !self.macros.is_used(name) {
                 let message = "Macro not referred to by any other rule/macro".to_owned();
-                let context = [format!("macro '{name}'")];
+                let context = [context("macro", name)];
                 self.tell(Code::UnusedMacro, message, definition.place, None, &context);
             }
         }
@@ -198,11 +198,15 @@ impl Compiler<'_> {
         message: String,
         place: Place,
         suggestion: Option<String>,
-        context: &[String],
+        context: &[Context],
     ) {
         let mut diagnostic = self.sources.diagnostic(code, message, place);
         diagnostic.suggestion = suggestion;
         diagnostic.context.extend_from_slice(context);
         self.diagnostics.push(diagnostic);
     }
+}
+
+fn context(item_type: &'static str, name: &str) -> Context {
+    Context { item_type, item_name: name.to_owned() }
 }

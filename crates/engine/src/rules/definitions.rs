@@ -8,7 +8,7 @@ pub(super) use rule::RuleDefinition;
 
 use super::reader::{Entry, Item};
 use crate::{
-    diagnostic::{Code, Diagnostic},
+    diagnostic::{Code, Context, Diagnostic},
     sources::Sources,
     traced::{Place, TracedText},
     yaml::{Content, Node},
@@ -62,7 +62,7 @@ impl Definitions {
     ) {
         for item in items {
             let mut remarks = Remarks::new();
-            let (context, taken) = match item {
+            let (item_type, item_name, taken) = match item {
                 Item::EngineVersion { version } => {
                     if let Err((message, place)) = check_engine_version(&version) {
                         diagnostics.push(sources.diagnostic(Code::YamlValidate, message, place));
@@ -72,13 +72,13 @@ impl Definitions {
                 }
                 Item::PluginVersions => continue,
                 Item::List(entry) => {
-                    (format!("list '{}'", entry.name), self.take_list(&entry, &mut remarks))
+                    ("list", entry.name.clone(), self.take_list(&entry, &mut remarks))
                 }
                 Item::Macro(entry) => {
-                    (format!("macro '{}'", entry.name), self.take_macro(&entry, &mut remarks))
+                    ("macro", entry.name.clone(), self.take_macro(&entry, &mut remarks))
                 }
                 Item::Rule(entry) => {
-                    (format!("rule '{}'", entry.name), self.take_rule(&entry, &mut remarks))
+                    ("rule", entry.name.clone(), self.take_rule(&entry, &mut remarks))
                 }
             };
             if let Err((message, place)) = taken {
@@ -86,7 +86,7 @@ impl Definitions {
             }
             diagnostics.extend(remarks.into_iter().map(|(code, message, place)| {
                 let mut diagnostic = sources.diagnostic(code, message, place);
-                diagnostic.context.push(context.clone());
+                diagnostic.context.push(Context { item_type, item_name: item_name.clone() });
                 diagnostic
             }));
         }

@@ -195,7 +195,7 @@ fn is_operator(text: &str) -> bool {
 }
 
 fn is_quantifier(text: &str) -> bool {
-    Quantifier::ALL.iter().any(|quantifier| quantifier.as_str() == text)
+    Quantifier::EACH.iter().any(|quantifier| quantifier.as_str() == text)
 }
 
 fn takes_a_list(operator: &str) -> bool {
