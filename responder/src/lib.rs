@@ -7,6 +7,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod action;
 pub mod cases;
 pub mod explain;
 pub mod guard;
