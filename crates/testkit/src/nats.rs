@@ -41,9 +41,10 @@ impl NatsServer {
 
     /// Starts a server with this configuration file.
     ///
-    /// Address, port and JetStream's folder are given on the command line and
-    /// win over the file, so the text need not know them. The rest of the
-    /// text's paths (certificates) are the caller's.
+    /// Address and port are given on the command line and win over the file, so
+    /// the text need not know them. So is JetStream's folder, unless the text
+    /// names a `store_dir`: the server takes only one. The rest of the text's
+    /// paths (certificates) are the caller's.
     ///
     /// # Panics
     /// When it does not answer within twenty seconds; the message holds its log.
@@ -124,12 +125,19 @@ impl NatsServer {
 
 fn spawn(dir: &Path, config: Option<&Path>, port: &str) -> Process {
     let mut args = vec!["--addr".into(), "127.0.0.1".into(), "--port".into(), port.into()];
-    args.extend(["--jetstream".into(), "--store_dir".into(), dir.join("store").into_os_string()]);
+    if !config.is_some_and(names_a_store) {
+        args.extend(["--jetstream".into(), "--store_dir".into()]);
+        args.push(dir.join("store").into_os_string());
+    }
     args.extend(["--ports_file_dir".into(), dir.as_os_str().to_owned()]);
     if let Some(config) = config {
         args.extend(["--config".into(), config.as_os_str().to_owned()]);
     }
     Process::spawn(&Program::NatsServer.path(), args, &dir.join("log"))
+}
+
+fn names_a_store(config: &Path) -> bool {
+    fs::read_to_string(config).is_ok_and(|text| text.contains("store_dir"))
 }
 
 /// Finds the clients' port in the server's `*.ports` file, if it is there yet:

@@ -1,6 +1,7 @@
+// etcd for Lanner's tests, pinned and verified by go.sum.
 module lanner.dev/tools/etcd
 
-go 1.26.0
+go 1.24.0
 
 require go.etcd.io/etcd/server/v3 v3.6.6
 
