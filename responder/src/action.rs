@@ -120,7 +120,9 @@ impl Cluster {
         let Some(target) = &step.target else { return Ok(None) };
         self.check_protection(warrant, target).await?;
         match (&step.action, target) {
-            (Action::Label { labels }, _) => self.prepare_label(target, labels).await.map(Some),
+            (Action::Label { labels }, _) => {
+                self.prepare_label(warrant, target, labels).await.map(Some)
+            }
             (Action::Isolate { allow_dns, .. }, Target::Pod { namespace, name, .. }) => {
                 self.prepare_isolate_pod(warrant, namespace, name, *allow_dns).await.map(Some)
             }

@@ -1,3 +1,4 @@
+use lanner_alert::Place;
 use lanner_service::Chain;
 
 /// Why a request to the cluster did not do what it should.
@@ -16,6 +17,19 @@ pub enum ActError {
     /// No answer, or one that asks to come again. It may have happened.
     #[error("{0}")]
     Unreachable(String),
+}
+
+impl ActError {
+    /// Says which line of the playbook asked for it.
+    pub fn at(self, place: &Place) -> Self {
+        let told = |reason: String| format!("{place}: {reason}");
+        match self {
+            Self::Refused(reason) => Self::Refused(told(reason)),
+            Self::NotYet(reason) => Self::NotYet(told(reason)),
+            Self::Failed(reason) => Self::Failed(told(reason)),
+            Self::Unreachable(reason) => Self::Unreachable(told(reason)),
+        }
+    }
 }
 
 /// What the API server's error means for what we tried.

@@ -16,10 +16,11 @@ type Change = BTreeMap<String, Option<String>>;
 impl Cluster {
     pub(super) async fn prepare_label(
         &self,
+        warrant: Warrant<'_>,
         target: &Target,
         labels: &BTreeMap<String, String>,
     ) -> Result<Undo, ActError> {
-        let now = self.meta(target).await?.labels.unwrap_or_default();
+        let now = self.meta(warrant, target).await?.labels.unwrap_or_default();
         let before = labels.keys().map(|key| (key.clone(), now.get(key).cloned())).collect();
         Ok(Undo::Labels { before })
     }
@@ -32,8 +33,8 @@ impl Cluster {
         dry_run: bool,
     ) -> Result<(), ActError> {
         let change = labels.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-        let meta = self.meta(target).await?;
-        self.change_labels(warrant, target, &meta, change, dry_run).await
+        let meta = self.meta(warrant, target).await?;
+        self.change_labels(target, &meta, change, dry_run).await
     }
 
     /// Gives the labels their old values, but for those that somebody else has
@@ -45,7 +46,7 @@ impl Cluster {
         before: &Change,
         ours: &BTreeMap<String, String>,
     ) -> Result<Option<String>, ActError> {
-        let meta = match self.meta(target).await {
+        let meta = match self.meta(warrant, target).await {
             Ok(meta) => meta,
             Err(ActError::Refused(_)) => return Ok(Some(format!("{target} is gone"))),
             Err(error) => return Err(error),
@@ -54,7 +55,7 @@ impl Cluster {
         let (still_ours, changed): (Change, Change) =
             before.clone().into_iter().partition(|(key, _)| now.get(key) == ours.get(key));
         if !still_ours.is_empty() {
-            self.change_labels(warrant, target, &meta, still_ours, false).await?;
+            self.change_labels(target, &meta, still_ours, false).await?;
         }
         let left: Vec<&str> = changed
             .iter()
@@ -66,21 +67,15 @@ impl Cluster {
 
     async fn change_labels(
         &self,
-        warrant: Warrant<'_>,
         target: &Target,
         meta: &ObjectMeta,
         labels: Change,
         dry_run: bool,
     ) -> Result<(), ActError> {
-        // The pod must be the one that was checked; a namespace only the one just read.
-        let uid = match target {
-            Target::Pod { .. } => Some(warrant.pod_uid),
-            Target::Namespace { .. } => meta.uid.as_deref(),
-        };
         // With the uid and the version, the server refuses another object of
         // that name, and one that was changed since it was read.
         let patch = json!({
-            "metadata": { "uid": uid, "resourceVersion": meta.resource_version, "labels": labels },
+            "metadata": { "uid": meta.uid, "resourceVersion": meta.resource_version, "labels": labels },
         });
         match target {
             Target::Pod { namespace, name, .. } => {
@@ -93,7 +88,8 @@ impl Cluster {
         .map_err(|error| failure(&format!("label {target}"), error))
     }
 
-    async fn meta(&self, target: &Target) -> Result<ObjectMeta, ActError> {
+    /// The target as it is now, if a pod is still the one that the evidence was about.
+    async fn meta(&self, warrant: Warrant<'_>, target: &Target) -> Result<ObjectMeta, ActError> {
         let found = match target {
             Target::Pod { namespace, name, .. } => self
                 .pods(namespace)
@@ -107,7 +103,19 @@ impl Cluster {
                 .map(|found| found.map(|partial| partial.metadata)),
         };
         let found = found.map_err(|error| failure(&format!("get {target}"), error))?;
-        found.ok_or_else(|| ActError::Refused(format!("{target} does not exist")))
+        match found {
+            None => Err(ActError::Refused(format!("{target} does not exist"))),
+            Some(meta)
+                if matches!(target, Target::Pod { .. })
+                    && meta.uid.as_deref() != Some(warrant.pod_uid) =>
+            {
+                Err(ActError::Refused(format!(
+                    "{target} is another one now, without the uid {}",
+                    warrant.pod_uid
+                )))
+            }
+            Some(meta) => Ok(meta),
+        }
     }
 }
 
