@@ -62,7 +62,7 @@ static __always_inline void fill_peer_from_argument(struct connect_facts *facts,
 		__builtin_memcpy(facts->remote, peer.v6, 16);
 }
 
-static __always_inline void report_connect(s32 fd, u64 address, u64 address_len, s64 result)
+__noinline int report_connect(s32 fd, u64 address, u64 address_len, s64 result)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct scratch *scratch = scratch_get();
@@ -72,7 +72,7 @@ static __always_inline void report_connect(s32 fd, u64 address, u64 address_len,
 	u32 at = sizeof(*head) + sizeof(*facts);
 
 	if (!scratch)
-		return;
+		return 0;
 	head = (void *)scratch->data;
 	facts = (void *)(scratch->data + sizeof(*head));
 	fill_head(head, task, EVENT_CONNECT, 0);
@@ -90,4 +90,5 @@ static __always_inline void report_connect(s32 fd, u64 address, u64 address_len,
 		at += facts->unix_len;
 	}
 	submit(scratch, at);
+	return 0;
 }

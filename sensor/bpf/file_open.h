@@ -41,7 +41,7 @@ static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
  * Reads the file behind the new descriptor, so that neither a symbolic link nor
  * a path changed in memory after the call can hide what was opened.
  */
-static __always_inline u32 append_opened(struct scratch *scratch, u32 at, struct task_struct *task,
+static __always_inline u32 append_opened(u32 at, struct task_struct *task,
 					 struct open_request *request, struct open_facts *facts)
 {
 	struct file *file = file_of(task, request->result);
@@ -58,23 +58,23 @@ static __always_inline u32 append_opened(struct scratch *scratch, u32 at, struct
 	facts->inode_mode = BPF_CORE_READ(inode, i_mode);
 	if (BPF_CORE_READ(file, f_mode) & FMODE_CREATED)
 		facts->bits |= OPEN_CREATED;
-	return append_path(scratch, at, task, &file->f_path);
+	return append_path(at, (u64)task, (u64)&file->f_path);
 }
 
-static __always_inline u32 append_base(struct scratch *scratch, u32 at, struct task_struct *task,
-				       s32 dirfd)
+static __always_inline u32 append_base(u32 at, struct task_struct *task, s32 dirfd)
 {
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
 	struct file *directory;
 
 	if (dirfd == AT_FDCWD)
-		return append_path(scratch, at, task, &BPF_CORE_READ(task, fs)->pwd);
+		return append_path(at, (u64)task, (u64)&fs->pwd);
 	directory = file_of(task, dirfd);
 	if (!directory)
 		return 0;
-	return append_path(scratch, at, task, &directory->f_path);
+	return append_path(at, (u64)task, (u64)&directory->f_path);
 }
 
-static __always_inline int report_open(struct open_request *request)
+__noinline int report_open(struct open_request *request)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct scratch *scratch = scratch_get();
@@ -98,11 +98,11 @@ static __always_inline int report_open(struct open_request *request)
 	facts->raw_len = append_user_string(scratch, at, request->path);
 	at += facts->raw_len;
 	if (request->result >= 0) {
-		facts->resolved_len = append_opened(scratch, at, task, request, facts);
+		facts->resolved_len = append_opened(at, task, request, facts);
 		at += facts->resolved_len;
 	}
 	if (first != '/') {
-		facts->base_len = append_base(scratch, at, task, request->dirfd);
+		facts->base_len = append_base(at, task, request->dirfd);
 		at += facts->base_len;
 	}
 	submit(scratch, at);

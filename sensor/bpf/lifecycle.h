@@ -38,8 +38,9 @@ static __always_inline void fill_inode_times(struct exec_facts *facts, struct in
  * the upper layer's dentry directly behind it. It is NULL for a file that is
  * still the image's own.
  */
-static __always_inline u32 overlay_layer(struct inode *inode)
+__noinline u32 overlay_layer(u64 inode_address)
 {
+	struct inode *inode = (void *)inode_address;
 	struct dentry *upper = NULL;
 
 	if (BPF_CORE_READ(inode, i_sb, s_magic) != OVERLAYFS_MAGIC)
@@ -59,7 +60,7 @@ static __always_inline void fill_exe(struct exec_facts *facts, struct file *exe)
 	facts->exe_mode = BPF_CORE_READ(inode, i_mode);
 	facts->exe_uid = BPF_CORE_READ(inode, i_uid.val);
 	facts->exe_gid = BPF_CORE_READ(inode, i_gid.val);
-	facts->exe_bits = overlay_layer(inode);
+	facts->exe_bits = overlay_layer((u64)inode);
 	if (BPF_CORE_READ(inode, i_sb, s_flags) & SB_RDONLY)
 		facts->exe_bits |= EXE_READ_ONLY;
 	fill_inode_times(facts, inode);
@@ -67,13 +68,15 @@ static __always_inline void fill_exe(struct exec_facts *facts, struct file *exe)
 
 /* The new image is in place: nothing of what is read here can be raced by the old one. */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+int BPF_PROG(on_exec)
 {
+	struct task_struct *task = (void *)bpf_get_current_task();
 	struct scratch *scratch = scratch_get();
 	struct event_head *head;
 	struct exec_facts *facts;
 	struct cgroup *cgroup;
 	struct mm_struct *mm;
+	struct fs_struct *fs;
 	struct file *exe;
 	u64 from, to;
 	u32 at = sizeof(*head) + sizeof(*facts);
@@ -90,12 +93,13 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	exe = BPF_CORE_READ(mm, exe_file);
 	if (exe) {
 		fill_exe(facts, exe);
-		facts->exe_len = append_path(scratch, at, task, &exe->f_path);
+		facts->exe_len = append_path(at, (u64)task, (u64)&exe->f_path);
 		at += facts->exe_len;
 	}
-	facts->cwd_len = append_path(scratch, at, task, &BPF_CORE_READ(task, fs)->pwd);
+	fs = BPF_CORE_READ(task, fs);
+	facts->cwd_len = append_path(at, (u64)task, (u64)&fs->pwd);
 	at += facts->cwd_len;
-	facts->cgroup_len = append_cgroup_path(scratch, at, cgroup);
+	facts->cgroup_len = append_cgroup_path(at, (u64)cgroup);
 	at += facts->cgroup_len;
 
 	from = BPF_CORE_READ(mm, arg_start);
@@ -115,13 +119,16 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 }
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 {
+	struct task_struct *child;
 	struct scratch *scratch;
 	struct event_head *head;
 
-	if (child->pid != child->tgid)
+	if (trusted->pid != trusted->tgid)
 		return 0; /* a thread */
+	/* A plain number, as global functions take it. */
+	bpf_probe_read_kernel(&child, sizeof(child), &ctx[1]);
 	scratch = scratch_get();
 	if (!scratch)
 		return 0;
@@ -133,8 +140,9 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 }
 
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *task)
+int BPF_PROG(on_exit)
 {
+	struct task_struct *task = (void *)bpf_get_current_task();
 	struct scratch *scratch;
 	struct event_head *head;
 	struct exit_facts *facts;

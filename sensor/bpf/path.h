@@ -70,10 +70,18 @@ static long path_step(u32 step, struct path_walk *walk)
 	return 0;
 }
 
-/* Appends the path section of `path` as `task` sees it; returns its length. */
-static __always_inline u32 append_path(struct scratch *scratch, u32 at, struct task_struct *task,
-				       struct path *path)
+/*
+ * Appends the path section of `path` as `task` sees it; returns its length.
+ *
+ * Not static, as some others here: the verifier checks a global function once
+ * and by itself. Inlined, its states multiply with those of every caller. What
+ * such a function takes and gives are plain numbers, so bounds are set again.
+ */
+__noinline u32 append_path(u32 at, u64 task_address, u64 path_address)
 {
+	struct task_struct *task = (void *)task_address;
+	struct path *path = (void *)path_address;
+	struct scratch *scratch = scratch_get();
 	struct vfsmount *vfsmount = BPF_CORE_READ(path, mnt);
 	struct path_walk walk = {
 		.dentry = BPF_CORE_READ(path, dentry),
@@ -85,7 +93,7 @@ static __always_inline u32 append_path(struct scratch *scratch, u32 at, struct t
 		.status = PATH_CUT,
 	};
 
-	if (!vfsmount || !walk.dentry)
+	if (!scratch || !vfsmount || !walk.dentry)
 		return 0;
 	bpf_loop(PATH_STEPS_MAX, path_step, &walk, 0);
 	at &= BUILD_MASK;
@@ -113,21 +121,23 @@ static __always_inline struct kernfs_node *node_parent(struct kernfs_node *node)
 
 static long cgroup_step(u32 step, struct cgroup_walk *walk)
 {
-	struct kernfs_node *parent = node_parent(walk->node);
+	struct kernfs_node *node = walk->node;
+	struct kernfs_node *parent = node_parent(node);
 
 	if (!parent) {
 		walk->status = PATH_ROOTED;
 		return 1;
 	}
-	if (!append_name(&walk->at, walk->end, BPF_CORE_READ(walk->node, name)))
+	if (!append_name(&walk->at, walk->end, BPF_CORE_READ(node, name)))
 		return 1;
 	walk->node = parent;
 	return 0;
 }
 
-static __always_inline u32 append_cgroup_path(struct scratch *scratch, u32 at,
-					      struct cgroup *cgroup)
+__noinline u32 append_cgroup_path(u32 at, u64 cgroup_address)
 {
+	struct cgroup *cgroup = (void *)cgroup_address;
+	struct scratch *scratch = scratch_get();
 	struct cgroup_walk walk = {
 		.node = BPF_CORE_READ(cgroup, kn),
 		.at = at + 1,
@@ -135,7 +145,7 @@ static __always_inline u32 append_cgroup_path(struct scratch *scratch, u32 at,
 		.status = PATH_CUT,
 	};
 
-	if (!walk.node)
+	if (!scratch || !walk.node)
 		return 0;
 	bpf_loop(CGROUP_STEPS_MAX, cgroup_step, &walk, 0);
 	at &= BUILD_MASK;

@@ -24,8 +24,9 @@ static __always_inline struct cgroup *deeper(struct css_set *set, struct cgroup 
  * With cgroup v2 this is the process's only group. With v1 and the hybrid a
  * runtime may use any hierarchy, so the deepest of the usual ones is taken.
  */
-static __always_inline struct cgroup *deepest_cgroup(struct task_struct *task)
+__noinline u64 deepest_cgroup(u64 task_address)
 {
+	struct task_struct *task = (void *)task_address;
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
 	struct cgroup *best = BPF_CORE_READ(set, dfl_cgrp);
 
@@ -35,13 +36,13 @@ static __always_inline struct cgroup *deepest_cgroup(struct task_struct *task)
 		best = deeper(set, best, bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id));
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, cpuset_cgrp_id))
 		best = deeper(set, best, bpf_core_enum_value(enum cgroup_subsys_id, cpuset_cgrp_id));
-	return best;
+	return (u64)best;
 }
 
 static __always_inline struct cgroup *fill_head(struct event_head *head, struct task_struct *task,
 						u16 kind, u16 call)
 {
-	struct cgroup *cgroup = deepest_cgroup(task);
+	struct cgroup *cgroup = (void *)deepest_cgroup((u64)task);
 
 	head->time_ns = bpf_ktime_get_boot_ns();
 	head->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
@@ -76,8 +77,9 @@ static __always_inline u32 pid_in_own_namespace(struct pid *pid)
 	return BPF_CORE_READ(upid, nr);
 }
 
-static __always_inline u32 tty_device(struct signal_struct *signal)
+__noinline u32 tty_device(u64 signal_address)
 {
+	struct signal_struct *signal = (void *)signal_address;
 	struct tty_struct *tty = BPF_CORE_READ(signal, tty);
 	u32 major, minor;
 
@@ -98,7 +100,7 @@ static __always_inline void fill_process(struct process_facts *facts, struct tas
 	/* Two words before 6.3, one after: eight bytes in either case. */
 	bpf_core_read(&facts->cap_permitted, 8, &cred->cap_permitted);
 	bpf_core_read(&facts->cap_effective, 8, &cred->cap_effective);
-	facts->tty = tty_device(signal);
+	facts->tty = tty_device((u64)signal);
 	facts->sid = pid_in_host(session);
 	facts->pgid = pid_in_host(group);
 	facts->vpid = pid_in_own_namespace(BPF_CORE_READ(task, group_leader, thread_pid));
