@@ -1,1 +1,36 @@
+//! The Falco rule language: rule files in, compiled rules and diagnostics out, events matched.
 //!
+//! ```text
+//! SourceFile ─▶ yaml ─▶ items ─▶ lists (as text) ─▶ parse ─▶ macros (as trees) ─▶ types ─▶ RuleSet
+//!                                                                                        │
+//!                                  Event (fields passed in by the caller) ─▶ evaluate ───┴▶ Match
+//! ```
+//!
+//! Promises:
+//! - No I/O, no clock, no async, no `unsafe`: text, fields and time are passed in.
+//! - [`load`] returns the rules *and* the diagnostics; one bad rule never stops the rest.
+//! - No text, however made, panics or exhausts the stack: nesting has a limit.
+//! - A missing value is false for every operator, `!=` too.
+//!
+//! Not here: where the values come from. An [`Event`] is the sensor's, or a [`RecordedEvent`].
+#![warn(missing_docs)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
+
+mod diagnostic;
+mod event;
+mod field;
+mod filter;
+mod priority;
+mod recorded;
+mod rules;
+mod suggest;
+mod syntax;
+mod traced;
+
+pub use diagnostic::{Code, Diagnostic, Severity};
+pub use event::{Event, Value};
+pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Kind, Shape};
+pub use filter::Filter;
+pub use priority::{Priority, UnknownPriority};
+pub use recorded::{RecordedEvent, RecordedEventError};
+pub use rules::{Match, Matching, Options, Rule, RuleSet, SourceFile, load};

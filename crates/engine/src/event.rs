@@ -1,0 +1,98 @@
+//! What a rule can ask of an event.
+
+use std::{borrow::Cow, net::IpAddr};
+
+use crate::field::Field;
+
+/// One event as the rules see it: a system call with its process, or an audit record.
+pub trait Event {
+    /// `evt.type`, e.g. `openat`; empty when the source has no event types.
+    fn event_type(&self) -> &str;
+
+    /// When it happened, in nanoseconds since the Unix epoch.
+    fn time_ns(&self) -> i64;
+
+    /// The value of `field`, or `None` when this event has none.
+    ///
+    /// `arg` is the text in the brackets of `proc.aname[2]`, or the name after the dot of
+    /// `evt.arg.flags`. The engine answers `evt.type`, `evt.time` and its variants itself.
+    ///
+    /// Fields whose [`Shape`](crate::Shape) is `AnyOf` or `EitherEnd` give a
+    /// [`Value::List`] when they have no argument: `proc.aname` the names of the ancestors, the
+    /// parent first; `fd.ip` both addresses.
+    fn get(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>>;
+}
+
+/// A value of a field.
+///
+/// Text is bytes, as paths and arguments in the kernel need not be UTF-8.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number that may be negative.
+    Int(i64),
+    /// A number that is never negative.
+    Uint(u64),
+    /// Text, a path or a byte buffer.
+    Text(Cow<'a, [u8]>),
+    /// An address.
+    Ip(IpAddr),
+    /// The values of a list field.
+    List(Vec<Value<'a>>),
+}
+
+impl<'a> Value<'a> {
+    /// A text value that borrows.
+    pub fn text(text: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self::Text(Cow::Borrowed(text.as_ref()))
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<u64> for Value<'_> {
+    fn from(value: u64) -> Self {
+        Self::Uint(value)
+    }
+}
+
+impl From<IpAddr> for Value<'_> {
+    fn from(value: IpAddr) -> Self {
+        Self::Ip(value)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::text(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::text(value)
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(value: String) -> Self {
+        Self::Text(Cow::Owned(value.into_bytes()))
+    }
+}
+
+impl From<Vec<u8>> for Value<'_> {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Text(Cow::Owned(value))
+    }
+}
