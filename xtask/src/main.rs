@@ -1,1 +1,43 @@
-fn main() {}
+//! Automation of this repository: `cargo xtask help`.
+
+mod cluster;
+mod oci;
+mod run;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Automation of this repository.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Get the programs that building and testing need
+    Tools(tools::Arguments),
+    /// A real cluster of one node on this machine
+    Cluster(cluster::Arguments),
+    #[command(hide = true)]
+    ClusterSupervisor(cluster::SupervisorArguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Tools(arguments) => tools::main(&arguments),
+        Command::Cluster(arguments) => cluster::main(&arguments),
+        Command::ClusterSupervisor(arguments) => cluster::supervise(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

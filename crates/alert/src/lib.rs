@@ -24,7 +24,10 @@ mod entity;
 mod falco;
 pub mod frame;
 mod id;
+mod outcome;
+mod plan;
 mod priority;
+mod record;
 mod routing;
 mod subject;
 
@@ -33,7 +36,10 @@ pub use crate::{
     entity::Entity,
     falco::FalcoInput,
     id::{AlertId, InvalidAlertId},
+    outcome::{Outcome, Status, StepOutcome},
+    plan::{Action, Class, InvalidPlanId, Mode, PLAN_SCHEMA, Place, Plan, PlanId, Step, Target},
     priority::{Priority, UnknownPriority},
+    record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
     routing::RoutingTags,
     subject::{AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_token, slug},
 };

@@ -1,1 +1,41 @@
+//! Everything that speaks NATS: the connection with mutual TLS, what stands on
+//! the server, publishing with acknowledgement, consuming, key-value buckets,
+//! certificates, and the server's permissions.
 //!
+//! ```text
+//! ConnectionConfig ─▶ Connection ─┬▶ Publisher   stored messages, retried until acknowledged
+//!                                 ├▶ Consumer    alerts, each acknowledged by hand
+//!                                 ├▶ Store       plans, locks: compare-and-set
+//!                                 └▶ set_up      streams, buckets, consumers of `layout`
+//! certs, permissions: who may connect, and what each may do
+//! ```
+//!
+//! Promises:
+//! - No type of the NATS library leaves this crate.
+//! - Without TLS it connects to loopback only.
+//! - Every wait for the server is bounded, or says that it is not.
+
+#![warn(missing_docs)]
+#![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cause;
+pub mod certs;
+mod connection;
+mod consumer;
+pub mod headers;
+mod identity;
+pub mod layout;
+pub mod permissions;
+mod publisher;
+mod setup;
+mod store;
+
+pub use crate::{
+    cause::Cause,
+    connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
+    consumer::{AckError, Consumer, Delivery},
+    identity::Identity,
+    publisher::{Message, PublishError, Publisher, Stored, WINDOW},
+    setup::{SetupError, Standing},
+    store::{Change, Entry, Store, StoreError},
+};

@@ -1,1 +1,29 @@
+//! Real servers for tests: a nats-server, a kube-apiserver with its etcd.
 //!
+//! ```text
+//! programs   which program in which version, and where it lies (also xtask's)
+//! process    a child process that goes when its owner goes, however it goes
+//! nats       NatsServer           kubernetes  KubeApiserver
+//! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
+//! eventually a condition with a deadline, instead of a sleep
+//! ```
+//!
+//! A server picks its own free loopback port and keeps its files in its own
+//! temporary folder, so tests run in parallel. Nothing here skips a test: a
+//! program that is missing is a panic that says what to run.
+
+#[cfg(feature = "bus")]
+pub mod bus;
+pub mod eventually;
+pub mod kubernetes;
+pub mod nats;
+pub mod process;
+pub mod programs;
+
+#[cfg(feature = "bus")]
+pub use crate::bus::SecuredBus;
+pub use crate::{
+    eventually::{eventually, eventually_async},
+    kubernetes::KubeApiserver,
+    nats::NatsServer,
+};

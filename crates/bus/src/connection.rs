@@ -1,0 +1,182 @@
+//! One connection to the bus, kept for as long as the process lives.
+
+mod config;
+mod link;
+
+use std::{path::PathBuf, time::Duration};
+
+use async_nats::{Client, ConnectOptions, jetstream};
+use tokio::{sync::watch, time::timeout};
+use tracing::{info, warn};
+
+pub use self::config::{ConnectionConfig, InvalidConnection};
+use self::link::Links;
+use crate::{Cause, headers::Headers};
+
+/// How long one attempt to connect may take.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How long a live publish may wait for room in the connection's queue.
+const LIVE_PUBLISH_MAX: Duration = Duration::from_secs(1);
+
+/// A connection to the bus. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub(crate) client: Client,
+    pub(crate) jetstream: jetstream::Context,
+    links: Links,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The settings cannot work; trying again does not help.
+    #[error(transparent)]
+    Invalid(#[from] InvalidConnection),
+    /// The server was not reached, or did not let us in.
+    #[error("cannot connect to {servers}")]
+    Refused {
+        /// The addresses that were tried.
+        servers: String,
+        /// What the last of them answered.
+        source: Cause,
+    },
+}
+
+/// Why a message was not handed to the server.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// Nobody would have got it.
+    #[error("not connected to the bus")]
+    NotConnected,
+    /// The server cannot keep up.
+    #[error("the connection's queue is full")]
+    Busy,
+    /// The message cannot be sent at all.
+    #[error("cannot publish to {subject}")]
+    Refused {
+        /// Where it was to go.
+        subject: String,
+        /// Why not.
+        source: Cause,
+    },
+}
+
+impl Connection {
+    /// Connects, or says why not.
+    ///
+    /// # Errors
+    /// When the settings are wrong or the server cannot be reached now. Once
+    /// connected, a lost connection is made anew for ever.
+    pub async fn connect(config: &ConnectionConfig) -> Result<Self, ConnectError> {
+        let (options, links) = prepare(config)?;
+        Self::attempt(config, options, links).await
+    }
+
+    /// Connects, and keeps trying while the server is away: for a daemon, which
+    /// has to outlive the server's restart and may start before it.
+    ///
+    /// # Errors
+    /// When the settings are wrong; that, no retry mends.
+    pub async fn open(config: &ConnectionConfig) -> Result<Self, ConnectError> {
+        match Self::connect(config).await {
+            Ok(connection) => Ok(connection),
+            Err(error @ ConnectError::Invalid(_)) => Err(error),
+            Err(ConnectError::Refused { servers, source }) => {
+                warn!(%servers, error = %source, "cannot connect to the bus yet, keeps trying");
+                let (options, links) = prepare(config)?;
+                Self::attempt(config, options.retry_on_initial_connect(), links).await
+            }
+        }
+    }
+
+    async fn attempt(
+        config: &ConnectionConfig,
+        options: ConnectOptions,
+        links: Links,
+    ) -> Result<Self, ConnectError> {
+        let client = options.connect(config.servers.as_slice()).await.map_err(|error| {
+            ConnectError::Refused { servers: config.servers.join(", "), source: Cause::of(&error) }
+        })?;
+        let jetstream = jetstream::new(client.clone());
+        Ok(Self { client, jetstream, links })
+    }
+
+    /// Whether the server can be reached just now.
+    pub fn is_connected(&self) -> bool {
+        self.links.is_up()
+    }
+
+    /// Returns once the server can be reached.
+    pub async fn connected(&self) {
+        self.links.up().await;
+    }
+
+    /// Counts the connections: another number means that what was under way on
+    /// the one before may be lost.
+    pub(crate) fn generation(&self) -> watch::Receiver<link::State> {
+        self.links.state()
+    }
+
+    /// Returns when the server refuses `subject` to us.
+    pub(crate) fn refusal_of(&self, subject: &str) -> impl Future<Output = ()> + use<> {
+        self.links.refusal_of(subject)
+    }
+
+    /// Publishes to whoever listens now; nothing is stored, nothing acknowledged.
+    ///
+    /// # Errors
+    /// When there is no connection, or it has been too busy for a second.
+    pub async fn publish_live(
+        &self,
+        subject: &str,
+        headers: Headers,
+        payload: bytes::Bytes,
+    ) -> Result<(), LiveError> {
+        if !self.is_connected() {
+            return Err(LiveError::NotConnected);
+        }
+        let publish =
+            self.client.publish_with_headers(subject.to_owned(), headers.into_map(), payload);
+        match timeout(LIVE_PUBLISH_MAX, publish).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                Err(LiveError::Refused { subject: subject.to_owned(), source: Cause::of(&error) })
+            }
+            Err(_) => Err(LiveError::Busy),
+        }
+    }
+
+    /// Sends what is still queued, for at most `within`.
+    pub async fn close(&self, within: Duration) {
+        if self.is_connected() && !matches!(timeout(within, self.client.flush()).await, Ok(Ok(())))
+        {
+            info!("the bus did not take everything before the end");
+        }
+    }
+}
+
+fn prepare(config: &ConnectionConfig) -> Result<(ConnectOptions, Links), ConnectError> {
+    let checked = config.check()?;
+    let links = Links::new(config.servers.join(", "));
+    let events = links.clone();
+    let mut options = ConnectOptions::new()
+        .name(&checked.name)
+        .custom_inbox_prefix(checked.inbox_prefix)
+        .connection_timeout(CONNECT_MAX)
+        .ping_interval(Duration::from_secs(10))
+        .max_reconnects(None)
+        .event_callback(move |event| {
+            let events = events.clone();
+            async move { events.take_in(event) }
+        });
+    if let Some(tls) = checked.tls {
+        // As files, and not as a rustls configuration: files are read again at
+        // each attempt, so that a renewed certificate is used from then on.
+        options = options
+            .require_tls(true)
+            .tls_first()
+            .add_root_certificates(PathBuf::from(tls.ca_file))
+            .add_client_certificate(PathBuf::from(tls.cert_file), PathBuf::from(tls.key_file));
+    }
+    Ok((options, links))
+}

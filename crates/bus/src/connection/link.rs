@@ -1,0 +1,128 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_nats::{Event, ServerError};
+use tokio::sync::{broadcast, watch};
+use tracing::{debug, info, warn};
+
+/// Refusals that one slow listener may lag behind.
+const REFUSALS_MAX: usize = 256;
+
+/// What is known of the connection, from the events of the library below.
+#[derive(Clone, Debug)]
+pub(super) struct Links {
+    servers: Arc<str>,
+    state: watch::Sender<State>,
+    /// Set from the first failure until the next success: one line each.
+    failing: Arc<AtomicBool>,
+    refused: broadcast::Sender<Arc<str>>,
+    /// Set with the first refusal, which stands for all in the log.
+    told_of_refusal: Arc<AtomicBool>,
+}
+
+/// Up or down, and for how often it was up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) up: bool,
+    pub(crate) generation: u64,
+}
+
+impl Links {
+    pub(super) fn new(servers: String) -> Self {
+        Self {
+            servers: servers.into(),
+            state: watch::Sender::new(State::default()),
+            failing: Arc::default(),
+            refused: broadcast::Sender::new(REFUSALS_MAX),
+            told_of_refusal: Arc::default(),
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.state.borrow().up
+    }
+
+    pub(super) async fn up(&self) {
+        // `self` holds the sender, so that waiting cannot fail.
+        let _ = self.state.subscribe().wait_for(|state| state.up).await;
+    }
+
+    pub(super) fn state(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// Listens from the call on, not from the first poll.
+    pub(super) fn refusal_of(&self, subject: &str) -> impl Future<Output = ()> + use<> {
+        let subject = subject.to_owned();
+        let mut refused = self.refused.subscribe();
+        async move {
+            loop {
+                match refused.recv().await {
+                    Ok(refused) if *refused == *subject => return,
+                    // Missed ones come again: what is refused is tried again.
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        }
+    }
+
+    pub(super) fn take_in(&self, event: Event) {
+        match event {
+            Event::Connected => {
+                self.failing.store(false, Ordering::Relaxed);
+                let mut connections = 0;
+                self.state.send_modify(|state| {
+                    state.up = true;
+                    state.generation += 1;
+                    connections = state.generation;
+                });
+                if connections == 1 {
+                    info!(servers = %self.servers, "connected to the bus");
+                } else {
+                    info!(servers = %self.servers, connections, "connected to the bus again");
+                }
+            }
+            Event::Disconnected | Event::Closed => {
+                self.state.send_modify(|state| state.up = false);
+                self.failed("lost the connection to the bus", &"disconnected");
+            }
+            Event::ClientError(error) => self.failed("cannot connect to the bus", &error),
+            Event::ServerError(ServerError::Other(text)) => {
+                if let Some(subject) = refused_subject(&text) {
+                    // Nobody listening is fine: not everything refused is waited for.
+                    let _ = self.refused.send(subject.into());
+                    if self.told_of_refusal.swap(true, Ordering::Relaxed) {
+                        debug!(%subject, "the bus refuses this subject to our certificate");
+                    } else {
+                        warn!(%subject, "the bus refuses this subject to our certificate, and maybe others");
+                    }
+                } else {
+                    self.failed("the bus reports an error", &text);
+                }
+            }
+            Event::ServerError(error) => self.failed("the bus reports an error", &error),
+            Event::SlowConsumer(_) => warn!("a subscription is too slow and loses messages"),
+            Event::LameDuckMode | Event::Draining => debug!("the bus server is about to stop"),
+        }
+    }
+
+    fn failed(&self, what: &'static str, error: &dyn std::fmt::Display) {
+        if self.failing.swap(true, Ordering::Relaxed) {
+            debug!(servers = %self.servers, %error, "{what}");
+        } else {
+            warn!(servers = %self.servers, %error, "{what}, keeps trying");
+        }
+    }
+}
+
+/// The subject in the server's `Permissions Violation for Publish to "..."`.
+fn refused_subject(text: &str) -> Option<&str> {
+    let (head, rest) = text.split_once('"')?;
+    if !head.to_ascii_lowercase().starts_with("permissions violation for publish") {
+        return None;
+    }
+    rest.split_once('"').map(|(subject, _)| subject)
+}

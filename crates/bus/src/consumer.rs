@@ -1,0 +1,191 @@
+//! Taking messages from a durable consumer: each comes again until it is
+//! acknowledged, given up, or terminated.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    self, AckKind,
+    consumer::{PullConsumer, pull},
+};
+use futures::StreamExt as _;
+use tokio::time::sleep;
+use tracing::{debug, warn};
+
+use crate::{
+    Cause, Connection,
+    layout::{ALERTS, RESPONDER},
+};
+
+/// Messages that one consumer takes ahead of who works on them.
+const AHEAD_MAX: usize = 32;
+/// The server says that it is still there at least that often.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const PULL_EXPIRES: Duration = Duration::from_secs(15);
+const RETRY_WAIT_MIN: Duration = Duration::from_millis(50);
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Why an acknowledgement did not reach the server.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot acknowledge message {sequence}; it will come again")]
+pub struct AckError {
+    /// The message's number in its stream.
+    sequence: u64,
+    source: Cause,
+}
+
+/// Takes the alerts that the responders share among them.
+pub struct Consumer {
+    connection: Connection,
+    messages: Option<pull::Stream>,
+    wait: Duration,
+}
+
+/// One message, to be acknowledged.
+#[derive(Debug)]
+pub struct Delivery {
+    message: jetstream::Message,
+    sequence: u64,
+    delivered: u32,
+}
+
+impl Connection {
+    /// The alerts for the responders, oldest first.
+    pub fn alerts(&self) -> Consumer {
+        Consumer { connection: self.clone(), messages: None, wait: RETRY_WAIT_MIN }
+    }
+}
+
+impl Consumer {
+    /// The next message. Waits while there is none, and while the server is
+    /// away or not set up; it says so in the log.
+    ///
+    /// Cancel safe: a message is lost to nobody, only delivered later.
+    pub async fn next(&mut self) -> Delivery {
+        loop {
+            match self.try_next().await {
+                Ok(delivery) => {
+                    self.wait = RETRY_WAIT_MIN;
+                    return delivery;
+                }
+                Err(error) => {
+                    self.messages = None;
+                    if self.wait == RETRY_WAIT_MIN {
+                        warn!(stream = ALERTS, consumer = RESPONDER, %error, "cannot take alerts, keeps trying");
+                    } else {
+                        debug!(stream = ALERTS, consumer = RESPONDER, %error, "cannot take alerts");
+                    }
+                    let wait = self.wait;
+                    self.wait = (wait * 2).min(RETRY_WAIT_MAX);
+                    sleep(wait).await;
+                    self.connection.connected().await;
+                }
+            }
+        }
+    }
+
+    async fn try_next(&mut self) -> Result<Delivery, Cause> {
+        let messages = match &mut self.messages {
+            Some(messages) => messages,
+            None => self.messages.insert(pull(&self.connection).await?),
+        };
+        let message = match messages.next().await {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => return Err(Cause::of(&error)),
+            None => return Err(Cause::said("the server ended the delivery")),
+        };
+        let (sequence, delivered) = match message.info() {
+            Ok(info) => (info.stream_sequence, u32::try_from(info.delivered).unwrap_or(0)),
+            Err(error) => return Err(Cause::said(error.to_string())),
+        };
+        Ok(Delivery { message, sequence, delivered })
+    }
+}
+
+async fn pull(connection: &Connection) -> Result<pull::Stream, Cause> {
+    let consumer: PullConsumer = connection
+        .jetstream
+        .get_consumer_from_stream(RESPONDER, ALERTS)
+        .await
+        .map_err(|error| Cause::of(&error))?;
+    consumer
+        .stream()
+        .max_messages_per_batch(AHEAD_MAX)
+        .expires(PULL_EXPIRES)
+        .heartbeat(HEARTBEAT)
+        .messages()
+        .await
+        .map_err(|error| Cause::of(&error))
+}
+
+impl Delivery {
+    /// Where it was published.
+    pub fn subject(&self) -> &str {
+        &self.message.subject
+    }
+
+    /// The first value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.message.headers.as_ref()?.get(name).map(|value| value.as_str())
+    }
+
+    /// The bytes.
+    pub fn payload(&self) -> &[u8] {
+        &self.message.payload
+    }
+
+    /// Its number in the stream.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// How often it was delivered, this time included.
+    pub fn delivered(&self) -> u32 {
+        self.delivered
+    }
+
+    /// Done with; returns when the server knows.
+    ///
+    /// # Errors
+    /// When the server did not answer. The message may come again.
+    pub async fn ack(&self) -> Result<(), AckError> {
+        self.answered(AckKind::Ack).await
+    }
+
+    /// Not now: again, after `delay` or at once.
+    ///
+    /// # Errors
+    /// When it could not be sent. The message comes again in any case.
+    pub async fn nak(&self, delay: Option<Duration>) -> Result<(), AckError> {
+        self.sent(AckKind::Nak(delay)).await
+    }
+
+    /// Never again: nobody can do anything with it. An advisory of it is kept
+    /// among the dead letters.
+    ///
+    /// # Errors
+    /// When the server did not answer. The message may come again.
+    pub async fn term(&self) -> Result<(), AckError> {
+        self.answered(AckKind::Term).await
+    }
+
+    /// Still at it: the time until it comes again starts anew.
+    ///
+    /// # Errors
+    /// When it could not be sent.
+    pub async fn in_progress(&self) -> Result<(), AckError> {
+        self.sent(AckKind::Progress).await
+    }
+
+    async fn answered(&self, kind: AckKind) -> Result<(), AckError> {
+        self.message.double_ack_with(kind).await.map_err(|error| self.failed(error))
+    }
+
+    async fn sent(&self, kind: AckKind) -> Result<(), AckError> {
+        self.message.ack_with(kind).await.map_err(|error| self.failed(error))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+    fn failed(&self, error: async_nats::Error) -> AckError {
+        AckError { sequence: self.sequence, source: Cause::said(error.to_string()) }
+    }
+}

@@ -1,0 +1,71 @@
+//! Headers beside an alert, so that a subscriber can choose without reading it.
+
+use async_nats::HeaderMap;
+use lanner_alert::Alert;
+
+/// The alert's id; JetStream drops a second message with the same.
+pub(crate) const MESSAGE_ID: &str = "Nats-Msg-Id";
+/// All tags of the alert, joined by commas.
+pub const TAGS: &str = "Lanner-Tags";
+/// The rule's name.
+pub const RULE: &str = "Lanner-Rule";
+/// The node's name.
+pub const NODE: &str = "Lanner-Node";
+/// The event source: `syscall`, `k8s_audit`.
+pub const SOURCE: &str = "Lanner-Source";
+/// The version of the alert's shape.
+pub const SCHEMA: &str = "Lanner-Schema";
+
+/// Most bytes of one value.
+const VALUE_BYTES_MAX: usize = 1024;
+
+/// Headers of a message.
+///
+/// Values are cut at a kilobyte, and what could end a line in them becomes
+/// `_`: they hold text of rules and hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(&'static str, String)>);
+
+impl Headers {
+    /// The headers that travel with this alert.
+    pub fn of_alert(alert: &Alert) -> Self {
+        let tags: Vec<String> = alert.tags.iter().map(|tag| tag.replace(',', "_")).collect();
+        let mut headers = Self::default();
+        headers.set(TAGS, &tags.join(","));
+        headers.set(RULE, &alert.rule);
+        headers.set(NODE, &alert.node);
+        headers.set(SOURCE, &alert.source);
+        headers.set(SCHEMA, &alert.schema.to_string());
+        headers
+    }
+
+    /// Adds a header.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.0.push((name, sanitize(value)));
+    }
+
+    /// The value of a header, as it is sent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn into_map(self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in self.0 {
+            map.insert(name, value);
+        }
+        map
+    }
+}
+
+fn sanitize(value: &str) -> String {
+    let mut text = String::with_capacity(value.len().min(VALUE_BYTES_MAX));
+    for c in value.chars() {
+        let c = if c.is_control() { '_' } else { c };
+        if text.len() + c.len_utf8() > VALUE_BYTES_MAX {
+            break;
+        }
+        text.push(c);
+    }
+    text
+}

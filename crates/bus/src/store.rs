@@ -1,0 +1,301 @@
+//! Key-value buckets with compare-and-set: plans, leases, locks, budgets.
+
+use std::time::Duration;
+
+use async_nats::{
+    HeaderMap,
+    jetstream::{
+        context::PublishErrorKind,
+        kv::{self, Operation},
+    },
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+
+use crate::{Cause, Connection};
+
+/// One bucket.
+#[derive(Clone, Debug)]
+pub struct Store {
+    connection: Connection,
+    bucket: kv::Store,
+}
+
+/// A key's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// The bytes.
+    pub value: Bytes,
+    /// Grows with each write to the bucket; what an update compares.
+    pub revision: u64,
+}
+
+/// What happened to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It has this value now.
+    Put(Entry),
+    /// It was deleted, or expired.
+    Gone {
+        /// The key.
+        key: String,
+    },
+}
+
+/// Why a bucket did not do as it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The bucket is not there: `lanner bus setup` makes it.
+    #[error("bucket {bucket} cannot be used; `lanner bus setup` creates it")]
+    Missing {
+        /// Its name.
+        bucket: String,
+        /// What the server answered.
+        source: Cause,
+    },
+    /// Not a key: letters, digits and `-/_=.`, without a dot at either end.
+    #[error("{key:?} is not a key")]
+    Key {
+        /// As given, cut at 64 characters.
+        key: String,
+    },
+    /// To be created, but there.
+    #[error("key {key} exists")]
+    Exists {
+        /// The key.
+        key: String,
+    },
+    /// Somebody else wrote it since.
+    #[error("key {key} was changed by somebody else")]
+    Conflict {
+        /// The key.
+        key: String,
+    },
+    /// The server did not do it or did not answer; it may have happened.
+    #[error("cannot {deed} key {key}")]
+    Failed {
+        /// What was to be done.
+        deed: &'static str,
+        /// The key.
+        key: String,
+        /// What went wrong.
+        source: Cause,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Failed { .. })
+    }
+}
+
+impl Connection {
+    /// Opens a bucket that [`Connection::set_up`] made.
+    ///
+    /// # Errors
+    /// When it is not there, or the server did not answer.
+    pub async fn store(&self, bucket: &str) -> Result<Store, StoreError> {
+        match self.jetstream.get_key_value(bucket).await {
+            Ok(found) => Ok(Store { connection: self.clone(), bucket: found }),
+            Err(error) => {
+                Err(StoreError::Missing { bucket: bucket.to_owned(), source: Cause::of(&error) })
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Writes a key that is not there; gives its revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when it is.
+    pub async fn create(&self, key: &str, value: Bytes) -> Result<u64, StoreError> {
+        self.create_for(key, value, None).await
+    }
+
+    /// As [`Store::create`], and the key expires after `ttl` (in whole seconds,
+    /// rounded up).
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when it is there.
+    pub async fn create_with_ttl(
+        &self,
+        key: &str,
+        value: Bytes,
+        ttl: Duration,
+    ) -> Result<u64, StoreError> {
+        self.create_for(key, value, Some(ttl)).await
+    }
+
+    async fn create_for(
+        &self,
+        key: &str,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> Result<u64, StoreError> {
+        match self.write("create", key, value.clone(), 0, ttl).await {
+            Err(StoreError::Conflict { .. }) => {}
+            done => return done,
+        }
+        // Something was written under this key. If that is the mark of its end,
+        // the key is free, and we write after that mark. (The library's own
+        // `create_with_ttl` forgets the ttl here: a lock for ever.)
+        let last = self.last("create", key).await?;
+        match last {
+            Some(entry) if entry.operation != Operation::Put => {
+                match self.write("create", key, value, entry.revision, ttl).await {
+                    Err(StoreError::Conflict { key }) => Err(StoreError::Exists { key }),
+                    done => done,
+                }
+            }
+            Some(_) => Err(StoreError::Exists { key: key.to_owned() }),
+            None => match self.write("create", key, value, 0, ttl).await {
+                Err(StoreError::Conflict { key }) => Err(StoreError::Exists { key }),
+                done => done,
+            },
+        }
+    }
+
+    /// The value of a key, if it is there.
+    ///
+    /// # Errors
+    /// When the server did not answer, or `key` is not a key.
+    pub async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
+        let last = self.last("read", key).await?;
+        Ok(last.filter(|entry| entry.operation == Operation::Put).map(Entry::from))
+    }
+
+    /// Writes a key that still has `revision`; gives its new one.
+    ///
+    /// A key that was created with a ttl does not expire any more after this:
+    /// see [`Store::renew`].
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it was changed or deleted since.
+    pub async fn update(&self, key: &str, value: Bytes, revision: u64) -> Result<u64, StoreError> {
+        self.write("update", key, value, revision, None).await
+    }
+
+    /// As [`Store::update`], and the key expires after `ttl` from now.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it was changed, deleted or expired since.
+    pub async fn renew(
+        &self,
+        key: &str,
+        value: Bytes,
+        revision: u64,
+        ttl: Duration,
+    ) -> Result<u64, StoreError> {
+        self.write("renew", key, value, revision, Some(ttl)).await
+    }
+
+    /// Deletes a key that still has `revision`.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it was changed or deleted since.
+    pub async fn delete(&self, key: &str, revision: u64) -> Result<(), StoreError> {
+        let mut headers = HeaderMap::new();
+        headers.insert("KV-Operation", "DEL");
+        self.publish("delete", key, Bytes::new(), revision, headers).await.map(drop)
+    }
+
+    /// The keys that are there.
+    ///
+    /// # Errors
+    /// When the server did not answer.
+    pub async fn keys(&self) -> Result<Vec<String>, StoreError> {
+        let keys = self.bucket.keys().await.map_err(|error| failed("list", ">", &error))?;
+        keys.try_collect().await.map_err(|error| failed("list", ">", &error))
+    }
+
+    /// What is there, and then each change as it happens.
+    ///
+    /// # Errors
+    /// When the server did not answer. An error in the stream ends it.
+    pub async fn watch(
+        &self,
+    ) -> Result<impl Stream<Item = Result<Change, StoreError>> + Send + use<>, StoreError> {
+        // With history, for a plain watch begins with the next change only.
+        let watch = self
+            .bucket
+            .watch_with_history(">")
+            .await
+            .map_err(|error| failed("watch", ">", &error))?;
+        Ok(watch.map(|entry| match entry {
+            Ok(entry) if entry.operation == Operation::Put => Ok(Change::Put(entry.into())),
+            Ok(entry) => Ok(Change::Gone { key: entry.key }),
+            Err(error) => Err(failed("watch", ">", &error)),
+        }))
+    }
+
+    async fn last(&self, deed: &'static str, key: &str) -> Result<Option<kv::Entry>, StoreError> {
+        check_key(key)?;
+        self.bucket.entry(key).await.map_err(|error| failed(deed, key, &error))
+    }
+
+    async fn write(
+        &self,
+        deed: &'static str,
+        key: &str,
+        value: Bytes,
+        revision: u64,
+        ttl: Option<Duration>,
+    ) -> Result<u64, StoreError> {
+        let mut headers = HeaderMap::new();
+        if let Some(ttl) = ttl {
+            // Whole seconds, and at least one: the server takes nothing finer.
+            let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
+            headers.insert("Nats-TTL", format!("{}s", seconds.max(1)));
+        }
+        self.publish(deed, key, value, revision, headers).await
+    }
+
+    async fn publish(
+        &self,
+        deed: &'static str,
+        key: &str,
+        value: Bytes,
+        revision: u64,
+        mut headers: HeaderMap,
+    ) -> Result<u64, StoreError> {
+        check_key(key)?;
+        headers.insert("Nats-Expected-Last-Subject-Sequence", revision.to_string());
+        let subject = format!("{}{key}", self.bucket.prefix);
+        let sent = self
+            .connection
+            .jetstream
+            .publish_with_headers(subject, headers, value)
+            .await
+            .map_err(|error| failed(deed, key, &error))?;
+        match sent.await {
+            Ok(ack) => Ok(ack.sequence),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
+                Err(StoreError::Conflict { key: key.to_owned() })
+            }
+            Err(error) => Err(failed(deed, key, &error)),
+        }
+    }
+}
+
+impl From<kv::Entry> for Entry {
+    fn from(entry: kv::Entry) -> Self {
+        Self { key: entry.key, value: entry.value, revision: entry.revision }
+    }
+}
+
+fn check_key(key: &str) -> Result<(), StoreError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-/_=.".contains(&byte);
+    let token_empty = key.split('.').any(str::is_empty);
+    if token_empty || !key.bytes().all(allowed) {
+        return Err(StoreError::Key { key: key.chars().take(64).collect() });
+    }
+    Ok(())
+}
+
+fn failed(deed: &'static str, key: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {
+    StoreError::Failed { deed, key: key.to_owned(), source: Cause::of(error) }
+}

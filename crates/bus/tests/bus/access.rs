@@ -1,0 +1,204 @@
+//! What each identity may do, and may not. The clients here are not ours but
+//! the bare library, as an attacker with a stolen certificate would use it.
+
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, Request};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use lanner_bus::{Connection, Identity, Message, Publisher, headers::Headers};
+use lanner_testkit::SecuredBus;
+use tokio::{sync::mpsc, time::timeout};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A connection that tells each of the server's refusals.
+struct Attacker {
+    client: Client,
+    refusals: mpsc::Receiver<String>,
+    inbox: String,
+}
+
+impl Attacker {
+    async fn holding(bus: &SecuredBus, identity: &Identity) -> Self {
+        let config = bus.connection(identity);
+        let (sender, refusals) = mpsc::channel(64);
+        let client = ConnectOptions::new()
+            .require_tls(true)
+            .tls_first()
+            .custom_inbox_prefix(identity.inbox_prefix())
+            .add_root_certificates(config.ca_file.unwrap())
+            .add_client_certificate(config.cert_file.unwrap(), config.key_file.unwrap())
+            .event_callback(move |event| {
+                let sender = sender.clone();
+                async move {
+                    // A full channel only means more refusals than a test asks for.
+                    let _ = sender.try_send(event.to_string());
+                }
+            })
+            .connect(config.servers.as_slice())
+            .await
+            .unwrap();
+        Self { client, refusals, inbox: identity.inbox_prefix() }
+    }
+
+    async fn refused(&mut self, what: &str) {
+        let refusal = async {
+            loop {
+                let event = self.refusals.recv().await.unwrap();
+                if event.to_lowercase().contains("permissions violation") {
+                    assert!(event.contains(what), "{event} instead of {what}");
+                    return;
+                }
+            }
+        };
+        timeout(SOON, refusal).await.unwrap_or_else(|_| panic!("{what} was not refused"));
+    }
+
+    async fn publish_is_refused(&mut self, subject: &str) {
+        self.client.publish(subject.to_owned(), Bytes::from_static(b"{}")).await.unwrap();
+        self.refused(&format!("Publish to \"{subject}\"")).await;
+    }
+
+    async fn subscription_is_refused(&mut self, subject: &str) {
+        let _subscriber = self.client.subscribe(subject.to_owned()).await.unwrap();
+        self.refused(&format!("Subscription to \"{subject}\"")).await;
+    }
+}
+
+fn node(name: &str) -> Identity {
+    Identity::Forwarder { node: name.to_owned() }
+}
+
+#[tokio::test]
+async fn without_a_certificate_of_ours_nobody_gets_in() {
+    let bus = SecuredBus::start(&["n1"]).await;
+    let config = bus.connection(&node("n1"));
+    let server = config.servers.clone();
+    let tls = || ConnectOptions::new().require_tls(true).tls_first();
+
+    let refused =
+        tls().add_root_certificates(config.ca_file.clone().unwrap()).connect(server.as_slice());
+    refused.await.expect_err("no certificate");
+
+    // The same names, signed by somebody else.
+    let other = SecuredBus::start_empty(&["n1"]);
+    let foreign = other.connection(&node("n1"));
+    let refused = tls()
+        .add_root_certificates(config.ca_file.clone().unwrap())
+        .add_client_certificate(foreign.cert_file.unwrap(), foreign.key_file.unwrap())
+        .connect(server.as_slice());
+    refused.await.expect_err("somebody else's certificate");
+
+    // Our own authority, but a server's certificate, which names no user.
+    let refused = tls()
+        .add_root_certificates(config.ca_file.clone().unwrap())
+        .add_client_certificate(bus.pki().join("server.crt"), bus.pki().join("server.key"))
+        .connect(server.as_slice());
+    refused.await.expect_err("the server's own certificate");
+
+    // And we do not talk to a server that our authority does not know.
+    let mut config = other.connection(&node("n1"));
+    config.ca_file = bus.connection(&node("n1")).ca_file;
+    Connection::connect(&config).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_named_is_not_let_in() {
+    let bus = SecuredBus::start(&["n1"]).await;
+    let authority = lanner_bus::certs::Authority::open(bus.pki()).unwrap();
+    authority.issue(&node("n2")).unwrap();
+    let error = Connection::connect(&bus.connection(&node("n2"))).await.unwrap_err();
+    let reason = std::error::Error::source(&error).unwrap().to_string();
+    assert!(reason.contains("authorization"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_node_publishes_as_itself_alone_and_reads_nothing() {
+    let bus = SecuredBus::start(&["n1", "n2", "n1.eu"]).await;
+    let mut attacker = Attacker::holding(&bus, &node("n1")).await;
+    for subject in [
+        "lanner.alerts.critical.shell.rule.n2",
+        "lanner.alerts.critical.shell.rule.n1_eu",
+        "lanner.alerts.critical.shell.rule.extra.n1",
+        "lanner.alerts.n1",
+        "lanner.tags.shell.critical.rule.n2",
+        "lanner.responses.done.playbook.n1",
+        "lanner.node.n1.act",
+        "$JS.API.INFO",
+        "$JS.API.STREAM.INFO.LANNER_ALERTS",
+        "$JS.API.STREAM.DELETE.LANNER_ALERTS",
+        "$JS.API.STREAM.PURGE.LANNER_ALERTS",
+        "$JS.API.CONSUMER.MSG.NEXT.LANNER_ALERTS.responder",
+        "$JS.API.CONSUMER.CREATE.LANNER_ALERTS",
+        "$JS.API.DIRECT.GET.LANNER_ALERTS",
+        "$JS.ACK.LANNER_ALERTS.responder.1.1.1.1.0",
+        "$KV.LANNER_PLANS.plan",
+    ] {
+        attacker.publish_is_refused(subject).await;
+    }
+    let others_inbox = format!("{}.>", node("n2").inbox_prefix());
+    for subject in
+        ["lanner.alerts.>", "lanner.tags.>", ">", "_INBOX.>", "$JS.EVENT.>", others_inbox.as_str()]
+    {
+        attacker.subscription_is_refused(subject).await;
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_reads_live_and_stored_alerts_and_writes_nothing() {
+    let bus = SecuredBus::start(&["n1"]).await;
+    let mut subscriber = Attacker::holding(&bus, &Identity::Subscriber).await;
+    let mut live = subscriber.client.subscribe("lanner.alerts.critical.>").await.unwrap();
+    subscriber.client.flush().await.unwrap();
+
+    let publisher =
+        Publisher::new(Connection::connect(&bus.connection(&node("n1"))).await.unwrap());
+    let sent = Message {
+        subject: "lanner.alerts.critical.shell.rule.n1".to_owned(),
+        id: "1".to_owned(),
+        headers: Headers::default(),
+        payload: Bytes::from_static(b"alert"),
+    };
+    publisher.publish(&sent).await.unwrap();
+    let message = timeout(SOON, live.next()).await.unwrap().unwrap();
+    assert_eq!(message.payload, sent.payload);
+
+    let stored = Request::new().payload(Bytes::from_static(b"{\"seq\":1}")).timeout(Some(SOON));
+    let stored =
+        subscriber.client.send_request("$JS.API.DIRECT.GET.LANNER_ALERTS", stored).await.unwrap();
+    assert_eq!(stored.payload, sent.payload);
+
+    for subject in [
+        "lanner.alerts.critical.shell.rule.n1",
+        "lanner.responses.done.playbook.n1",
+        "$JS.API.CONSUMER.CREATE.LANNER_ALERTS.responder",
+        "$JS.API.CONSUMER.MSG.NEXT.LANNER_ALERTS.responder",
+        "$JS.API.DIRECT.GET.KV_LANNER_PLANS",
+        "$JS.API.STREAM.MSG.DELETE.LANNER_ALERTS",
+        "$KV.LANNER_PLANS.plan",
+    ] {
+        subscriber.publish_is_refused(subject).await;
+    }
+    let inbox = format!("{}.>", Identity::Responder.inbox_prefix());
+    assert_ne!(subscriber.inbox, Identity::Responder.inbox_prefix());
+    for subject in ["$KV.>", inbox.as_str()] {
+        subscriber.subscription_is_refused(subject).await;
+    }
+}
+
+#[tokio::test]
+async fn a_responder_publishes_no_alerts_and_changes_no_stream() {
+    let bus = SecuredBus::start(&["n1"]).await;
+    let mut responder = Attacker::holding(&bus, &Identity::Responder).await;
+    for subject in [
+        "lanner.alerts.critical.shell.rule.n1",
+        "$JS.API.STREAM.DELETE.LANNER_ALERTS",
+        "$JS.API.STREAM.UPDATE.LANNER_RESPONSES",
+        "$JS.API.CONSUMER.CREATE.LANNER_ALERTS",
+        "$JS.API.CONSUMER.DELETE.LANNER_ALERTS.responder",
+        "$JS.API.STREAM.PURGE.KV_LANNER_PLANS",
+    ] {
+        responder.publish_is_refused(subject).await;
+    }
+}

@@ -1,0 +1,8 @@
+//! The bus against a real nats-server with mutual TLS.
+
+mod access;
+mod certs;
+mod config;
+mod delivery;
+mod setup;
+mod store;

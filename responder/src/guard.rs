@@ -1,0 +1,68 @@
+//! What no plan may touch, whatever its playbook says.
+//!
+//! Here is what can be known from the plan alone; what only the cluster knows
+//! (critical pods, the label `lanner.dev/respond: never`) is checked where the
+//! target is looked up.
+
+use std::collections::BTreeSet;
+
+use lanner_alert::{Plan, Target};
+
+use crate::playbook::names;
+
+/// Namespaces that the cluster itself lives in.
+const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+const SYSTEM_PREFIX: &str = "openshift-";
+
+/// The protected namespaces.
+#[derive(Clone, Debug, Default)]
+pub struct Guard {
+    /// Beside those that are always protected.
+    protected: BTreeSet<String>,
+}
+
+impl Guard {
+    /// Protects these too; the responder's own namespace belongs among them.
+    pub fn new(namespaces: impl IntoIterator<Item = String>) -> Self {
+        Self { protected: namespaces.into_iter().collect() }
+    }
+
+    /// Whether each step may be tried at all.
+    ///
+    /// # Errors
+    /// The reason for people, with the step's place.
+    pub fn check(&self, plan: &Plan) -> Result<(), String> {
+        let mut pods = BTreeSet::new();
+        for step in &plan.steps {
+            let Some(target) = &step.target else { continue };
+            self.check_target(target).map_err(|reason| format!("{}: {reason}", step.at))?;
+            if let Target::Pod { namespace, name, .. } = target {
+                pods.insert((namespace, name));
+            }
+        }
+        match plan.pods_max {
+            Some(most) if pods.len() > most as usize => {
+                Err(format!("the plan touches {} pods, more than max_pods {most}", pods.len()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_target(&self, target: &Target) -> Result<(), String> {
+        names::check_dns_label(target.namespace())?;
+        if let Target::Pod { name, .. } = target {
+            names::check_dns_subdomain(name)?;
+        }
+        let namespace = target.namespace();
+        if self.protects(namespace) {
+            return Err(format!("namespace {namespace} is protected"));
+        }
+        Ok(())
+    }
+
+    fn protects(&self, namespace: &str) -> bool {
+        SYSTEM.contains(&namespace)
+            || namespace.starts_with(SYSTEM_PREFIX)
+            || self.protected.contains(namespace)
+    }
+}

@@ -1,0 +1,7 @@
+//go:build tools
+
+// Package tools names the program that `cargo xtask tools` builds, so that
+// `go mod tidy` keeps its dependencies in go.mod.
+package tools
+
+import _ "github.com/nats-io/nats-server/v2"
