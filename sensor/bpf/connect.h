@@ -35,15 +35,17 @@ static __always_inline void fill_from_sock(struct connect_facts *facts, struct s
 {
 	facts->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	facts->protocol = BPF_CORE_READ(sk, sk_protocol);
-	facts->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	facts->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (facts->family == AF_INET) {
 		bpf_core_read(&facts->local, 4, &sk->__sk_common.skc_rcv_saddr);
 		bpf_core_read(&facts->remote, 4, &sk->__sk_common.skc_daddr);
 	} else if (facts->family == AF_INET6) {
 		bpf_core_read(&facts->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
 		bpf_core_read(&facts->remote, 16, &sk->__sk_common.skc_v6_daddr);
+	} else {
+		return;
 	}
+	facts->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	facts->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 }
 
 /* A call that failed leaves no peer in the socket: only the argument has it. */
@@ -55,11 +57,13 @@ static __always_inline void fill_peer_from_argument(struct connect_facts *facts,
 	    bpf_probe_read_user(&peer, 8, (const void *)address) != 0)
 		return;
 	facts->family = peer.family;
-	facts->remote_port = __builtin_bswap16(peer.port);
 	if (peer.family == AF_INET)
 		__builtin_memcpy(facts->remote, &peer.v4, 4);
 	else if (peer.family == AF_INET6)
 		__builtin_memcpy(facts->remote, peer.v6, 16);
+	else
+		return;
+	facts->remote_port = __builtin_bswap16(peer.port);
 }
 
 __noinline int report_connect(s32 fd, u64 address, u64 address_len, s64 result)

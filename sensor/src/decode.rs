@@ -13,7 +13,7 @@ mod path;
 mod reader;
 
 pub use self::{
-    facts::{Connect, Exec, Exit, Open, OpenCall, ProcessFacts, exe_bits},
+    facts::{AF_UNIX, Connect, Exec, Exit, Open, OpenCall, ProcessFacts, exe_bits},
     path::KernelPath,
 };
 use self::reader::Reader;

@@ -254,10 +254,10 @@ impl Connect {
     }
 }
 
-/// Address families of the socket calls.
-pub(crate) const AF_UNIX: u16 = 1;
-pub(crate) const AF_INET: u16 = 2;
-pub(crate) const AF_INET6: u16 = 10;
+/// [`Connect::family`] of Unix sockets.
+pub const AF_UNIX: u16 = 1;
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
 
 fn address(family: u16, bytes: [u8; 16]) -> Option<IpAddr> {
     let [a, b, c, d, ..] = bytes;

@@ -58,7 +58,10 @@ pub async fn read_until(
     losses: Arc<LossCounts>,
 ) -> io::Result<()> {
     let Loaded { ring, lost, _programs } = loaded;
-    let mut ring = AsyncFd::new(ring)?;
+    // SAFETY: the ring owns its map's descriptor, gives the same one each time,
+    // and is not taken apart before the AsyncFd is dropped.
+    #[expect(unsafe_code, reason = "the descriptor's life is aya's promise, not a type's")]
+    let mut ring = unsafe { AsyncFd::register(ring) }?;
     let mut recount = tokio::time::interval(RECOUNT_EVERY);
     loop {
         tokio::select! {
