@@ -1,1 +1,4 @@
-//!
+//! Kernel events in, alerts out.
+
+pub mod decode;
+pub mod source;

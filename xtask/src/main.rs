@@ -1,6 +1,7 @@
 //! Automation of this repository: `cargo xtask help`.
 
 mod cluster;
+mod image;
 mod oci;
 mod run;
 mod tools;
@@ -21,6 +22,8 @@ struct Arguments {
 enum Command {
     /// Get the programs that building and testing need
     Tools(tools::Arguments),
+    /// Build our programs as an OCI image
+    Image(image::Arguments),
     /// A real cluster of one node on this machine
     Cluster(cluster::Arguments),
     #[command(hide = true)]
@@ -30,6 +33,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Tools(arguments) => tools::main(&arguments),
+        Command::Image(arguments) => image::main(&arguments),
         Command::Cluster(arguments) => cluster::main(&arguments),
         Command::ClusterSupervisor(arguments) => cluster::supervise(&arguments),
     };

@@ -5,6 +5,7 @@
 //! ```text
 //! ConnectionConfig ─▶ Connection ─┬▶ Publisher   stored messages, retried until acknowledged
 //!                                 ├▶ Consumer    alerts, each acknowledged by hand
+//!                                 ├▶ Subscription what is published from now on
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
 //! certs, permissions: who may connect, and what each may do
@@ -29,6 +30,7 @@ pub mod permissions;
 mod publisher;
 mod setup;
 mod store;
+mod subscription;
 
 pub use crate::{
     cause::Cause,
@@ -40,4 +42,5 @@ pub use crate::{
     publisher::{Message, PublishError, Publisher, Stored, WINDOW},
     setup::{SetupError, Standing},
     store::{Change, Entry, Store, StoreError},
+    subscription::{Seen, SubscribeError, Subscription},
 };

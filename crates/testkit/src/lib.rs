@@ -6,17 +6,19 @@
 //! nats       NatsServer           kubernetes  KubeApiserver
 //! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
 //! eventually a condition with a deadline, instead of a sleep
+//! not_run    a test that this machine cannot run, said loudly
 //! ```
 //!
 //! A server picks its own free loopback port and keeps its files in its own
-//! temporary folder, so tests run in parallel. Nothing here skips a test: a
-//! program that is missing is a panic that says what to run.
+//! temporary folder, so tests run in parallel. A program that is missing is a
+//! panic that says what to run, not a test that passes.
 
 #[cfg(feature = "bus")]
 pub mod bus;
 pub mod eventually;
 pub mod kubernetes;
 pub mod nats;
+pub mod not_run;
 pub mod process;
 pub mod programs;
 
@@ -26,4 +28,5 @@ pub use crate::{
     eventually::{eventually, eventually_async},
     kubernetes::KubeApiserver,
     nats::NatsServer,
+    not_run::not_run,
 };

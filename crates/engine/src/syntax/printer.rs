@@ -1,0 +1,83 @@
+//! A tree as text.
+
+use std::fmt;
+
+use super::{Check, Expr, Operand, Right, escape::escape};
+
+/// Text that parses to the same tree.
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Printer { falco_form: false }.expr(self, f)
+    }
+}
+
+impl Expr {
+    /// The text that Falco prints for this tree, to compare with it.
+    pub(crate) fn falco_form(&self) -> impl fmt::Display + '_ {
+        fmt::from_fn(|f| Printer { falco_form: true }.expr(self, f))
+    }
+}
+
+struct Printer {
+    falco_form: bool,
+}
+
+impl Printer {
+    fn expr(&self, expr: &Expr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match expr {
+            Expr::And(parts) => self.joined(parts, " and ", f),
+            Expr::Or(parts) => self.joined(parts, " or ", f),
+            Expr::Not(inner) => {
+                f.write_str("not ")?;
+                self.expr(inner, f)
+            }
+            Expr::Macro { name, .. } => f.write_str(name),
+            Expr::Check(check) => self.check(check, f),
+        }
+    }
+
+    fn joined(&self, parts: &[Expr], with: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(")?;
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
+                f.write_str(with)?;
+            }
+            self.expr(part, f)?;
+        }
+        f.write_str(")")
+    }
+
+    fn check(&self, check: &Check, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.operand(&check.left, f)?;
+        write!(f, " {}", check.operator_text)?;
+        if let Some(quantifier) = check.quantifier {
+            write!(f, " {}", quantifier.as_str())?;
+        }
+        match &check.right {
+            Right::Nothing => Ok(()),
+            Right::Value(literal) => write!(f, " {}", escape(&literal.value, self.falco_form)),
+            Right::List(list) => {
+                let items = list.iter().map(|literal| escape(&literal.value, self.falco_form));
+                write!(f, " ({})", items.collect::<Vec<_>>().join(", "))
+            }
+            Right::Operand(operand) => {
+                f.write_str(" ")?;
+                self.operand(operand, f)
+            }
+        }
+    }
+
+    fn operand(&self, operand: &Operand, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match operand {
+            Operand::Field { name, arg: None, .. } => f.write_str(name),
+            Operand::Field { name, arg: Some(arg), .. } => {
+                write!(f, "{name}[{}]", escape(arg.as_bytes(), self.falco_form))
+            }
+            Operand::Call { function, inner, .. } => {
+                write!(f, "{}(", function.as_str())?;
+                self.operand(inner, f)?;
+                f.write_str(")")
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Text that remembers which file and byte each part of it came from.
+//!
+//! A condition is cut out of YAML (indentation and escapes gone), joined with what other files
+//! append to it, and has lists put in place of their names, all before it is parsed. Errors must
+//! still point into the file that a person edits.
+
+use std::ops::Range;
+
+/// A byte of a source file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: usize,
+    pub(crate) offset: usize,
+}
+
+/// Text with the origin of each byte.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TracedText {
+    text: String,
+    /// Sorted by `start`; each reaches to the next one's start.
+    runs: Vec<Run>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    start: usize,
+    place: Place,
+    /// Whether the file holds the same bytes, so that each has a place of its own.
+    verbatim: bool,
+}
+
+impl TracedText {
+    /// Text that stands in its file as it is, from `place` on.
+    pub(crate) fn verbatim(text: &str, place: Place) -> Self {
+        Self { text: text.to_owned(), runs: vec![Run { start: 0, place, verbatim: true }] }
+    }
+
+    /// Text that came to be at `place` but does not stand there.
+    pub(crate) fn made_at(text: &str, place: Place) -> Self {
+        Self { text: text.to_owned(), runs: vec![Run { start: 0, place, verbatim: false }] }
+    }
+
+    /// The text of a YAML scalar, found again in `source`, the file's text from the scalar on.
+    ///
+    /// YAML drops indentation, folds lines and resolves escapes: what the file has more than the
+    /// text is skipped. Where the two cannot be matched the last matching place is used.
+    pub(crate) fn scalar(text: &str, source: &str, place: Place) -> Self {
+        let mut traced = Self::default();
+        let mut rest = source.char_indices().peekable();
+        let mut last = place;
+        let mut matched = false;
+        for (start, wanted) in text.char_indices() {
+            let found = find(&mut rest, wanted);
+            match found {
+                Some(offset) => {
+                    last = Place { file: place.file, offset: place.offset + offset };
+                    if !matched || traced.place(start) != last {
+                        traced.runs.push(Run { start, place: last, verbatim: true });
+                    }
+                }
+                None if matched || start == 0 => {
+                    traced.runs.push(Run { start, place: last, verbatim: false });
+                }
+                None => {}
+            }
+            matched = found.is_some();
+        }
+        traced.text.push_str(text);
+        traced
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Where the byte at `offset` came from; past the end, where the text ends.
+    pub(crate) fn place(&self, offset: usize) -> Place {
+        let run = self.runs.iter().rev().find(|run| run.start <= offset).or(self.runs.first());
+        let Some(run) = run else { return Place { file: 0, offset: 0 } };
+        let inside = if run.verbatim { offset.saturating_sub(run.start) } else { 0 };
+        Place { file: run.place.file, offset: run.place.offset + inside }
+    }
+
+    /// Adds `other` at the end.
+    pub(crate) fn push(&mut self, other: &Self) {
+        let shift = self.text.len();
+        self.text.push_str(&other.text);
+        self.runs.extend(other.runs.iter().map(|run| Run { start: run.start + shift, ..*run }));
+    }
+
+    /// Adds text that stands in no file, at the place of what is there already.
+    pub(crate) fn push_str(&mut self, text: &str) {
+        let place = self.place(self.text.len());
+        self.push(&Self::made_at(text, place));
+    }
+
+    /// Puts `with` in place of a range; it counts as standing where the range began.
+    pub(crate) fn replace(&mut self, range: Range<usize>, with: &str) {
+        let mut replaced = self.part(0..range.start);
+        replaced.push(&Self::made_at(with, self.place(range.start)));
+        replaced.push(&self.part(range.end..self.text.len()));
+        *self = replaced;
+    }
+
+    fn part(&self, range: Range<usize>) -> Self {
+        let first = self.runs.iter().rev().find(|run| run.start <= range.start);
+        let head = first.map(|run| Run { start: 0, place: self.place(range.start), ..*run });
+        let tail = self.runs.iter().filter(|run| range.start < run.start && run.start < range.end);
+        let tail = tail.map(|run| Run { start: run.start - range.start, ..*run });
+        Self {
+            text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
+            runs: head.into_iter().chain(tail).collect(),
+        }
+    }
+}
+
+/// The offset of the next `wanted` in the source, past only what YAML itself may have dropped.
+fn find(rest: &mut std::iter::Peekable<std::str::CharIndices<'_>>, wanted: char) -> Option<usize> {
+    loop {
+        let &(offset, found) = rest.peek()?;
+        let folded = wanted.is_whitespace() && found.is_whitespace();
+        if found == wanted || folded {
+            rest.next();
+            return Some(offset);
+        }
+        let dropped = found.is_whitespace() || matches!(found, '\\' | '"' | '\'' | '>' | '|' | '-');
+        if !dropped {
+            return None;
+        }
+        rest.next();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, TracedText};
+
+    /// Checks that the place of `needle` in the scalar is that of the same word in the file.
+    #[track_caller]
+    fn check(scalar: &str, source: &str, needle: &str) {
+        let traced = TracedText::scalar(scalar, source, Place { file: 0, offset: 100 });
+        let place = traced.place(scalar.find(needle).unwrap());
+        assert_eq!(place.offset - 100, source.find(needle).unwrap(), "{needle:?} in {source:?}");
+    }
+
+    #[test]
+    fn words_are_found_again_through_folding_indentation_and_escapes() {
+        check("a and b\n", "a\n     and b\n", "b");
+        check("say \"hi\" now", "\"say \\\"hi\\\" now\"", "now");
+        check("it's here", "'it''s here'", "here");
+        check("über x", "über\n    x", "x");
+    }
+
+    #[test]
+    fn replacing_keeps_the_places_around() {
+        let mut text = TracedText::verbatim("in (shells) and x", Place { file: 3, offset: 10 });
+        text.replace(4..10, "sh, bash, ash");
+        assert_eq!(text.as_str(), "in (sh, bash, ash) and x");
+        assert_eq!(text.place(8), Place { file: 3, offset: 14 });
+        assert_eq!(text.place(text.as_str().find('x').unwrap()), Place { file: 3, offset: 26 });
+    }
+}

@@ -1,0 +1,3 @@
+//! Where events come from: the running kernel, or a recording of one.
+
+pub mod ebpf;
