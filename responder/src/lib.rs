@@ -26,6 +26,7 @@ pub mod intake;
 pub mod outcomes;
 pub mod plan_store;
 pub mod playbook;
+pub mod scaffold;
 mod suggest;
 pub mod tally;
 pub mod worker;

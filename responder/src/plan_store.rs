@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use lanner_alert::{PlanId, PlanRecord};
+use jiff::Timestamp;
+use lanner_alert::{PlanId, PlanRecord, StepState, UndoRequest};
 use lanner_bus::{Change, Connection, Entry, Store, StoreError, layout};
 
 mod lease;
@@ -62,6 +63,39 @@ impl PlanStore {
     pub async fn get(&self, id: PlanId) -> anyhow::Result<Option<Stored>> {
         let entry = self.plans.get(&id.to_string()).await?;
         entry.as_ref().map(decode).transpose()
+    }
+
+    /// The one plan whose id begins with `start`.
+    ///
+    /// # Errors
+    /// When there is none, or more than one, or the server does not answer.
+    pub async fn find(&self, start: &str) -> anyhow::Result<Stored> {
+        let keys = self.plans.keys().await?;
+        let mut found = keys.iter().filter(|key| key.starts_with(start));
+        let (Some(key), None) = (found.next(), found.next()) else {
+            anyhow::bail!("no plan, or more than one, has an id that begins with {start:?}");
+        };
+        self.get(key.parse()?).await?.with_context(|| format!("plan {key} is gone"))
+    }
+
+    /// Asks the responders to take a plan back; they do it when they see it.
+    ///
+    /// # Errors
+    /// When the plan is still under way or nothing was done, or the server did
+    /// not take it.
+    pub async fn ask_undo(&self, stored: &mut Stored, by: &str) -> anyhow::Result<()> {
+        let record = &mut stored.record;
+        anyhow::ensure!(
+            record.outcome.is_some() && record.told && record.undo.is_none(),
+            "plan {} is still under way",
+            record.plan.id
+        );
+        let to_undo = record.steps.iter().any(|step| {
+            step.undo.is_some() && !matches!(step.state, StepState::Pending | StepState::Undone)
+        });
+        anyhow::ensure!(to_undo, "plan {} has nothing that can be taken back", record.plan.id);
+        record.undo = Some(UndoRequest { by: by.to_owned(), at: Timestamp::now() });
+        self.save(stored).await
     }
 
     /// Writes a changed record back.
