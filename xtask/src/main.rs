@@ -1,9 +1,11 @@
 //! Automation of this repository: `cargo xtask help`.
 
+mod ci;
 mod cluster;
 mod image;
 mod oci;
 mod run;
+mod test;
 mod tools;
 
 use std::process::ExitCode;
@@ -22,6 +24,10 @@ struct Arguments {
 enum Command {
     /// Get the programs that building and testing need
     Tools(tools::Arguments),
+    /// Run all tests, after getting what they need
+    Test,
+    /// Check all that has to hold before a change is taken
+    Ci,
     /// Build our programs as an OCI image
     Image(image::Arguments),
     /// A real cluster of one node on this machine
@@ -33,6 +39,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Tools(arguments) => tools::main(&arguments),
+        Command::Test => test::main(),
+        Command::Ci => ci::main(),
         Command::Image(arguments) => image::main(&arguments),
         Command::Cluster(arguments) => cluster::main(&arguments),
         Command::ClusterSupervisor(arguments) => cluster::supervise(&arguments),
