@@ -8,7 +8,12 @@ fn main() -> anyhow::Result<()> {
         let l2 = losses.clone();
         let j = tokio::spawn(lanner_sensor::source::ebpf::read_until(stop, loaded, tx, losses));
         tokio::spawn(async move { println!("joined {:?}", j.await) });
-        tokio::spawn(async move { loop { tokio::time::sleep(std::time::Duration::from_secs(1)).await; eprintln!("{l2:?}") } });
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                eprintln!("{l2:?}")
+            }
+        });
         while let Some(r) = rx.recv().await {
             println!("{:?}", lanner_sensor::decode::decode(&r));
         }
