@@ -1,1 +1,21 @@
+//! Kernel events in, alerts out.
 //!
+//! ```text
+//! source ─▶ decode ─▶ enrich ─▶ rules (lanner_engine) ─▶ alerts ─▶ output
+//! ```
+//!
+//! Read [`sensor`] first: it puts the parts together.
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod alerts;
+pub mod config;
+pub mod decode;
+pub mod doctor;
+pub mod enrich;
+pub mod event;
+pub mod output;
+pub mod pipeline;
+pub mod rules;
+pub mod sensor;
+pub mod source;

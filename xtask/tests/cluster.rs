@@ -86,8 +86,8 @@ fn processes(command_line: &str) -> Vec<u32> {
 fn assert_nothing_is_left(dir: &Path) {
     assert!(!dir.exists(), "{} is there", dir.display());
     assert!(!Path::new("/sys/class/net/lanner0").exists(), "the network link is there");
-    assert_eq!(processes(&dir.display().to_string()), [], "processes run");
-    assert_eq!(processes("sleep 86397.25"), [], "a pod's process runs");
+    assert_eq!(processes(&dir.display().to_string()), Vec::<u32>::new(), "processes run");
+    assert_eq!(processes("sleep 86397.25"), Vec::<u32>::new(), "a pod's process runs");
     let mounts = fs::read_to_string("/proc/mounts").unwrap();
     for dir in mounts.lines().filter_map(|line| {
         let mut fields = line.split(' ').skip(1);

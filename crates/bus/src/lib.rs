@@ -34,7 +34,9 @@ mod subscription;
 
 pub use crate::{
     cause::Cause,
-    connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
+    connection::{
+        ConnectError, Connection, ConnectionConfig, Heard, InvalidConnection, Listener, LiveError,
+    },
     consumer::{AckError, Consumer, Delivery},
     identity::Identity,
     publisher::{Message, PublishError, Publisher, Stored, WINDOW},

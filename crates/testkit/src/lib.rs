@@ -5,6 +5,8 @@
 //! process    a child process that goes when its owner goes, however it goes
 //! nats       NatsServer           kubernetes  KubeApiserver
 //! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
+//! product    our own programs, built from the sources as they are
+//! stack      the whole chain as processes, each with its certificate (feature `bus`)
 //! eventually a condition with a deadline, instead of a sleep
 //! not_run    a test that this machine cannot run, said loudly
 //! ```
@@ -20,10 +22,13 @@ pub mod kubernetes;
 pub mod nats;
 pub mod not_run;
 pub mod process;
+pub mod product;
 pub mod programs;
+#[cfg(feature = "bus")]
+pub mod stack;
 
 #[cfg(feature = "bus")]
-pub use crate::bus::SecuredBus;
+pub use crate::{bus::SecuredBus, stack::Stack};
 pub use crate::{
     eventually::{eventually, eventually_async},
     kubernetes::KubeApiserver,

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What crosses the ring buffer: same layout as the structures in
+ * sensor/src/decode.rs, which checks the same sizes. Change both together.
+ *
+ * A record is an event_head, the facts of its kind, and then the kind's
+ * variable sections in the order of their `*_len` fields.
+ *
+ * A path section is one status byte (enum path_status) and then the names of
+ * the path from the last to the first, each with a NUL behind it: the walk goes
+ * from leaf to root, and turning it round is cheaper in user space.
+ */
+#pragma once
+
+#include "core_types.h"
+
+enum event_kind {
+	EVENT_EXEC = 1,
+	EVENT_FORK = 2,
+	EVENT_EXIT = 3,
+	EVENT_OPEN = 4,
+	EVENT_CONNECT = 5,
+	EVENT_KINDS,
+};
+
+/* Which system call it was; the first four travel in event_head. */
+enum call {
+	CALL_OTHER = 0,
+	CALL_OPEN = 1,
+	CALL_OPENAT = 2,
+	CALL_OPENAT2 = 3,
+	CALL_CREAT = 4,
+	CALL_CONNECT = 5,
+	CALL_SOCKETCALL = 6,
+};
+
+enum path_status {
+	PATH_ROOTED = 1,   /* the walk ended at the process's root */
+	PATH_DETACHED = 2, /* no directory holds it: a memfd, a pipe */
+	PATH_CUT = 3,      /* too deep or too long: the first names are missing */
+};
+
+struct event_head {
+	u64 time_ns;         /* since boot, CLOCK_BOOTTIME */
+	u64 start_ns;        /* when the process began, same clock */
+	u64 parent_start_ns; /* when its parent began */
+	u64 cgroup_id;       /* of the deepest control group it is in */
+	u32 tgid;            /* in the host's pid namespace, as are all of these */
+	u32 tid;
+	u32 ppid;
+	u32 uid;             /* effective */
+	u32 gid;             /* effective */
+	u32 loginuid;
+	u16 kind;
+	u16 call;            /* enum call, for EVENT_OPEN; 0 elsewhere */
+	u32 payload_len;     /* bytes after this head */
+	char comm[16];
+};
+_Static_assert(sizeof(struct event_head) == 80, "HEAD_LEN in decode.rs");
+
+/* What fork and exec both tell about a process. */
+struct process_facts {
+	u64 cap_permitted;
+	u64 cap_effective;
+	u32 tty;   /* device number, 0 for none */
+	u32 sid;   /* session */
+	u32 pgid;
+	u32 vpid;  /* in its own pid namespace */
+	u32 vpgid;
+	u32 unused;
+};
+_Static_assert(sizeof(struct process_facts) == 40, "PROCESS_LEN in decode.rs");
+
+enum exe_bits {
+	EXE_UPPER_LAYER = 1, /* overlayfs, and the file is in the upper layer */
+	EXE_LOWER_LAYER = 2, /* overlayfs, and it is not */
+	EXE_READ_ONLY = 4,   /* the file system is mounted read-only */
+};
+
+struct exec_facts {
+	struct process_facts process;
+	u64 exe_ino;
+	u64 exe_ctime_ns;
+	u64 exe_mtime_ns;
+	u32 exe_dev;
+	u32 exe_mode;
+	u32 exe_uid;
+	u32 exe_gid;
+	u32 exe_bits;
+	u16 exe_len;    /* path section */
+	u16 cwd_len;    /* path section */
+	u16 cgroup_len; /* path section */
+	u16 args_len;   /* NUL-separated */
+	u16 env_len;    /* NUL-separated */
+	u16 unused;
+};
+_Static_assert(sizeof(struct exec_facts) == 96, "EXEC_LEN in decode.rs");
+
+struct exit_facts {
+	u32 exit_code;
+	u32 unused;
+};
+_Static_assert(sizeof(struct exit_facts) == 8, "EXIT_LEN in decode.rs");
+
+enum open_bits {
+	OPEN_CREATED = 1, /* this call made the file */
+};
+
+struct open_facts {
+	s64 result; /* the new descriptor, or minus the error number */
+	u64 ino;
+	u32 dev;
+	u32 inode_mode; /* 0 when there is no file */
+	u32 flags;      /* as asked, O_* of the machine */
+	u32 mode;       /* as asked */
+	s32 dirfd;
+	u32 bits;
+	u16 raw_len;      /* the path argument, with its NUL */
+	u16 resolved_len; /* path section: the file that was really opened */
+	u16 base_len;     /* path section: what a relative argument starts from */
+	u16 unused;
+};
+_Static_assert(sizeof(struct open_facts) == 48, "OPEN_LEN in decode.rs");
+
+struct connect_facts {
+	s64 result;
+	s32 fd;
+	u16 family;
+	u16 protocol;     /* IPPROTO_* */
+	u16 local_port;   /* host order */
+	u16 remote_port;  /* host order */
+	u16 unix_len;     /* section: sun_path as given */
+	u16 unused;
+	u8 local[16];     /* 4 bytes used for IPv4 */
+	u8 remote[16];
+};
+_Static_assert(sizeof(struct connect_facts) == 56, "CONNECT_LEN in decode.rs");

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Processes begin, become another program, and end. */
+#pragma once
+
+#include "process.h"
+
+#define OVERLAYFS_MAGIC 0x794c7630
+#define SB_RDONLY 1
+
+static __always_inline void fill_inode_times(struct exec_facts *facts, struct inode *inode)
+{
+	struct inode___private_ctime *private = (void *)inode;
+	struct inode___plain_ctime *plain = (void *)inode;
+
+	if (bpf_core_field_exists(inode->i_ctime_sec)) {
+		facts->exe_ctime_ns = BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
+				      BPF_CORE_READ(inode, i_ctime_nsec);
+		facts->exe_mtime_ns = BPF_CORE_READ(inode, i_mtime_sec) * 1000000000ULL +
+				      BPF_CORE_READ(inode, i_mtime_nsec);
+		return;
+	}
+	if (bpf_core_field_exists(private->__i_ctime))
+		facts->exe_ctime_ns = BPF_CORE_READ(private, __i_ctime.tv_sec) * 1000000000ULL +
+				      BPF_CORE_READ(private, __i_ctime.tv_nsec);
+	else
+		facts->exe_ctime_ns = BPF_CORE_READ(plain, i_ctime.tv_sec) * 1000000000ULL +
+				      BPF_CORE_READ(plain, i_ctime.tv_nsec);
+	if (bpf_core_field_exists(private->__i_mtime))
+		facts->exe_mtime_ns = BPF_CORE_READ(private, __i_mtime.tv_sec) * 1000000000ULL +
+				      BPF_CORE_READ(private, __i_mtime.tv_nsec);
+	else
+		facts->exe_mtime_ns = BPF_CORE_READ(plain, i_mtime.tv_sec) * 1000000000ULL +
+				      BPF_CORE_READ(plain, i_mtime.tv_nsec);
+}
+
+/*
+ * Overlayfs keeps its own inode around the one of the VFS, and the pointer to
+ * the upper layer's dentry directly behind it. It is NULL for a file that is
+ * still the image's own.
+ */
+__noinline u32 overlay_layer(u64 inode_address)
+{
+	struct inode *inode = (void *)inode_address;
+	struct dentry *upper = NULL;
+
+	if (BPF_CORE_READ(inode, i_sb, s_magic) != OVERLAYFS_MAGIC)
+		return 0;
+	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
+	if (upper && BPF_CORE_READ(upper, d_inode))
+		return EXE_UPPER_LAYER;
+	return EXE_LOWER_LAYER;
+}
+
+static __always_inline void fill_exe(struct exec_facts *facts, struct file *exe)
+{
+	struct inode *inode = BPF_CORE_READ(exe, f_inode);
+
+	facts->exe_ino = BPF_CORE_READ(inode, i_ino);
+	facts->exe_dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	facts->exe_mode = BPF_CORE_READ(inode, i_mode);
+	facts->exe_uid = BPF_CORE_READ(inode, i_uid.val);
+	facts->exe_gid = BPF_CORE_READ(inode, i_gid.val);
+	facts->exe_bits = overlay_layer((u64)inode);
+	if (BPF_CORE_READ(inode, i_sb, s_flags) & SB_RDONLY)
+		facts->exe_bits |= EXE_READ_ONLY;
+	fill_inode_times(facts, inode);
+}
+
+/* The new image is in place: nothing of what is read here can be raced by the old one. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct scratch *scratch = scratch_get();
+	struct event_head *head;
+	struct exec_facts *facts;
+	struct cgroup *cgroup;
+	struct mm_struct *mm;
+	struct fs_struct *fs;
+	struct file *exe;
+	u64 from, to;
+	u32 at = sizeof(*head) + sizeof(*facts);
+
+	if (!scratch)
+		return 0;
+	head = (void *)scratch->data;
+	facts = (void *)(scratch->data + sizeof(*head));
+	cgroup = fill_head(head, task, EVENT_EXEC, 0);
+	__builtin_memset(facts, 0, sizeof(*facts));
+	fill_process(&facts->process, task);
+
+	mm = BPF_CORE_READ(task, mm);
+	exe = BPF_CORE_READ(mm, exe_file);
+	if (exe) {
+		fill_exe(facts, exe);
+		facts->exe_len = append_path(at, (u64)task, (u64)&exe->f_path);
+		at += facts->exe_len;
+	}
+	fs = BPF_CORE_READ(task, fs);
+	facts->cwd_len = append_path(at, (u64)task, (u64)&fs->pwd);
+	at += facts->cwd_len;
+	facts->cgroup_len = append_cgroup_path(at, (u64)cgroup);
+	at += facts->cgroup_len;
+
+	from = BPF_CORE_READ(mm, arg_start);
+	to = BPF_CORE_READ(mm, arg_end);
+	if (from < to) {
+		facts->args_len = append_user(scratch, at, from, to - from);
+		at += facts->args_len;
+	}
+	from = BPF_CORE_READ(mm, env_start);
+	to = BPF_CORE_READ(mm, env_end);
+	if (from < to) {
+		facts->env_len = append_user(scratch, at, from, to - from);
+		at += facts->env_len;
+	}
+	submit(scratch, at);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
+{
+	struct task_struct *child;
+	struct scratch *scratch;
+	struct event_head *head;
+
+	if (trusted->pid != trusted->tgid)
+		return 0; /* a thread */
+	/* A plain number, as global functions take it. */
+	bpf_probe_read_kernel(&child, sizeof(child), &ctx[1]);
+	scratch = scratch_get();
+	if (!scratch)
+		return 0;
+	head = (void *)scratch->data;
+	fill_head(head, child, EVENT_FORK, 0);
+	fill_process((void *)(scratch->data + sizeof(*head)), child);
+	submit(scratch, sizeof(*head) + sizeof(struct process_facts));
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct scratch *scratch;
+	struct event_head *head;
+	struct exit_facts *facts;
+
+	if (BPF_CORE_READ(task, signal, live.counter) > 0)
+		return 0; /* other threads go on */
+	scratch = scratch_get();
+	if (!scratch)
+		return 0;
+	head = (void *)scratch->data;
+	facts = (void *)(scratch->data + sizeof(*head));
+	fill_head(head, task, EVENT_EXIT, 0);
+	facts->exit_code = BPF_CORE_READ(task, exit_code);
+	facts->unused = 0;
+	submit(scratch, sizeof(*head) + sizeof(*facts));
+	return 0;
+}

@@ -1,0 +1,122 @@
+//! Matches of rules, made into alerts.
+
+use std::{collections::HashSet, sync::Arc};
+
+use jiff::{Timestamp, tz::TimeZone};
+use lanner_alert::{Alert, AlertId, Entity, Priority, SCHEMA};
+use lanner_engine::{Event, Match, RuleSet};
+use serde_json::Map;
+
+/// Evaluates events and writes alerts for what matches.
+pub struct AlertMaker {
+    rules: RuleSet,
+    node: String,
+    cluster: Option<String>,
+    time_zone: TimeZone,
+}
+
+/// The source that rules about system calls name.
+const SOURCE: &str = "syscall";
+
+impl AlertMaker {
+    pub fn new(rules: RuleSet, node: &str, cluster: Option<&str>) -> Self {
+        Self {
+            rules,
+            node: node.to_owned(),
+            cluster: cluster.map(str::to_owned),
+            time_zone: TimeZone::system(),
+        }
+    }
+
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// One alert for each rule that one of the `views` matches; they are views
+    /// of the same event, the first counts.
+    pub fn alerts<'e>(
+        &self,
+        views: impl IntoIterator<Item = &'e dyn Event>,
+        entity: impl Fn() -> Entity,
+        is_incomplete: bool,
+    ) -> Vec<Arc<Alert>> {
+        let mut seen = HashSet::new();
+        let mut alerts = Vec::new();
+        for view in views {
+            for found in self.rules.evaluate(SOURCE, view) {
+                if seen.insert(found.rule.name.as_str()) {
+                    let alert = self.alert(found, view.time_ns(), entity(), is_incomplete);
+                    alerts.push(Arc::new(alert));
+                }
+            }
+        }
+        alerts
+    }
+
+    /// An alert of the sensor about itself.
+    pub fn own(&self, rule: &str, priority: Priority, message: &str, now: Timestamp) -> Alert {
+        Alert {
+            id: AlertId::new(),
+            schema: SCHEMA,
+            time: now,
+            node: self.node.clone(),
+            cluster: self.cluster.clone(),
+            hostname: self.node.clone(),
+            rule: rule.to_owned(),
+            priority,
+            source: "lanner".to_owned(),
+            tags: ["lanner".to_owned()].into(),
+            output: self.line(now, priority, message),
+            output_fields: Map::new(),
+            entity: Entity::default(),
+            other: Map::new(),
+        }
+    }
+
+    fn alert(&self, found: Match<'_>, time_ns: i64, entity: Entity, is_incomplete: bool) -> Alert {
+        let time = Timestamp::from_nanosecond(time_ns.into()).unwrap_or_default();
+        let priority = priority(found.rule.priority);
+        let mut output_fields: Map<_, _> = found.output_fields.into_iter().collect();
+        output_fields.insert("evt.time".to_owned(), time_ns.into());
+        if is_incomplete {
+            // Says why the container's fields are missing.
+            output_fields.insert("container.incomplete".to_owned(), true.into());
+        }
+        Alert {
+            id: AlertId::new(),
+            schema: SCHEMA,
+            time,
+            node: self.node.clone(),
+            cluster: self.cluster.clone(),
+            hostname: self.node.clone(),
+            rule: found.rule.name.clone(),
+            priority,
+            source: found.rule.source.clone(),
+            tags: found.rule.tags.iter().cloned().collect(),
+            output: self.line(time, priority, &found.output),
+            output_fields,
+            entity,
+            other: Map::new(),
+        }
+    }
+
+    /// Falco's line: local time, priority, message.
+    fn line(&self, time: Timestamp, priority: Priority, message: &str) -> String {
+        let time = time.to_zoned(self.time_zone.clone()).strftime("%H:%M:%S.%9f").to_string();
+        format!("{time}: {priority} {message}")
+    }
+}
+
+fn priority(of_rule: lanner_engine::Priority) -> Priority {
+    use lanner_engine::Priority as Of;
+    match of_rule {
+        Of::Emergency => Priority::Emergency,
+        Of::Alert => Priority::Alert,
+        Of::Critical => Priority::Critical,
+        Of::Error => Priority::Error,
+        Of::Warning => Priority::Warning,
+        Of::Notice => Priority::Notice,
+        Of::Informational => Priority::Informational,
+        Of::Debug => Priority::Debug,
+    }
+}

@@ -1,0 +1,187 @@
+//! Bytes of the ring buffer, made into typed events by checked reads.
+//!
+//! ```text
+//! record = EventHead │ facts of its kind │ sections, whose lengths the facts hold
+//! ```
+//!
+//! Same layout as `bpf/event.h`, which asserts the same sizes: change both
+//! together. Nothing here panics, whatever the bytes are; a record that does not
+//! fit is an error that the caller counts.
+
+mod facts;
+mod path;
+mod reader;
+
+use self::reader::Reader;
+pub use self::{
+    facts::{AF_UNIX, Connect, Exec, Exit, Open, OpenCall, ProcessFacts, exe_bits},
+    path::KernelPath,
+};
+
+/// Bytes of an [`EventHead`] on the wire.
+pub const HEAD_LEN: usize = 80;
+const _: () = assert!(HEAD_LEN == 4 * 8 + 6 * 4 + 2 * 2 + 4 + 16);
+
+/// The kinds of events the kernel side sends, as their index in its loss counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Exec = 1,
+    Fork = 2,
+    Exit = 3,
+    Open = 4,
+    Connect = 5,
+}
+
+impl Family {
+    pub const ALL: [Self; 5] = [Self::Exec, Self::Fork, Self::Exit, Self::Open, Self::Connect];
+
+    /// The name in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::Fork => "fork",
+            Self::Exit => "exit",
+            Self::Open => "open",
+            Self::Connect => "connect",
+        }
+    }
+
+    /// Whether later events cannot be understood without this one.
+    pub fn is_lifecycle(self) -> bool {
+        matches!(self, Self::Exec | Self::Fork | Self::Exit)
+    }
+
+    /// The family of a record that is not decoded yet.
+    pub fn of_record(record: &[u8]) -> Option<Self> {
+        let kind = record.get(KIND_AT..)?.first_chunk()?;
+        Self::from_kind(u16::from_ne_bytes(*kind))
+    }
+
+    fn from_kind(kind: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| *family as u16 == kind)
+    }
+}
+
+/// Where `kind` is in a record.
+const KIND_AT: usize = 4 * 8 + 6 * 4;
+
+/// What every event says about the process that caused it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventHead {
+    /// Nanoseconds since boot (`CLOCK_BOOTTIME`), as all times of the kernel side.
+    pub time_ns: u64,
+    /// When the process began.
+    pub start_ns: u64,
+    /// When its parent began.
+    pub parent_start_ns: u64,
+    /// The deepest control group it is in.
+    pub cgroup_id: u64,
+    /// Process id in the host's namespace, as all ids here.
+    pub tgid: u32,
+    pub tid: u32,
+    pub ppid: u32,
+    /// Effective user id.
+    pub uid: u32,
+    /// Effective group id.
+    pub gid: u32,
+    /// The user who logged in; `u32::MAX` for none.
+    pub loginuid: u32,
+    pub family: Family,
+    /// The thread's name, at most 15 bytes.
+    pub comm: Vec<u8>,
+}
+
+/// One record of the ring buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelEvent {
+    pub head: EventHead,
+    pub facts: Facts,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Facts {
+    Exec(Box<Exec>),
+    Fork(ProcessFacts),
+    Exit(Exit),
+    Open(Box<Open>),
+    Connect(Box<Connect>),
+}
+
+/// Why a record is not an event.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("record of {len} bytes ends inside {part}")]
+    Short { part: &'static str, len: usize },
+
+    #[error("unknown kind {kind} of event")]
+    UnknownKind { kind: u16 },
+
+    #[error("unknown call {call} in an open event")]
+    UnknownCall { call: u16 },
+}
+
+/// Reads one record.
+///
+/// # Errors
+/// When the record is shorter than it says or of an unknown kind. The caller
+/// counts it and goes on: one bad record must not stop the sensor.
+pub fn decode(record: &[u8]) -> Result<KernelEvent, DecodeError> {
+    read(record).map_err(|problem| match problem {
+        Problem::Short { part } => DecodeError::Short { part, len: record.len() },
+        Problem::UnknownKind { kind } => DecodeError::UnknownKind { kind },
+        Problem::UnknownCall { call } => DecodeError::UnknownCall { call },
+    })
+}
+
+/// [`DecodeError`] before the record's length is known to it.
+enum Problem {
+    Short { part: &'static str },
+    UnknownKind { kind: u16 },
+    UnknownCall { call: u16 },
+}
+
+fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
+    let mut reader = Reader::new(record, "the head");
+    let time_ns = reader.u64()?;
+    let start_ns = reader.u64()?;
+    let parent_start_ns = reader.u64()?;
+    let cgroup_id = reader.u64()?;
+    let tgid = reader.u32()?;
+    let tid = reader.u32()?;
+    let ppid = reader.u32()?;
+    let uid = reader.u32()?;
+    let gid = reader.u32()?;
+    let loginuid = reader.u32()?;
+    let kind = reader.u16()?;
+    let call = reader.u16()?;
+    let payload_len = reader.u32()?;
+    let comm = reader.take(16)?;
+    let Some(family) = Family::from_kind(kind) else {
+        return Err(Problem::UnknownKind { kind });
+    };
+    let head = EventHead {
+        time_ns,
+        start_ns,
+        parent_start_ns,
+        cgroup_id,
+        tgid,
+        tid,
+        ppid,
+        uid,
+        gid,
+        loginuid,
+        family,
+        comm: reader::until_nul(comm).to_vec(),
+    };
+    let payload = reader.take(usize::try_from(payload_len).unwrap_or(usize::MAX))?;
+    let mut reader = Reader::new(payload, family.name());
+    let facts = match family {
+        Family::Exec => Facts::Exec(Box::new(Exec::read(&mut reader)?)),
+        Family::Fork => Facts::Fork(ProcessFacts::read(&mut reader)?),
+        Family::Exit => Facts::Exit(Exit::read(&mut reader)?),
+        Family::Open => Facts::Open(Box::new(Open::read(&mut reader, call)?)),
+        Family::Connect => Facts::Connect(Box::new(Connect::read(&mut reader)?)),
+    };
+    Ok(KernelEvent { head, facts })
+}

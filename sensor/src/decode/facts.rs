@@ -1,0 +1,285 @@
+//! What each kind of event holds behind its head.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{KernelPath, Problem, reader::Reader, reader::until_nul};
+
+const PROCESS_LEN: usize = 40;
+const _: () = assert!(PROCESS_LEN == 2 * 8 + 6 * 4);
+const EXEC_LEN: usize = 96;
+const _: () = assert!(EXEC_LEN == PROCESS_LEN + 3 * 8 + 5 * 4 + 6 * 2);
+const EXIT_LEN: usize = 8;
+const _: () = assert!(EXIT_LEN == 2 * 4);
+const OPEN_LEN: usize = 48;
+const _: () = assert!(OPEN_LEN == 2 * 8 + 6 * 4 + 4 * 2);
+const CONNECT_LEN: usize = 56;
+const _: () = assert!(CONNECT_LEN == 8 + 4 + 6 * 2 + 2 * 16);
+
+/// What fork and exec both tell about a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessFacts {
+    pub cap_permitted: u64,
+    pub cap_effective: u64,
+    /// Device number of the terminal, 0 for none.
+    pub tty: u32,
+    /// Session and process group, in the host's namespace.
+    pub sid: u32,
+    pub pgid: u32,
+    /// Process and process group, in its own namespace.
+    pub vpid: u32,
+    pub vpgid: u32,
+}
+
+/// Bits of [`Exec::exe_bits`].
+pub mod exe_bits {
+    /// The file is in the upper layer of an overlay: not part of the image.
+    pub const UPPER_LAYER: u32 = 1;
+    /// The file is in a lower layer of an overlay.
+    pub const LOWER_LAYER: u32 = 2;
+    /// The file system is mounted read-only.
+    pub const READ_ONLY: u32 = 4;
+}
+
+/// A process became another program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exec {
+    pub process: ProcessFacts,
+    pub exe_ino: u64,
+    /// Nanoseconds since the epoch, as the file system has them.
+    pub exe_ctime_ns: u64,
+    pub exe_mtime_ns: u64,
+    pub exe_dev: u32,
+    pub exe_mode: u32,
+    pub exe_uid: u32,
+    pub exe_gid: u32,
+    pub exe_bits: u32,
+    pub exe_path: Option<KernelPath>,
+    pub cwd: Option<KernelPath>,
+    pub cgroup: Option<KernelPath>,
+    /// `argv`, the program first; cut at 4095 bytes in all.
+    pub args: Vec<Vec<u8>>,
+    /// `NAME=value`; cut at 4095 bytes in all.
+    pub env: Vec<Vec<u8>>,
+}
+
+/// The last thread of a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    pub exit_code: u32,
+}
+
+/// Which call opened a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenCall {
+    Open = 1,
+    Openat = 2,
+    Openat2 = 3,
+    Creat = 4,
+}
+
+/// A file was opened, or could not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    pub call: OpenCall,
+    /// The new descriptor, or minus the error number.
+    pub result: i64,
+    pub ino: u64,
+    pub dev: u32,
+    /// Type and permissions of the file; 0 when there is none.
+    pub inode_mode: u32,
+    /// `O_*` and mode as asked for.
+    pub flags: u32,
+    pub mode: u32,
+    pub dirfd: i32,
+    /// This call made the file.
+    pub created: bool,
+    /// The argument.
+    pub raw: Vec<u8>,
+    /// The file that was opened.
+    pub resolved: Option<KernelPath>,
+    /// What a relative argument starts from.
+    pub base: Option<KernelPath>,
+}
+
+/// A socket was connected, or could not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connect {
+    pub result: i64,
+    pub fd: i32,
+    pub family: u16,
+    /// `IPPROTO_*`.
+    pub protocol: u16,
+    pub local_port: u16,
+    pub remote_port: u16,
+    /// `None` unless the family is IPv4 or IPv6.
+    pub local: Option<IpAddr>,
+    pub remote: Option<IpAddr>,
+    /// The path of a Unix socket; an abstract one begins with `@`.
+    pub unix_path: Vec<u8>,
+}
+
+impl ProcessFacts {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
+        let facts = Self {
+            cap_permitted: reader.u64()?,
+            cap_effective: reader.u64()?,
+            tty: reader.u32()?,
+            sid: reader.u32()?,
+            pgid: reader.u32()?,
+            vpid: reader.u32()?,
+            vpgid: reader.u32()?,
+        };
+        let _unused = reader.u32()?;
+        Ok(facts)
+    }
+}
+
+impl Exec {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
+        let process = ProcessFacts::read(reader)?;
+        let exe_ino = reader.u64()?;
+        let exe_ctime_ns = reader.u64()?;
+        let exe_mtime_ns = reader.u64()?;
+        let exe_dev = reader.u32()?;
+        let exe_mode = reader.u32()?;
+        let exe_uid = reader.u32()?;
+        let exe_gid = reader.u32()?;
+        let exe_bits = reader.u32()?;
+        let exe_len = reader.u16()?;
+        let cwd_len = reader.u16()?;
+        let cgroup_len = reader.u16()?;
+        let args_len = reader.u16()?;
+        let env_len = reader.u16()?;
+        let _unused = reader.u16()?;
+        Ok(Self {
+            process,
+            exe_ino,
+            exe_ctime_ns,
+            exe_mtime_ns,
+            exe_dev,
+            exe_mode,
+            exe_uid,
+            exe_gid,
+            exe_bits,
+            exe_path: KernelPath::read(reader.section(exe_len)?),
+            cwd: KernelPath::read(reader.section(cwd_len)?),
+            cgroup: KernelPath::read(reader.section(cgroup_len)?),
+            args: nul_separated(reader.section(args_len)?),
+            env: nul_separated(reader.section(env_len)?),
+        })
+    }
+}
+
+impl Exit {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
+        let exit_code = reader.u32()?;
+        let _unused = reader.u32()?;
+        Ok(Self { exit_code })
+    }
+}
+
+impl OpenCall {
+    /// The name of the system call.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Openat => "openat",
+            Self::Openat2 => "openat2",
+            Self::Creat => "creat",
+        }
+    }
+
+    fn from_call(call: u16) -> Option<Self> {
+        [Self::Open, Self::Openat, Self::Openat2, Self::Creat]
+            .into_iter()
+            .find(|known| *known as u16 == call)
+    }
+}
+
+impl Open {
+    pub(super) fn read(reader: &mut Reader<'_>, call: u16) -> Result<Self, Problem> {
+        const CREATED: u32 = 1;
+        let result = reader.i64()?;
+        let ino = reader.u64()?;
+        let dev = reader.u32()?;
+        let inode_mode = reader.u32()?;
+        let flags = reader.u32()?;
+        let mode = reader.u32()?;
+        let dirfd = reader.i32()?;
+        let bits = reader.u32()?;
+        let raw_len = reader.u16()?;
+        let resolved_len = reader.u16()?;
+        let base_len = reader.u16()?;
+        let _unused = reader.u16()?;
+        Ok(Self {
+            call: OpenCall::from_call(call).ok_or(Problem::UnknownCall { call })?,
+            result,
+            ino,
+            dev,
+            inode_mode,
+            flags,
+            mode,
+            dirfd,
+            created: bits & CREATED != 0,
+            raw: until_nul(reader.section(raw_len)?).to_vec(),
+            resolved: KernelPath::read(reader.section(resolved_len)?),
+            base: KernelPath::read(reader.section(base_len)?),
+        })
+    }
+}
+
+impl Connect {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
+        let result = reader.i64()?;
+        let fd = reader.i32()?;
+        let family = reader.u16()?;
+        let protocol = reader.u16()?;
+        let local_port = reader.u16()?;
+        let remote_port = reader.u16()?;
+        let unix_len = reader.u16()?;
+        let _unused = reader.u16()?;
+        let local = reader.array()?;
+        let remote = reader.array()?;
+        Ok(Self {
+            result,
+            fd,
+            family,
+            protocol,
+            local_port,
+            remote_port,
+            local: address(family, local),
+            remote: address(family, remote),
+            unix_path: unix_path(reader.section(unix_len)?),
+        })
+    }
+}
+
+/// [`Connect::family`] of Unix sockets.
+pub const AF_UNIX: u16 = 1;
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
+
+fn address(family: u16, bytes: [u8; 16]) -> Option<IpAddr> {
+    let [a, b, c, d, ..] = bytes;
+    match family {
+        AF_INET => Some(Ipv4Addr::new(a, b, c, d).into()),
+        AF_INET6 => Some(Ipv6Addr::from(bytes).into()),
+        _ => None,
+    }
+}
+
+/// An abstract name starts with a NUL, and is written with `@`, as in `ss`.
+fn unix_path(bytes: &[u8]) -> Vec<u8> {
+    match bytes.split_first() {
+        Some((0, name)) => [b"@", until_nul(name)].concat(),
+        _ => until_nul(bytes).to_vec(),
+    }
+}
+
+fn nul_separated(bytes: &[u8]) -> Vec<Vec<u8>> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
+}

@@ -1,0 +1,190 @@
+//! An event with all that is known about who caused it, as the rules see it.
+//!
+//! ```text
+//! KernelEvent + Process + ancestors + container + names ─▶ SyscallEvent ─▶ views ─▶ engine
+//! ```
+//!
+//! A file has two names: the text that Falco would show (working directory and
+//! argument) and the path of the file that was really opened. Where they differ
+//! there are two views, and a rule holds if it holds for one of them, never for
+//! a mixture.
+
+mod arguments;
+mod container_fields;
+mod errno;
+mod fd_fields;
+mod names;
+pub mod path;
+mod process_fields;
+pub mod recording;
+
+use std::{borrow::Cow, sync::Arc};
+
+use lanner_alert::Entity;
+use lanner_engine::{Event, Field, Value};
+
+use crate::{
+    decode::{Connect, EventHead, Exec, Open},
+    enrich::{container::ContainerId, metadata::ContainerInfo, process::Process, users::UserNames},
+};
+
+/// What happened, without what only the process cache needs.
+#[derive(Clone, Debug)]
+pub enum Happening {
+    Exec(Box<Exec>),
+    Open {
+        open: Box<Open>,
+        /// Working directory and argument, made plain as text.
+        lexical: Vec<u8>,
+        /// The file that was opened, where that is known and another path.
+        resolved: Option<Vec<u8>>,
+    },
+    Connect(Box<Connect>),
+}
+
+/// One system call.
+#[derive(Clone, Debug)]
+pub struct SyscallEvent {
+    /// Counts from 1.
+    pub number: u64,
+    /// Nanoseconds since the epoch.
+    pub time_ns: i64,
+    /// What to add to a time since boot to get one since the epoch.
+    pub boot_time_ns: i64,
+    pub head: EventHead,
+    pub happening: Happening,
+    pub process: Arc<Process>,
+    /// The parent first.
+    pub ancestors: Vec<Arc<Process>>,
+    pub session_leader: Option<Arc<Process>>,
+    pub names: UserNames,
+    pub container: Option<ContainerId>,
+    pub info: Option<Arc<ContainerInfo>>,
+    /// The runtime was asked for `info` and did not answer in time.
+    pub incomplete: bool,
+    pub node: Arc<str>,
+    pub boot_id: Arc<str>,
+}
+
+/// Which of a file's names a view shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PathChoice {
+    Lexical,
+    Resolved,
+}
+
+/// A [`SyscallEvent`] with one of its file's names.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    event: &'a SyscallEvent,
+    path: PathChoice,
+}
+
+impl SyscallEvent {
+    /// The ways to look at this event, Falco's first.
+    pub fn views(&self) -> impl Iterator<Item = View<'_>> {
+        let second = match &self.happening {
+            Happening::Open { resolved: Some(_), .. } => {
+                Some(View { event: self, path: PathChoice::Resolved })
+            }
+            _ => None,
+        };
+        [Some(View { event: self, path: PathChoice::Lexical }), second].into_iter().flatten()
+    }
+
+    /// `evt.type`.
+    pub fn event_type(&self) -> &'static str {
+        match &self.happening {
+            // A successful execveat is the same event, as in Falco.
+            Happening::Exec(_) => "execve",
+            Happening::Open { open, .. } => open.call.name(),
+            Happening::Connect(_) => "connect",
+        }
+    }
+
+    /// Who and what an alert about this event is about.
+    pub fn entity(&self) -> Entity {
+        let pod = self.info.as_ref().and_then(|info| info.pod.as_ref());
+        let exe_path = &self.process.image.exe_path;
+        Entity {
+            boot_id: Some(self.boot_id.to_string()).filter(|id| !id.is_empty()),
+            container_id: self.container.as_ref().map(|container| container.full.clone()),
+            pod_namespace: pod.map(|pod| pod.namespace.clone()),
+            pod_name: pod.map(|pod| pod.name.clone()),
+            pod_uid: pod.map(|pod| pod.uid.clone()),
+            pid: Some(i64::from(self.head.tgid)),
+            start_time: Some(self.head.start_ns),
+            exe_path: (!exe_path.is_empty())
+                .then(|| String::from_utf8_lossy(exe_path).into_owned()),
+            uid: Some(self.head.uid),
+        }
+    }
+
+    fn result(&self) -> i64 {
+        match &self.happening {
+            Happening::Exec(_) => 0,
+            Happening::Open { open, .. } => open.result,
+            Happening::Connect(connect) => connect.result,
+        }
+    }
+}
+
+impl View<'_> {
+    /// The event behind the view.
+    pub fn event(&self) -> &SyscallEvent {
+        self.event
+    }
+
+    fn event_field(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+        let event = self.event;
+        let open = match &event.happening {
+            Happening::Open { open, .. } => Some(&**open),
+            _ => None,
+        };
+        Some(match field {
+            Field::EvtNum => Value::Uint(event.number),
+            Field::EvtRawtime => Value::Int(event.time_ns),
+            Field::EvtHostname => Value::text(&*event.node),
+            Field::EvtSource => Value::text("syscall"),
+            Field::EvtType => Value::text(event.event_type()),
+            Field::EvtDir => Value::text("<"),
+            Field::EvtRawres => Value::Int(event.result()),
+            Field::EvtFailed => Value::Bool(event.result() < 0),
+            Field::EvtRes => Value::text(errno::result_name(event.result())),
+            Field::EvtIsOpenRead => Value::Bool(names::asks_read(open?)),
+            Field::EvtIsOpenWrite => Value::Bool(names::asks_write(open?)),
+            Field::EvtIsOpenExec => Value::Bool(names::makes_executable(open?)),
+            Field::EvtIsOpenCreate => Value::Bool(open?.created),
+            Field::EvtArg => text(self.argument(arg?)?),
+            Field::EvtArgs => text(self.all_arguments()),
+            _ => return None,
+        })
+    }
+}
+
+impl Event for View<'_> {
+    fn event_type(&self) -> &str {
+        self.event.event_type()
+    }
+
+    fn time_ns(&self) -> i64 {
+        self.event.time_ns
+    }
+
+    fn get(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+        let (family, _) = field.name().split_once('.')?;
+        match family {
+            "evt" => self.event_field(field, arg),
+            "proc" | "thread" => self.process_field(field, arg),
+            "user" | "group" => self.user_field(field),
+            "fd" => self.fd_field(field),
+            "container" | "k8s" => self.container_field(field, arg),
+            _ => None,
+        }
+    }
+}
+
+/// A text that was made for the question.
+fn text(bytes: Vec<u8>) -> Value<'static> {
+    Value::Text(Cow::Owned(bytes))
+}

@@ -1,0 +1,151 @@
+//! `evt.arg.NAME` and `evt.args`: the call's arguments as Falco names them.
+
+use super::{Happening, View, errno, names};
+use crate::enrich::process::ExeFile;
+
+const AT_FDCWD: i32 = -100;
+
+const OPEN: &[&str] = &["fd", "name", "flags", "mode", "dev", "ino"];
+const OPENAT: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "dev", "ino"];
+const CREAT: &[&str] = &["fd", "name", "mode", "dev", "ino"];
+const CONNECT: &[&str] = &["res", "tuple", "fd"];
+const EXEC: &[&str] = &[
+    "res",
+    "exe",
+    "args",
+    "tid",
+    "pid",
+    "ptid",
+    "cwd",
+    "comm",
+    "env",
+    "tty",
+    "pgid",
+    "loginuid",
+    "flags",
+    "cap_permitted",
+    "cap_effective",
+    "exe_ino",
+    "exe_ino_ctime",
+    "exe_ino_mtime",
+    "uid",
+    "trusted_exepath",
+    "gid",
+];
+
+impl View<'_> {
+    /// The names of this event's arguments, in their order.
+    pub(super) fn argument_names(&self) -> &'static [&'static str] {
+        match &self.event.happening {
+            Happening::Exec(_) => EXEC,
+            Happening::Connect(_) => CONNECT,
+            Happening::Open { open, .. } => match open.call {
+                crate::decode::OpenCall::Open => OPEN,
+                crate::decode::OpenCall::Creat => CREAT,
+                _ => OPENAT,
+            },
+        }
+    }
+
+    /// One argument as text, by name or by number.
+    pub(super) fn argument(&self, name: &str) -> Option<Vec<u8>> {
+        let names = self.argument_names();
+        let name = match name.parse::<usize>() {
+            Ok(index) => names.get(index)?,
+            Err(_) => *names.iter().find(|known| **known == name)?,
+        };
+        match &self.event.happening {
+            Happening::Exec(_) => self.exec_argument(name),
+            Happening::Open { .. } => self.open_argument(name),
+            Happening::Connect(connect) => match name {
+                "res" => Some(result(connect.result)),
+                "tuple" => self.fd_name(),
+                _ => Some(connect.fd.to_string().into()),
+            },
+        }
+    }
+
+    /// `name=value` of all of them.
+    pub(super) fn all_arguments(&self) -> Vec<u8> {
+        let mut line = Vec::new();
+        for name in self.argument_names() {
+            let Some(value) = self.argument(name) else { continue };
+            if !line.is_empty() {
+                line.push(b' ');
+            }
+            line.extend_from_slice(name.as_bytes());
+            line.push(b'=');
+            line.extend_from_slice(&value);
+        }
+        line
+    }
+
+    fn open_argument(&self, name: &str) -> Option<Vec<u8>> {
+        let Happening::Open { open, lexical, .. } = &self.event.happening else { return None };
+        Some(match name {
+            "fd" if open.result < 0 => errno::result_name(open.result).into(),
+            "fd" => [b"<f>", lexical.as_slice()].concat(),
+            "dirfd" if open.dirfd == AT_FDCWD => b"AT_FDCWD".to_vec(),
+            "dirfd" => match open.base.as_ref().and_then(|base| base.as_bytes()) {
+                Some(directory) => [b"<d>", directory].concat(),
+                None => open.dirfd.to_string().into(),
+            },
+            // Made absolute, as Falco does for every path argument.
+            "name" => lexical.clone(),
+            "flags" => names::open_flags(open.flags, open.created).into(),
+            "mode" => names::mode(open.mode).into(),
+            "dev" => format!("{:x}", open.dev).into(),
+            "ino" => open.ino.to_string().into(),
+            _ => return None,
+        })
+    }
+
+    fn exec_argument(&self, name: &str) -> Option<Vec<u8>> {
+        let event = self.event;
+        let process = &event.process;
+        let file = process.image.file.as_ref();
+        let user = |name: &Option<Vec<u8>>| name.clone().unwrap_or_else(|| b"<NA>".to_vec());
+        Some(match name {
+            "res" => result(0),
+            "exe" => process.exe()?.to_vec(),
+            "args" => process.image.args.get(1..).unwrap_or_default().join(&b'.'),
+            "tid" | "pid" => process.comm.clone(),
+            "ptid" => event.ancestors.first()?.comm.clone(),
+            "cwd" => process.cwd.clone(),
+            "comm" => process.comm.clone(),
+            "env" => process.image.env.join(&b'.'),
+            "tty" => process.facts.tty.to_string().into(),
+            "pgid" => process.facts.pgid.to_string().into(),
+            "loginuid" if event.head.loginuid == u32::MAX => b"<NONE>".to_vec(),
+            "loginuid" => user(&event.names.login),
+            "flags" => self.exe_flags(file?).into(),
+            "cap_permitted" => names::capabilities(process.facts.cap_permitted).into(),
+            "cap_effective" => names::capabilities(process.facts.cap_effective).into(),
+            "exe_ino" => file?.ino.to_string().into(),
+            "exe_ino_ctime" => file?.ctime_ns.to_string().into(),
+            "exe_ino_mtime" => file?.mtime_ns.to_string().into(),
+            "uid" => user(&event.names.user),
+            "gid" => user(&event.names.group),
+            "trusted_exepath" => process.image.exe_path.clone(),
+            _ => return None,
+        })
+    }
+
+    fn exe_flags(&self, file: &ExeFile) -> String {
+        let flags = [
+            (self.exe_is_writable(file), "EXE_WRITABLE"),
+            (file.upper_layer, "EXE_UPPER_LAYER"),
+            (file.memfd, "EXE_FROM_MEMFD"),
+            (file.lower_layer, "EXE_LOWER_LAYER"),
+        ];
+        let set = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name);
+        set.collect::<Vec<_>>().join("|")
+    }
+}
+
+fn result(value: i64) -> Vec<u8> {
+    match value {
+        0.. => value.to_string().into(),
+        _ => errno::result_name(value).into(),
+    }
+}

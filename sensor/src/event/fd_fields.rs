@@ -1,0 +1,140 @@
+//! `fd.*`.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use lanner_engine::{Field, Value};
+
+use super::{Happening, PathChoice, View, path, text};
+use crate::decode::{AF_UNIX, Connect, Open};
+
+const S_IFMT: u32 = 0o170_000;
+const S_IFDIR: u32 = 0o040_000;
+const EINPROGRESS: i64 = -115;
+
+impl View<'_> {
+    pub(super) fn fd_field(&self, field: Field) -> Option<Value<'_>> {
+        match &self.event.happening {
+            Happening::Open { open, .. } => self.file_field(field, open),
+            Happening::Connect(connect) => socket_field(field, connect),
+            Happening::Exec(_) => None,
+        }
+    }
+
+    /// `fd.name`, of files and of connections.
+    pub(super) fn fd_name(&self) -> Option<Vec<u8>> {
+        match &self.event.happening {
+            Happening::Open { .. } => self.file_path().map(<[u8]>::to_vec),
+            Happening::Connect(connect) => Some(connection_name(connect)),
+            Happening::Exec(_) => None,
+        }
+    }
+
+    fn file_path(&self) -> Option<&[u8]> {
+        match (&self.event.happening, self.path) {
+            (Happening::Open { lexical, .. }, PathChoice::Lexical) => Some(lexical),
+            (Happening::Open { resolved, .. }, PathChoice::Resolved) => resolved.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn file_field(&self, field: Field, open: &Open) -> Option<Value<'_>> {
+        let is_directory = open.inode_mode & S_IFMT == S_IFDIR;
+        let path = self.file_path()?;
+        let Happening::Open { open, .. } = &self.event.happening else { return None };
+        Some(match field {
+            Field::FdNum => Value::Int(open.result.max(-1)),
+            Field::FdName => Value::text(path),
+            Field::FdNameraw => Value::text(&open.raw),
+            Field::FdDirectory => Value::text(path::split(path)?.0),
+            Field::FdFilename => Value::text(path::split(path)?.1),
+            Field::FdType => Value::text(if is_directory { "directory" } else { "file" }),
+            Field::FdTypechar => Value::text(if is_directory { "d" } else { "f" }),
+            Field::FdIno => Value::Uint((open.ino != 0).then_some(open.ino)?),
+            Field::FdDev => Value::Uint((open.ino != 0).then_some(open.dev)?.into()),
+            _ => return None,
+        })
+    }
+}
+
+/// The process that connects is the client, which is the local end.
+fn socket_field(field: Field, connect: &Connect) -> Option<Value<'static>> {
+    let is_unix = connect.family == AF_UNIX;
+    let ends = ends(connect);
+    let ip = |pick: fn(Ends) -> IpAddr| ends.map(|ends| Value::Ip(pick(ends)));
+    let port = |port: u16| ends.map(|_| Value::Uint(port.into()));
+    let is_connected = connect.result >= 0 || connect.result == EINPROGRESS;
+    match field {
+        Field::FdNum => Some(Value::Int(connect.fd.into())),
+        Field::FdName => Some(text(connection_name(connect))),
+        Field::FdType => Some(Value::text(fd_type(connect)?.0)),
+        Field::FdTypechar => Some(Value::text(fd_type(connect)?.1)),
+        Field::FdSockfamily if is_unix => Some(Value::text("unix")),
+        Field::FdSockfamily => ends.map(|_| Value::text("ip")),
+        Field::FdIp | Field::FdNet => {
+            ends.map(|ends| Value::List(vec![Value::Ip(ends.local), Value::Ip(ends.remote)]))
+        }
+        Field::FdCip | Field::FdLip | Field::FdCnet | Field::FdLnet => ip(|ends| ends.local),
+        Field::FdSip | Field::FdRip | Field::FdSnet | Field::FdRnet => ip(|ends| ends.remote),
+        Field::FdPort => ends.map(|_| {
+            let both = [connect.local_port, connect.remote_port];
+            Value::List(both.map(|port| Value::Uint(port.into())).to_vec())
+        }),
+        Field::FdCport | Field::FdLport => port(connect.local_port),
+        Field::FdSport | Field::FdRport => port(connect.remote_port),
+        Field::FdL4proto => ends.map(|_| Value::text(l4proto(connect.protocol))),
+        Field::FdIsServer => Some(Value::Bool(false)),
+        Field::FdConnected => Some(Value::Bool(is_connected)),
+        Field::FdNameChanged => Some(Value::Bool(is_connected)),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Ends {
+    local: IpAddr,
+    remote: IpAddr,
+}
+
+/// Both addresses; an IPv4 peer of an IPv6 socket is an IPv4 address.
+fn ends(connect: &Connect) -> Option<Ends> {
+    let (local, remote) = (connect.local?, connect.remote?);
+    let (IpAddr::V6(local_v6), IpAddr::V6(remote_v6)) = (local, remote) else {
+        return Some(Ends { local, remote });
+    };
+    let local_v4 = local_v6.to_ipv4_mapped().or_else(|| {
+        // Not bound yet: "any" is any of either family.
+        (local_v6 == Ipv6Addr::UNSPECIFIED).then_some(std::net::Ipv4Addr::UNSPECIFIED)
+    });
+    match (local_v4, remote_v6.to_ipv4_mapped()) {
+        (Some(local), Some(remote)) => Some(Ends { local: local.into(), remote: remote.into() }),
+        _ => Some(Ends { local, remote }),
+    }
+}
+
+fn fd_type(connect: &Connect) -> Option<(&'static str, &'static str)> {
+    match ends(connect) {
+        Some(Ends { remote: IpAddr::V4(_), .. }) => Some(("ipv4", "4")),
+        Some(Ends { remote: IpAddr::V6(_), .. }) => Some(("ipv6", "6")),
+        None if connect.family == AF_UNIX => Some(("unix", "u")),
+        None => None,
+    }
+}
+
+fn l4proto(protocol: u16) -> &'static str {
+    match protocol {
+        6 => "tcp",
+        17 => "udp",
+        1 | 58 => "icmp",
+        255 => "raw",
+        _ => "<NA>",
+    }
+}
+
+fn connection_name(connect: &Connect) -> Vec<u8> {
+    match ends(connect) {
+        Some(Ends { local, remote }) => {
+            format!("{local}:{}->{remote}:{}", connect.local_port, connect.remote_port).into()
+        }
+        None => connect.unix_path.clone(),
+    }
+}

@@ -1,0 +1,58 @@
+//! Events as text: one JSON object a line, keys are field names.
+//!
+//! A file that has two names makes two lines with one `evt.num`, one for each
+//! view; a replay takes them as the one event that they are.
+
+use lanner_engine::{ArgumentRule, Event, Field, FieldRef, Shape, Value};
+use serde_json::{Map, Value as Json};
+
+use super::View;
+
+/// Ancestors that have keys of their own beside the list.
+const ANCESTORS: usize = 8;
+
+/// All fields that this view has a value for.
+///
+/// `asked` are fields with arguments that the rules in use name (`proc.env[HOME]`
+/// say): without them a replay could not decide those rules.
+pub fn record(view: &View<'_>, asked: &[FieldRef]) -> Map<String, Json> {
+    let mut line = Map::new();
+    let mut add = |field: Field, arg: Option<&str>| {
+        if let Some(value) = view.get(field, arg) {
+            let key = FieldRef { field, arg: arg.map(str::to_owned) }.to_string();
+            line.insert(key, json(&value));
+        }
+    };
+    for &field in Field::all() {
+        match field.argument() {
+            ArgumentRule::RequiredKey | ArgumentRule::RequiredNameOrIndex => continue,
+            _ => add(field, None),
+        }
+        if field.shape() == Shape::AnyOf {
+            for index in 1..=ANCESTORS {
+                add(field, Some(&index.to_string()));
+            }
+        }
+    }
+    for name in view.argument_names() {
+        add(Field::EvtArg, Some(name));
+    }
+    for FieldRef { field, arg } in asked {
+        if let Some(arg) = arg {
+            add(*field, Some(arg));
+        }
+    }
+    line
+}
+
+fn json(value: &Value<'_>) -> Json {
+    match value {
+        Value::Bool(value) => (*value).into(),
+        Value::Int(value) => (*value).into(),
+        Value::Uint(value) => (*value).into(),
+        // JSON is text; what is none in an event becomes U+FFFD.
+        Value::Text(bytes) => String::from_utf8_lossy(bytes).into(),
+        Value::Ip(address) => address.to_string().into(),
+        Value::List(values) => values.iter().map(json).collect(),
+    }
+}

@@ -1,0 +1,182 @@
+//! From records of the kernel to alerts: decode, enrich, evaluate, send.
+//!
+//! ```text
+//! queue of records ─▶ decode ─▶ enrich ─┬───────────────────▶ rules ─▶ outputs
+//! answers of runtimes ─▶ containers     └▶ held (≤ 500 ms) ─┘
+//! ```
+//!
+//! An event of a container that the runtime was just asked about is held: the
+//! rules may look at its image or namespace, and whoever acts on the alert
+//! needs the pod. Nothing else waits.
+
+mod held;
+mod losses;
+mod recorder;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lanner_alert::Priority;
+use lanner_engine::Event;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+pub use self::recorder::Recorder;
+use self::{held::Held, losses::LossReport};
+use crate::{
+    alerts::AlertMaker,
+    decode::decode,
+    enrich::{Enriched, Enricher, metadata::Answer},
+    event::{SyscallEvent, View},
+    output::Outputs,
+    source::ebpf::LossCounts,
+};
+
+/// How often held events, losses and the recording are looked after.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What the pipeline works with.
+pub struct Pipeline {
+    pub enricher: Enricher,
+    pub maker: Arc<AlertMaker>,
+    pub outputs: Outputs,
+    pub recorder: Option<Recorder>,
+    pub losses: Arc<LossCounts>,
+}
+
+/// What went by, for the log line at the end.
+#[derive(Debug, Default)]
+struct Totals {
+    records: u64,
+    evaluated: u64,
+    alerts: u64,
+    undecodable: u64,
+}
+
+impl Pipeline {
+    /// Works until `stop`, or until the queue of records ends.
+    pub async fn run(
+        mut self,
+        mut records: mpsc::Receiver<Vec<u8>>,
+        mut answers: mpsc::Receiver<Answer>,
+        stop: CancellationToken,
+    ) {
+        let mut held = Held::default();
+        let mut report = LossReport::default();
+        let mut totals = Totals::default();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                record = records.recv() => {
+                    let Some(record) = record else { break };
+                    self.take(&record, &mut held, &mut totals);
+                }
+                Some(answer) = answers.recv() => {
+                    let now = Instant::now();
+                    let id = answer.0.clone();
+                    self.enricher.containers.answer(answer, now);
+                    for event in held.take_of(&id) {
+                        self.release(event, now, &mut totals);
+                    }
+                }
+                _ = tick.tick() => {
+                    let now = Instant::now();
+                    for mut event in held.take_late(now) {
+                        event.incomplete = true;
+                        self.release(event, now, &mut totals);
+                    }
+                    self.tell_losses(&mut report, &totals);
+                }
+            }
+        }
+        for mut event in held.take_all() {
+            event.incomplete = true;
+            self.release(event, Instant::now(), &mut totals);
+        }
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish();
+        }
+        info!(
+            records = totals.records,
+            evaluated = totals.evaluated,
+            alerts = totals.alerts,
+            undecodable = totals.undecodable,
+            processes = self.enricher.processes.len(),
+            "pipeline stopped"
+        );
+        self.outputs.finish().await;
+    }
+
+    fn take(&mut self, record: &[u8], held: &mut Held, totals: &mut Totals) {
+        totals.records += 1;
+        let event = match decode(record) {
+            Ok(event) => event,
+            Err(error) => {
+                if totals.undecodable == 0 {
+                    warn!(%error, "a record of the kernel side cannot be read; more are only counted");
+                }
+                totals.undecodable += 1;
+                return;
+            }
+        };
+        let is_recording = self.recorder.is_some();
+        let rules = self.maker.rules();
+        let wants = |event_type: &str| is_recording || rules.wants(event_type);
+        let now = Instant::now();
+        let Some(Enriched { event, is_waiting }) = self.enricher.take(event, wants, now) else {
+            return;
+        };
+        // A full house means that the event goes on without its container's facts.
+        let not_held = if is_waiting { held.hold(event, now) } else { Some(event) };
+        if let Some(mut event) = not_held {
+            event.incomplete = is_waiting;
+            self.evaluate(&event, totals);
+        }
+    }
+
+    fn release(&mut self, mut event: SyscallEvent, now: Instant, totals: &mut Totals) {
+        if let Some(container) = &event.container {
+            use crate::enrich::metadata::Known;
+            match self.enricher.containers.look_up(&container.full, now) {
+                Known::Info(info) => {
+                    event.info = Some(info);
+                    event.incomplete = false;
+                }
+                Known::Nothing => event.incomplete = true,
+                Known::Pending => {}
+            }
+        }
+        self.evaluate(&event, totals);
+    }
+
+    fn evaluate(&mut self, event: &SyscallEvent, totals: &mut Totals) {
+        totals.evaluated += 1;
+        let views: Vec<View<'_>> = event.views().collect();
+        if let Some(recorder) = &mut self.recorder {
+            for view in &views {
+                recorder.write(view, self.maker.rules().fields());
+            }
+        }
+        let views = views.iter().map(|view| view as &dyn Event);
+        for alert in self.maker.alerts(views, || event.entity(), event.incomplete) {
+            totals.alerts += 1;
+            self.outputs.send(&alert);
+        }
+    }
+
+    fn tell_losses(&self, report: &mut LossReport, totals: &Totals) {
+        for (output, drops) in self.outputs.drops() {
+            report.output(output, drops);
+        }
+        let Some(message) = report.events(&self.losses, totals.undecodable) else { return };
+        warn!("{message}");
+        let now = jiff::Timestamp::now();
+        let alert = self.maker.own("Lanner lost events", Priority::Critical, &message, now);
+        self.outputs.send(&Arc::new(alert));
+    }
+}
