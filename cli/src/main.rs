@@ -1,1 +1,50 @@
-fn main() {}
+//! `lanner`: the tool people type.
+//!
+//! One file or folder per subcommand. Only this crate prints to standard output.
+
+mod filter;
+mod rules;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runtime security that responds.
+#[derive(Debug, Parser)]
+#[command(name = "lanner", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check, explain, evaluate and test rule files
+    #[command(subcommand)]
+    Rules(rules::Command),
+    /// Check and evaluate a single condition
+    #[command(subcommand)]
+    Filter(filter::Command),
+}
+
+/// What a command found out. (Wrong usage ends in exit code 2, by clap.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    BadInput,
+}
+
+fn main() -> ExitCode {
+    let verdict = match Cli::parse().command {
+        Command::Rules(command) => rules::run(command),
+        Command::Filter(command) => filter::run(command),
+    };
+    match verdict {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::BadInput) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

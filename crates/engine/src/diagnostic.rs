@@ -15,6 +15,7 @@ pub enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each code's meaning is its `description`")]
 pub enum Code {
+    FileRead,
     YamlParse,
     YamlValidate,
     CompileCondition,
@@ -39,6 +40,7 @@ impl Code {
     /// The code as Falco prints it, e.g. `LOAD_ERR_COMPILE_CONDITION`.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::FileRead => "LOAD_ERR_FILE_READ",
             Self::YamlParse => "LOAD_ERR_YAML_PARSE",
             Self::YamlValidate => "LOAD_ERR_YAML_VALIDATE",
             Self::CompileCondition => "LOAD_ERR_COMPILE_CONDITION",
@@ -63,7 +65,8 @@ impl Code {
     /// The short words for the code.
     pub fn description(self) -> &'static str {
         match self {
-            Self::YamlParse => "Error parsing YAML",
+            Self::FileRead => "File read error",
+            Self::YamlParse => "YAML parse error",
             Self::YamlValidate => "Error validating internal structure of YAML file",
             Self::CompileCondition => "Error compiling condition",
             Self::CompileOutput => "Error compiling output",
@@ -87,13 +90,29 @@ impl Code {
     /// Whether the item is left out, or only remarked on.
     pub fn severity(self) -> Severity {
         match self {
-            Self::YamlParse
+            Self::FileRead
+            | Self::YamlParse
             | Self::YamlValidate
             | Self::CompileCondition
             | Self::CompileOutput
             | Self::Validate => Severity::Error,
             _ => Severity::Warning,
         }
+    }
+}
+
+/// The item that a problem is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The kind of item: `rule`, `macro`, `list`.
+    pub item_type: &'static str,
+    /// The item's name.
+    pub item_name: String,
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} '{}'", self.item_type, self.item_name)
     }
 }
 
@@ -109,8 +128,8 @@ pub struct Diagnostic {
     pub code: Code,
     /// What is wrong, in one line.
     pub message: String,
-    /// What it is wrong with, outermost first, e.g. `rule 'My Rule'`.
-    pub context: Vec<String>,
+    /// What it is wrong with, outermost first.
+    pub context: Vec<Context>,
     /// The file's name as it was given; empty for a filter.
     pub file: String,
     /// Line, counted from 1.

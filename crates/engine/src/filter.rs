@@ -1,10 +1,22 @@
 //! A condition by itself.
 
-use crate::{diagnostic::Diagnostic, event::Event, field::FieldRef};
+use std::{collections::BTreeSet, fmt};
+
+use crate::{
+    diagnostic::{Code, Diagnostic},
+    event::Event,
+    field::FieldRef,
+    predicate::{self, Predicate},
+    sources::Sources,
+    syntax::{Expr, Span},
+    traced::{Place, TracedText},
+};
 
 /// A compiled condition, without lists and macros.
 #[derive(Debug)]
 pub struct Filter {
+    expr: Expr,
+    predicate: Predicate,
     fields: Vec<FieldRef>,
 }
 
@@ -12,20 +24,57 @@ impl Filter {
     /// Compiles a condition.
     ///
     /// # Errors
-    /// When it is not a condition; the diagnostic says where.
-    pub fn compile(text: &str) -> Result<Self, Diagnostic> {
-        let _ = text;
-        Ok(Self { fields: Vec::new() })
+    /// When it is not a condition, or names something that does not exist; the diagnostic says
+    /// where.
+    pub fn compile(text: &str) -> Result<Self, Box<Diagnostic>> {
+        let (sources, expr) = parse(text)?;
+        let predicate = predicate::compile(&expr, &mut Vec::new()).map_err(|error| {
+            let mut refused = diagnostic(&sources, error.message, error.span);
+            refused.suggestion = error.suggestion;
+            refused
+        })?;
+        let mut fields = BTreeSet::new();
+        predicate.for_each_field(&mut |field| {
+            fields.insert(field.clone());
+        });
+        Ok(Self { expr, predicate, fields: fields.into_iter().collect() })
+    }
+
+    /// Checks the grammar alone: no name is looked up, an identifier is a macro.
+    ///
+    /// # Errors
+    /// When the text does not follow the grammar; the diagnostic says where.
+    pub fn check_syntax(text: &str) -> Result<(), Box<Diagnostic>> {
+        parse(text).map(|_| ())
     }
 
     /// Whether the condition holds for `event`.
     pub fn matches(&self, event: &dyn Event) -> bool {
-        let _ = event;
-        false
+        self.predicate.holds(event)
     }
 
     /// What the condition asks for, each once, sorted.
     pub fn fields(&self) -> &[FieldRef] {
         &self.fields
     }
+}
+
+/// The condition, with brackets where they group and quotes where they are needed.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.expr.fmt(f)
+    }
+}
+
+fn parse(text: &str) -> Result<(Sources, Expr), Box<Diagnostic>> {
+    let mut sources = Sources::default();
+    let file = sources.add_file("", text);
+    match sources.parse(TracedText::verbatim(text, Place { file, offset: 0 })) {
+        Ok(expr) => Ok((sources, expr)),
+        Err(error) => Err(diagnostic(&sources, error.message, error.span)),
+    }
+}
+
+fn diagnostic(sources: &Sources, message: String, span: Span) -> Box<Diagnostic> {
+    Box::new(sources.diagnostic(Code::CompileCondition, message, sources.place(span)))
 }

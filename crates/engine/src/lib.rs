@@ -18,16 +18,22 @@
 
 mod diagnostic;
 mod event;
+mod event_names;
+mod event_types;
 mod field;
 mod filter;
+mod output;
+mod predicate;
 mod priority;
 mod recorded;
 mod rules;
+mod sources;
 mod suggest;
 mod syntax;
 mod traced;
+mod yaml;
 
-pub use diagnostic::{Code, Diagnostic, Severity};
+pub use diagnostic::{Code, Context, Diagnostic, Severity};
 pub use event::{Event, Value};
 pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Kind, Shape};
 pub use filter::Filter;

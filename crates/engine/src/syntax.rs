@@ -7,14 +7,13 @@ mod printer;
 
 pub(crate) use parser::{SyntaxError, parse};
 
-/// Bytes of one condition text.
+/// Where something begins in one condition text.
 ///
 /// A rule's tree is put together from the texts of its macros, so a span names its text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Span {
     pub(crate) text: usize,
     pub(crate) start: usize,
-    pub(crate) end: usize,
 }
 
 /// Where a node stands does not make it another node.
@@ -111,22 +110,22 @@ pub(crate) struct Literal {
     pub(crate) span: Span,
 }
 
-/// How many of the values on the right must fit.
+/// How many of the values on the right must fit: `oneof`, `anyof`, `allof`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Quantifier {
-    OneOf,
-    AnyOf,
-    AllOf,
+    One,
+    Any,
+    All,
 }
 
 impl Quantifier {
-    pub(crate) const ALL: [Self; 3] = [Self::OneOf, Self::AnyOf, Self::AllOf];
+    pub(crate) const EACH: [Self; 3] = [Self::One, Self::Any, Self::All];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::OneOf => "oneof",
-            Self::AnyOf => "anyof",
-            Self::AllOf => "allof",
+            Self::One => "oneof",
+            Self::Any => "anyof",
+            Self::All => "allof",
         }
     }
 }

@@ -253,7 +253,7 @@ impl<'a> Parser<'a> {
 
     /// Takes `oneof` and the like, but only where a list or a name follows; else it is a value.
     fn quantifier(&mut self) -> Option<Quantifier> {
-        Quantifier::ALL.into_iter().find(|quantifier| {
+        Quantifier::EACH.into_iter().find(|quantifier| {
             let mut ahead = self.cursor.clone();
             let word = ahead.word_and_blank(quantifier.as_str());
             let follows = ahead.peek() == Some(b'(')
@@ -359,7 +359,7 @@ impl<'a> Parser<'a> {
     }
 
     fn span(&self, start: usize) -> Span {
-        Span { text: self.text, start, end: self.cursor.offset() }
+        Span { text: self.text, start }
     }
 
     fn error(&self, message: impl Into<String>) -> SyntaxError {

@@ -125,7 +125,7 @@ fn literal(value: Vec<u8>) -> Literal {
 
 fn any_check() -> impl Strategy<Value = Expr> {
     let list = prop::collection::vec(bytes().prop_map(literal), 0..3);
-    let quantifier = prop::option::of(prop::sample::select(&Quantifier::ALL[..]));
+    let quantifier = prop::option::of(prop::sample::select(&Quantifier::EACH[..]));
     (operand(), prop::sample::select(OPERATORS), bytes(), list, quantifier, any::<i32>()).prop_map(
         |(left, (operator_text, operator, class), value, list, quantifier, number)| {
             let quantifier = quantifier.filter(|_| class == OperatorClass::Text);

@@ -1,0 +1,120 @@
+//! `lanner rules`: check, describe, evaluate and test rule files.
+
+mod check;
+mod describe;
+mod eval;
+mod fields;
+mod test;
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::{Subcommand, ValueEnum};
+use lanner_engine::{Diagnostic, Options, RuleSet, Severity, SourceFile};
+
+use crate::Verdict;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say whether rule files are good, and what is wrong with them where
+    Check {
+        /// Print the result as Falco's JSON
+        #[arg(long)]
+        json: bool,
+        /// Rule files, in the order in which they are loaded
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Show each rule with its lists, macros and exceptions resolved
+    Describe {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Rule files, in the order in which they are loaded
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Evaluate rules over recorded events and print the alerts, one JSON object a line
+    Eval {
+        /// Rule files, in the order in which they are loaded
+        #[arg(long, required = true, num_args = 1..)]
+        rules: Vec<PathBuf>,
+        /// Recorded events, one JSON object a line
+        #[arg(long)]
+        events: PathBuf,
+        /// Where the events come from
+        #[arg(long, value_enum, default_value_t = Source::Syscall)]
+        source: Source,
+        /// Which of several matching rules count
+        #[arg(long, value_enum, default_value_t = Matching::All)]
+        matching: Matching,
+    },
+    /// Run the tests (*.test.yaml) under a directory
+    Test {
+        /// Where the tests are
+        dir: PathBuf,
+    },
+    /// List the fields that conditions and outputs may name
+    Fields {
+        /// Print a Markdown table
+        #[arg(long)]
+        markdown: bool,
+    },
+}
+
+/// Where events come from.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Source {
+    #[value(name = "syscall")]
+    Syscall,
+    #[value(name = "k8s_audit")]
+    K8sAudit,
+}
+
+impl Source {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Syscall => "syscall",
+            Self::K8sAudit => "k8s_audit",
+        }
+    }
+}
+
+/// Which of several matching rules count.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Matching {
+    First,
+    All,
+}
+
+pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
+    match command {
+        Command::Check { json, files } => check::run(&files, json),
+        Command::Describe { json, files } => describe::run(&files, json),
+        Command::Eval { rules, events, source, matching } => {
+            eval::run(&rules, &events, source, matching)
+        }
+        Command::Test { dir } => test::run(&dir),
+        Command::Fields { markdown } => fields::run(markdown),
+    }
+}
+
+fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<SourceFile>> {
+    let file = |path: &PathBuf| {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read rules {}", path.display()))?;
+        Ok(SourceFile { name: path.display().to_string(), text })
+    };
+    paths.iter().map(file).collect()
+}
+
+/// Loads rules for a command that needs good ones; prints what is wrong with them.
+fn load_good(paths: &[PathBuf], options: &Options) -> anyhow::Result<Option<RuleSet>> {
+    let (rules, diagnostics) = lanner_engine::load(&read(paths)?, options);
+    let errors: Vec<&Diagnostic> =
+        diagnostics.iter().filter(|one| one.severity == Severity::Error).collect();
+    for error in &errors {
+        eprintln!("{error}\n");
+    }
+    Ok(errors.is_empty().then_some(rules))
+}

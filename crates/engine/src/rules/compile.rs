@@ -1,0 +1,212 @@
+//! Definitions to rules: lists, macros, types, outputs.
+
+use super::{
+    Options, Rule, RuleSet,
+    definitions::{Definitions, RuleDefinition},
+    exceptions,
+    expand::Lists,
+    macros::Macros,
+};
+use crate::{
+    diagnostic::{Code, Context, Diagnostic},
+    event_types::EventTypes,
+    output::Format,
+    predicate,
+    sources::Sources,
+    syntax::Expr,
+    traced::Place,
+};
+
+/// The sources whose events this engine knows.
+const SOURCES: [&str; 2] = ["syscall", "k8s_audit"];
+
+/// A rule that names more types of events than this is evaluated on nearly every one.
+const EVENT_TYPES_MAX: usize = 100;
+
+/// Compiles what can be compiled; the rest is told.
+pub(super) fn compile(
+    definitions: &Definitions,
+    options: &Options,
+    sources: &mut Sources,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> RuleSet {
+    let lists = Lists::new(&definitions.lists);
+    let macros = Macros::default();
+    let mut compiler = Compiler { lists, macros, sources, diagnostics };
+    for (name, definition) in &definitions.macros {
+        let mut condition = definition.condition.clone();
+        let context = [context("macro", name)];
+        let parsed = match compiler.lists.expand(&mut condition) {
+            Ok(()) => compiler
+                .sources
+                .parse(condition)
+                .map_err(|error| (error.message, compiler.sources.place(error.span), None)),
+            Err(message) => Err((message, definition.place, None)),
+        };
+        let defined = parsed.and_then(|expr| {
+            let (index, visibility) = (definition.index, definition.visibility);
+            compiler.macros.define(name, expr, index, visibility).map_err(|error| {
+                (error.message, compiler.sources.place(error.span), error.suggestion)
+            })
+        });
+        if let Err((message, place, suggestion)) = defined {
+            compiler.macros.mark_broken(name);
+            compiler.tell(Code::CompileCondition, message, place, suggestion, &context);
+        }
+    }
+
+    let mut rules = Vec::new();
+    for (name, definition) in &definitions.rules {
+        let unimportant = options.min_priority.is_some_and(|least| definition.priority > least);
+        if let Some(rule) = compiler.rule(name, definition)
+            && !unimportant
+        {
+            rules.push(rule);
+        }
+    }
+    compiler.tell_unused(definitions);
+    RuleSet::new(rules, options.matching)
+}
+
+struct Compiler<'a> {
+    lists: Lists,
+    macros: Macros,
+    sources: &'a mut Sources,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+/// A problem in a rule, before it is decided whether it is an error.
+struct Problem {
+    code: Code,
+    message: String,
+    place: Place,
+    suggestion: Option<String>,
+    unknown_name: bool,
+}
+
+impl Problem {
+    fn in_condition(message: String, place: Place, suggestion: Option<String>) -> Self {
+        Self { code: Code::CompileCondition, message, place, suggestion, unknown_name: false }
+    }
+}
+
+impl Compiler<'_> {
+    fn rule(&mut self, name: &str, definition: &RuleDefinition) -> Option<Rule> {
+        let context = [context("rule", name)];
+        if !SOURCES.contains(&definition.source.as_str()) {
+            let message = format!("Unknown source {}, skipping", definition.source);
+            self.tell(Code::UnknownSource, message, definition.place, None, &context);
+            return None;
+        }
+        match self.checked_rule(name, definition, &context) {
+            Ok(rule) => Some(rule),
+            Err(problem) => {
+                let skipped = problem.unknown_name && definition.skip_if_unknown_filter;
+                let code = if skipped { Code::UnknownFilter } else { problem.code };
+                self.tell(code, problem.message, problem.place, problem.suggestion, &context);
+                None
+            }
+        }
+    }
+
+    fn checked_rule(
+        &mut self,
+        name: &str,
+        definition: &RuleDefinition,
+        context: &[Context],
+    ) -> Result<Rule, Problem> {
+        for exception in definition.exceptions.iter().filter(|exception| exception.is_empty()) {
+            let message = format!("Exception '{}' has no values", exception.name);
+            self.tell(Code::AppendNoValues, message, exception.place, None, context);
+        }
+        let condition = self.condition(definition)?;
+        let mut misuses = Vec::new();
+        let predicate = predicate::compile(&condition, &mut misuses).map_err(|error| Problem {
+            code: Code::CompileCondition,
+            message: error.message,
+            place: self.sources.place(error.span),
+            suggestion: error.suggestion,
+            unknown_name: error.unknown_name,
+        })?;
+        for misuse in misuses {
+            let place = self.sources.place(misuse.span);
+            self.tell(Code::MisusedCondition, misuse.message, place, None, context);
+        }
+        let output = definition.output.as_str().trim_end();
+        let format = Format::parse(output).map_err(|error| Problem {
+            code: Code::CompileOutput,
+            message: error.message,
+            place: definition.output.place(error.offset),
+            suggestion: error.suggestion,
+            unknown_name: error.unknown_name,
+        })?;
+        let event_types = EventTypes::of(&condition);
+        let many = event_types.names().len() > EVENT_TYPES_MAX;
+        if many && definition.warn_event_types && definition.source == "syscall" {
+            let message = "Rule matches too many evt.type values. This has a significant performance penalty.";
+            self.tell(Code::NoEventType, message.to_owned(), definition.place, None, context);
+        }
+        Ok(Rule {
+            name: name.to_owned(),
+            desc: definition.desc.clone(),
+            priority: definition.priority,
+            source: definition.source.clone(),
+            tags: definition.tags.iter().cloned().collect(),
+            output: output.to_owned(),
+            enabled: definition.enabled,
+            condition,
+            predicate,
+            format,
+            event_types,
+        })
+    }
+
+    /// The rule's tree, with exceptions, lists and macros in it.
+    fn condition(&mut self, definition: &RuleDefinition) -> Result<Expr, Problem> {
+        let mut text = exceptions::apply(&definition.condition, &definition.exceptions);
+        self.lists
+            .expand(&mut text)
+            .map_err(|message| Problem::in_condition(message, definition.place, None))?;
+        let parsed = self.sources.parse(text).map_err(|error| {
+            Problem::in_condition(error.message, self.sources.place(error.span), None)
+        })?;
+        self.macros.resolve(parsed).map_err(|error| {
+            let place = self.sources.place(error.span);
+            Problem::in_condition(error.message, place, error.suggestion)
+        })
+    }
+
+    fn tell_unused(&mut self, definitions: &Definitions) {
+        let lists: Vec<_> = self.lists.unused().map(str::to_owned).collect();
+        for name in lists {
+            let Some(list) = definitions.lists.get(&name) else { continue };
+            let message = "List not referred to by any other rule/macro/list".to_owned();
+            self.tell(Code::UnusedList, message, list.place, None, &[context("list", &name)]);
+        }
+        for (name, definition) in &definitions.macros {
+            if !self.macros.is_used(name) {
+                let message = "Macro not referred to by any other rule/macro".to_owned();
+                let context = [context("macro", name)];
+                self.tell(Code::UnusedMacro, message, definition.place, None, &context);
+            }
+        }
+    }
+
+    fn tell(
+        &mut self,
+        code: Code,
+        message: String,
+        place: Place,
+        suggestion: Option<String>,
+        context: &[Context],
+    ) {
+        let mut diagnostic = self.sources.diagnostic(code, message, place);
+        diagnostic.suggestion = suggestion;
+        diagnostic.context.extend_from_slice(context);
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+fn context(item_type: &'static str, name: &str) -> Context {
+    Context { item_type, item_name: name.to_owned() }
+}
