@@ -3,6 +3,8 @@
 //! One file or folder per subcommand. Only this crate prints to standard output.
 
 mod filter;
+mod plan;
+mod playbook;
 mod rules;
 
 use std::process::ExitCode;
@@ -25,6 +27,12 @@ enum Command {
     /// Check and evaluate a single condition
     #[command(subcommand)]
     Filter(filter::Command),
+    /// Write, check, test and explain playbooks
+    #[command(subcommand)]
+    Playbook(playbook::Command),
+    /// See what the responders did, and have it taken back
+    #[command(subcommand)]
+    Plan(plan::Command),
 }
 
 /// What a command found out. (Wrong usage ends in exit code 2, by clap.)
@@ -38,6 +46,8 @@ fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
         Command::Rules(command) => rules::run(command),
         Command::Filter(command) => filter::run(command),
+        Command::Playbook(command) => playbook::run(command),
+        Command::Plan(command) => plan::run(command),
     };
     match verdict {
         Ok(Verdict::Good) => ExitCode::SUCCESS,

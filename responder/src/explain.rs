@@ -1,8 +1,18 @@
 //! A plan, printed for people: before it is run, or long after.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
-use lanner_alert::{Action, Class, Plan, PlanRecord, Step, StepState, Target};
+use jiff::Timestamp;
+use lanner_alert::{Action, Class, Mode, Plan, PlanRecord, Step, StepState, Target};
+use serde::Serialize;
+
+use crate::{
+    guard::Guard,
+    playbook::{AlertFacts, Playbook, Playbooks},
+};
 
 /// What the step does, without its place: `delete  pod shop/cart-7f  grace=5s`.
 pub struct StepText<'a>(pub &'a Step);
@@ -49,6 +59,39 @@ fn start_of(text: &str) -> String {
         start.push('…');
     }
     start
+}
+
+/// What a playbook makes of an alert.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It answers other alerts.
+    NoMatch,
+    /// Its plan, and why that would be refused, if it would.
+    Plan {
+        /// The plan.
+        plan: Box<Plan>,
+        /// What the guard says.
+        refused: Option<String>,
+    },
+    /// It ends in an error; nothing would be done.
+    Error(String),
+}
+
+/// Asks one playbook about an alert, as the responder would; nothing is touched.
+pub fn ask(
+    playbooks: &Playbooks,
+    playbook: &Playbook,
+    facts: &Arc<AlertFacts>,
+    guard: &Guard,
+) -> Answer {
+    if !playbook.matches(facts) {
+        return Answer::NoMatch;
+    }
+    match playbooks.plan(playbook, facts, Mode::Enforce, Timestamp::now()) {
+        Ok(plan) => Answer::Plan { refused: guard.check(&plan).err(), plan: Box::new(plan) },
+        Err(problem) => Answer::Error(problem.to_string()),
+    }
 }
 
 /// The plan that a playbook makes. `refusal` is what the guard says to it.

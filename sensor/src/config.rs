@@ -148,9 +148,10 @@ impl Config {
     /// The node's name.
     pub fn node(&self) -> String {
         let from_environment = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
-        self.node.clone().or_else(from_environment).unwrap_or_else(|| {
-            rustix::system::uname().nodename().to_string_lossy().into_owned()
-        })
+        self.node
+            .clone()
+            .or_else(from_environment)
+            .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
     }
 
     /// The rule files that are there, in order.

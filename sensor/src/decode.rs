@@ -12,11 +12,11 @@ mod facts;
 mod path;
 mod reader;
 
+use self::reader::Reader;
 pub use self::{
     facts::{AF_UNIX, Connect, Exec, Exit, Open, OpenCall, ProcessFacts, exe_bits},
     path::KernelPath,
 };
-use self::reader::Reader;
 
 /// Bytes of an [`EventHead`] on the wire.
 pub const HEAD_LEN: usize = 80;

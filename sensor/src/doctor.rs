@@ -58,8 +58,8 @@ fn kernel_btf() -> Finding {
 }
 
 fn capabilities() -> Vec<Finding> {
-    let held = rustix::thread::capabilities(None)
-        .map_or(CapabilitySet::empty(), |sets| sets.effective);
+    let held =
+        rustix::thread::capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
     let is_admin = held.contains(CapabilitySet::SYS_ADMIN);
     let finding = |(bit, name, lack, fatal): (CapabilitySet, &str, &str, bool)| {
         // The older, wider capability covers the two for eBPF.

@@ -25,9 +25,7 @@ use lanner_engine::{Event, Field, Value};
 
 use crate::{
     decode::{Connect, EventHead, Exec, Open},
-    enrich::{
-        container::ContainerId, metadata::ContainerInfo, process::Process, users::UserNames,
-    },
+    enrich::{container::ContainerId, metadata::ContainerInfo, process::Process, users::UserNames},
 };
 
 /// What happened, without what only the process cache needs.

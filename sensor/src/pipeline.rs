@@ -24,8 +24,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::{held::Held, losses::LossReport};
 pub use self::recorder::Recorder;
+use self::{held::Held, losses::LossReport};
 use crate::{
     alerts::AlertMaker,
     decode::decode,

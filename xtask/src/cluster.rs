@@ -43,9 +43,6 @@ const STOP_MAX: Duration = Duration::from_secs(60);
 /// The node's name.
 pub(crate) const NODE_NAME: &str = "lanner-node";
 
-/// The image of a small system with a shell, there from the start.
-pub(crate) const BUSYBOX_IMAGE: &str = images::BUSYBOX;
-
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -62,13 +59,18 @@ enum Action {
     Up,
     /// Stop it and remove all that is left of it, however it ended
     Down,
-    /// Say whether it runs
+    /// Say whether it runs, and what runs on it
     Status,
+    /// Give its node an image, as `cargo xtask image` writes it
+    Load {
+        /// The image's tar file
+        tar: PathBuf,
+    },
 }
 
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
     let dir = arguments.dir.clone().unwrap_or_else(default_dir);
-    match arguments.action {
+    match &arguments.action {
         Action::Up => {
             let cluster = Cluster::up(&dir)?;
             println!("node {NODE_NAME} is ready");
@@ -77,14 +79,18 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Action::Down => down(&dir),
         Action::Status => {
-            let cluster = Cluster::running(&dir)
-                .with_context(|| format!("no cluster runs in {}", dir.display()))?;
+            let cluster = running(&dir)?;
             println!("export KUBECONFIG={}", cluster.kubeconfig().display());
             print!("{}", output_of(cluster.kubectl().args(["get", "nodes", "-o", "wide"]))?);
             print!("{}", output_of(cluster.kubectl().args(["get", "pods", "-A", "-o", "wide"]))?);
             Ok(())
         }
+        Action::Load { tar } => running(&dir)?.import_image(tar),
     }
+}
+
+fn running(dir: &Path) -> anyhow::Result<Cluster> {
+    Cluster::running(dir).with_context(|| format!("no cluster runs in {}", dir.display()))
 }
 
 /// Where a cluster lives when nobody says: `lanner/cluster` in the user's cache.
@@ -101,7 +107,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts a cluster in `dir` that goes when this value, or this process,
-    /// goes; its ready node has the image [`BUSYBOX_IMAGE`].
+    /// goes; its ready node has the image `lanner.local/busybox:1`.
     ///
     /// # Errors
     /// With what is missing, or the end of the log of what did not start.
@@ -145,7 +151,6 @@ impl Cluster {
 
     /// Gives the node an image, so that pods with `imagePullPolicy: Never` or
     /// `IfNotPresent` find it.
-    #[expect(dead_code, reason = "for `demo --cluster`")]
     pub(crate) fn import_image(&self, tar: &Path) -> anyhow::Result<()> {
         node::import_image(&self.containerd_socket(), tar)
     }

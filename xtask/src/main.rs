@@ -1,8 +1,11 @@
 //! Automation of this repository: `cargo xtask help`.
 
+mod ci;
 mod cluster;
+mod image;
 mod oci;
 mod run;
+mod test;
 mod tools;
 
 use std::process::ExitCode;
@@ -21,6 +24,12 @@ struct Arguments {
 enum Command {
     /// Get the programs that building and testing need
     Tools(tools::Arguments),
+    /// Run all tests, after getting what they need
+    Test,
+    /// Check all that has to hold before a change is taken
+    Ci,
+    /// Build our programs as an OCI image
+    Image(image::Arguments),
     /// A real cluster of one node on this machine
     Cluster(cluster::Arguments),
     #[command(hide = true)]
@@ -30,6 +39,9 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Tools(arguments) => tools::main(&arguments),
+        Command::Test => test::main(),
+        Command::Ci => ci::main(),
+        Command::Image(arguments) => image::main(&arguments),
         Command::Cluster(arguments) => cluster::main(&arguments),
         Command::ClusterSupervisor(arguments) => cluster::supervise(&arguments),
     };

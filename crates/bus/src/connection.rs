@@ -5,7 +5,8 @@ mod link;
 
 use std::{path::PathBuf, time::Duration};
 
-use async_nats::{Client, ConnectOptions, jetstream};
+use async_nats::{Client, ConnectOptions, Subscriber, jetstream};
+use futures::StreamExt as _;
 use tokio::{sync::watch, time::timeout};
 use tracing::{info, warn};
 
@@ -52,13 +53,36 @@ pub enum LiveError {
     #[error("the connection's queue is full")]
     Busy,
     /// The message cannot be sent at all.
-    #[error("cannot publish to {subject}")]
+    #[error("cannot use {subject}")]
     Refused {
         /// Where it was to go.
         subject: String,
         /// Why not.
         source: Cause,
     },
+}
+
+/// Hears live messages; those that come while the connection is down are missed.
+#[derive(Debug)]
+pub struct Listener {
+    subscriber: Subscriber,
+}
+
+/// A live message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Where it was published.
+    pub subject: String,
+    /// The bytes.
+    pub payload: bytes::Bytes,
+}
+
+impl Listener {
+    /// The next message; `None` when the connection was given up.
+    pub async fn next(&mut self) -> Option<Heard> {
+        let message = self.subscriber.next().await?;
+        Some(Heard { subject: message.subject.to_string(), payload: message.payload })
+    }
 }
 
 impl Connection {
@@ -143,6 +167,25 @@ impl Connection {
                 Err(LiveError::Refused { subject: subject.to_owned(), source: Cause::of(&error) })
             }
             Err(_) => Err(LiveError::Busy),
+        }
+    }
+
+    /// Hears what is published from now on to subjects that match `pattern`.
+    /// Returns when the server knows of it.
+    ///
+    /// # Errors
+    /// When the server cannot be told.
+    pub async fn listen(&self, pattern: &str) -> Result<Listener, LiveError> {
+        let refused = |error: &(dyn std::error::Error + 'static)| LiveError::Refused {
+            subject: pattern.to_owned(),
+            source: Cause::of(error),
+        };
+        let subscriber = self.client.subscribe(pattern.to_owned()).await;
+        let subscriber = subscriber.map_err(|error| refused(&error))?;
+        match timeout(CONNECT_MAX, self.client.flush()).await {
+            Ok(Ok(())) => Ok(Listener { subscriber }),
+            Ok(Err(error)) => Err(refused(&error)),
+            Err(_) => Err(LiveError::NotConnected),
         }
     }
 

@@ -5,6 +5,7 @@
 //! ```text
 //! ConnectionConfig ─▶ Connection ─┬▶ Publisher   stored messages, retried until acknowledged
 //!                                 ├▶ Consumer    alerts, each acknowledged by hand
+//!                                 ├▶ Subscription what is published from now on
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
 //! certs, permissions: who may connect, and what each may do
@@ -29,13 +30,17 @@ pub mod permissions;
 mod publisher;
 mod setup;
 mod store;
+mod subscription;
 
 pub use crate::{
     cause::Cause,
-    connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
+    connection::{
+        ConnectError, Connection, ConnectionConfig, Heard, InvalidConnection, Listener, LiveError,
+    },
     consumer::{AckError, Consumer, Delivery},
     identity::Identity,
     publisher::{Message, PublishError, Publisher, Stored, WINDOW},
     setup::{SetupError, Standing},
     store::{Change, Entry, Store, StoreError},
+    subscription::{Seen, SubscribeError, Subscription},
 };

@@ -1,7 +1,19 @@
 //! The nats-server's configuration: mutual TLS, and for each identity no more
 //! than it needs.
+//!
+//! Two accounts, which share no subject but what the nodes publish:
+//!
+//! ```text
+//! LANNER_NODES  forwarders ──alerts, tags──▶ LANNER  streams, buckets; responder, admin, subscriber
+//!               ▲ acknowledgements ──────────┘
+//! ```
+//!
+//! The server sends an acknowledgement to whatever reply subject a message
+//! names, in its own name and past the publisher's permissions. In one account
+//! a node could so write into the buckets, or under another node's name; from
+//! its own account the answer comes back to its own account.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf};
 
 use lanner_alert::{SubjectRoot, node_token};
 
@@ -68,20 +80,28 @@ impl ServerConfig {
         line("  timeout: 5");
         line("}");
         line("");
-        line("authorization {");
-        line("  users: [");
-        let mut nodes = self.nodes.clone();
-        nodes.sort();
-        nodes.dedup();
-        let forwarders = nodes.into_iter().map(|node| Identity::Forwarder { node });
-        for identity in [Identity::Admin, Identity::Responder, Identity::Subscriber]
-            .into_iter()
-            .chain(forwarders)
-        {
-            line(&user(&identity, &permissions(&identity, &self.layout.subject_root)));
-        }
-        line("  ]");
-        line("}");
+        let root = &self.layout.subject_root;
+        let from_nodes = ["alerts", "tags"].map(|kind| format!("{}.{kind}.*.*.*.*", root.as_str()));
+        let service = |subject: &String| format!("      {{ service: {} }}\n", quoted(subject));
+        let import = |subject: &String| {
+            let subject = quoted(subject);
+            format!("      {{ service: {{ account: LANNER, subject: {subject} }} }}\n")
+        };
+        let user = |identity: &Identity| user(identity, &permissions(identity, root));
+        let roles = [Identity::Admin, Identity::Responder, Identity::Subscriber];
+        // Each once: the server takes no user twice.
+        let nodes: BTreeSet<&String> = self.nodes.iter().collect();
+        let forwarders = nodes.into_iter().map(|node| Identity::Forwarder { node: node.clone() });
+
+        line("accounts {");
+        line("  LANNER {");
+        line("    jetstream: enabled");
+        text.push_str(&block("exports", from_nodes.iter().map(service)));
+        text.push_str(&block("users", roles.iter().map(user)));
+        text.push_str("  }\n  LANNER_NODES {\n");
+        text.push_str(&block("imports", from_nodes.iter().map(import)));
+        text.push_str(&block("users", forwarders.map(|forwarder| user(&forwarder))));
+        text.push_str("  }\n}\n");
         text
     }
 }
@@ -144,20 +164,24 @@ fn permissions(identity: &Identity, root: &SubjectRoot) -> Permissions {
     Permissions { publish, subscribe }
 }
 
+fn block(name: &str, entries: impl Iterator<Item = String>) -> String {
+    format!("    {name}: [\n{}    ]\n", entries.collect::<String>())
+}
+
 fn user(identity: &Identity, permissions: &Permissions) -> String {
     let mut text =
-        format!("    {{\n      user: {}\n      permissions: {{\n", quoted(&identity.name()));
+        format!("      {{\n        user: {}\n        permissions: {{\n", quoted(&identity.name()));
     for (deed, subjects) in
         [("publish", &permissions.publish), ("subscribe", &permissions.subscribe)]
     {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "        {deed}: {{ allow: [");
+        let _ = writeln!(text, "          {deed}: {{ allow: [");
         for subject in subjects {
-            let _ = writeln!(text, "          {}", quoted(subject));
+            let _ = writeln!(text, "            {}", quoted(subject));
         }
-        text.push_str("        ] }\n");
+        text.push_str("          ] }\n");
     }
-    text.push_str("      }\n    }");
+    text.push_str("        }\n      }\n");
     text
 }
 

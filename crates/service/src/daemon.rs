@@ -27,8 +27,16 @@ pub trait Daemon {
     type Flags: Args + Send;
 
     /// Looks at what only the daemon can: rules, playbooks, values that do not
-    /// fit each other. `check` runs it, and `run` before anything else.
+    /// fit each other. `check` runs it, and `run` before
+    /// anything else unless [`Daemon::check_to_run`] says otherwise.
     fn check(config: &Self::Config) -> anyhow::Result<()>;
+
+    /// What must hold before `run` begins, where that is less than `check` asks
+    /// for: one bad playbook fails a check, and must not stop a running daemon
+    /// from coming up again.
+    fn check_to_run(config: &Self::Config) -> anyhow::Result<()> {
+        Self::check(config)
+    }
 
     /// What this host or cluster lacks.
     fn doctor(config: &Self::Config) -> impl Future<Output = Vec<Finding>> + Send;
@@ -125,7 +133,7 @@ fn dispatch<D: Daemon>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             let format = matches.get_one::<LogFormat>("log-format").copied();
             start_log(format.unwrap_or(LogFormat::Text))?;
             let flags = D::Flags::from_arg_matches(matches)?;
-            D::check(&config)?;
+            D::check_to_run(&config)?;
             runtime.block_on(async {
                 let stop = stop::on_signal()?;
                 info!(version = D::VERSION, config = %path.display(), "{} starts", D::NAME);

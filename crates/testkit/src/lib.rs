@@ -5,25 +5,33 @@
 //! process    a child process that goes when its owner goes, however it goes
 //! nats       NatsServer           kubernetes  KubeApiserver
 //! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
+//! product    our own programs, built from the sources as they are
+//! stack      the whole chain as processes, each with its certificate (feature `bus`)
 //! eventually a condition with a deadline, instead of a sleep
+//! not_run    a test that this machine cannot run, said loudly
 //! ```
 //!
 //! A server picks its own free loopback port and keeps its files in its own
-//! temporary folder, so tests run in parallel. Nothing here skips a test: a
-//! program that is missing is a panic that says what to run.
+//! temporary folder, so tests run in parallel. A program that is missing is a
+//! panic that says what to run, not a test that passes.
 
 #[cfg(feature = "bus")]
 pub mod bus;
 pub mod eventually;
 pub mod kubernetes;
 pub mod nats;
+pub mod not_run;
 pub mod process;
+pub mod product;
 pub mod programs;
+#[cfg(feature = "bus")]
+pub mod stack;
 
 #[cfg(feature = "bus")]
-pub use crate::bus::SecuredBus;
+pub use crate::{bus::SecuredBus, stack::Stack};
 pub use crate::{
     eventually::{eventually, eventually_async},
     kubernetes::KubeApiserver,
     nats::NatsServer,
+    not_run::not_run,
 };

@@ -61,7 +61,7 @@ pub(super) fn check_channel(name: &str) -> Result<(), String> {
     Err(format!("{name:?} is not a channel: up to 63 of a-z, 0-9 and -"))
 }
 
-pub(super) fn check_playbook(name: &str) -> Result<(), String> {
+pub(crate) fn check_playbook(name: &str) -> Result<(), String> {
     if is_dns_label(name) {
         return Ok(());
     }

@@ -120,7 +120,9 @@ pub async fn version(socket: &Path) -> Result<String, Status> {
 /// Logs whether a runtime answers, and gives the containers that it has.
 async fn greet(runtime: &Runtime) -> Vec<String> {
     match version(&runtime.socket).await {
-        Ok(version) => info!(socket = %runtime.socket.display(), version, "container runtime answers"),
+        Ok(version) => {
+            info!(socket = %runtime.socket.display(), version, "container runtime answers")
+        }
         Err(status) => {
             let error = status.message();
             warn!(
@@ -150,7 +152,8 @@ fn connect(socket: &Path) -> Runtime {
         async move { UnixStream::connect(at).await.map(TokioIo::new) }
     });
     // The address is only a name: the connector knows the socket.
-    let channel = Endpoint::from_static("http://cri.invalid").connect_with_connector_lazy(connector);
+    let channel =
+        Endpoint::from_static("http://cri.invalid").connect_with_connector_lazy(connector);
     let client = RuntimeServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
     Runtime { socket: path, client }
 }

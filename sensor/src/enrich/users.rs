@@ -90,7 +90,8 @@ impl Users {
 
 impl Names {
     fn read(directory: &Path) -> Self {
-        let names = |file| read_inside(directory, file).map(|text| parse(&text)).unwrap_or_default();
+        let names =
+            |file| read_inside(directory, file).map(|text| parse(&text)).unwrap_or_default();
         Self { users: names("etc/passwd"), groups: names("etc/group") }
     }
 }
@@ -116,11 +117,8 @@ fn parse(text: &[u8]) -> HashMap<u32, Vec<u8>> {
 }
 
 fn read_inside(root: &Path, file: &str) -> io::Result<Vec<u8>> {
-    let directory = rustix::fs::open(
-        root,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let directory =
+        rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let opened = rustix::fs::openat2(
         &directory,
         file,

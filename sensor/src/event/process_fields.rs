@@ -127,7 +127,8 @@ impl View<'_> {
             })
         }
         let Some(index) = arg else {
-            let all = self.event.ancestors.iter().filter_map(|ancestor| of(ancestor, field)).collect();
+            let all =
+                self.event.ancestors.iter().filter_map(|ancestor| of(ancestor, field)).collect();
             return Some(Value::List(all));
         };
         match index.parse::<usize>().ok()?.checked_sub(1) {
@@ -166,8 +167,7 @@ fn with_slash(directory: &[u8]) -> Option<Vec<u8>> {
 fn environment<'a>(process: &'a Process, name: Option<&str>) -> Option<Value<'a>> {
     let env = &process.image.env;
     let Some(name) = name else { return Some(text(env.join(&b' '))) };
-    let value = env.iter().find_map(|variable| {
-        variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
-    });
+    let value =
+        env.iter().find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
     Some(Value::text(value?))
 }

@@ -25,8 +25,7 @@ impl LossReport {
     /// any and the last report is not too near.
     pub(super) fn events(&mut self, losses: &LossCounts, undecodable: u64) -> Option<String> {
         let lost = |family| losses.in_ring(family) + losses.in_queue(family);
-        let total =
-            Family::ALL.into_iter().map(lost).sum::<u64>() + losses.unknown() + undecodable;
+        let total = Family::ALL.into_iter().map(lost).sum::<u64>() + losses.unknown() + undecodable;
         if total <= self.events_told || !is_time(self.events_at) {
             return None;
         }

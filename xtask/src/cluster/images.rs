@@ -1,9 +1,14 @@
-//! The two images that the local cluster itself needs, made from Debian's
-//! static busybox: nothing is pulled from anywhere.
+//! The images that the local cluster starts with, made from Debian's static
+//! busybox and our own build of nats-server: nothing is pulled from anywhere.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Context as _;
+use lanner_testkit::programs::{NATS_SERVER_VERSION, Program};
 
 use crate::{
     oci::{Image, Tree},
@@ -14,35 +19,33 @@ use crate::{
 pub(super) const PAUSE: &str = "lanner.local/pause:1";
 
 /// A small system with a shell, for pods that something happens in.
-pub(super) const BUSYBOX: &str = "lanner.local/busybox:1";
+const BUSYBOX: &str = "lanner.local/busybox:1";
 
-/// Writes both as tar files into `dir`: a list of their paths.
-pub(super) fn write(dir: &Path) -> anyhow::Result<[std::path::PathBuf; 2]> {
-    let path = find_program("busybox").context("busybox is missing")?;
-    let busybox = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+/// Runs as nobody: whoever pauses needs no rights.
+const NOBODY: &str = "65534:65534";
+
+/// Writes all of them as tar files into `dir`, and gives their paths.
+pub(super) fn write(dir: &Path) -> anyhow::Result<[PathBuf; 3]> {
+    let busybox = find_program("busybox").context("busybox is missing")?;
+    let program = read(&busybox)?;
     // A dynamic one would find no libraries in its container.
-    let head = busybox.get(..4096).unwrap_or(&busybox);
+    let head = program.get(..4096).unwrap_or(&program);
     anyhow::ensure!(
         !head.windows(4).any(|window| window == b"/ld-"),
         "{} is not static: install Debian's busybox-static",
-        path.display()
+        busybox.display()
     );
-    let applets = output_of(std::process::Command::new(&path).arg("--list"))?;
+    let applets = output_of(Command::new(&busybox).arg("--list"))?;
+    let paths = ["pause.tar", "busybox.tar", "nats.tar"].map(|name| dir.join(name));
+    let [pause, small, nats] = &paths;
 
-    let pause = dir.join("pause.tar");
     let mut tree = Tree::default();
-    tree.file("bin/busybox", 0o755, busybox.clone());
-    Image {
-        name: PAUSE,
-        layers: vec![tree.pack()?],
-        user: "65535:65535",
-        entrypoint: &["/bin/busybox", "tail", "-f", "/dev/null"],
-    }
-    .write(&pause)?;
+    tree.file("bin/busybox", 0o755, program.clone());
+    let entrypoint = &["/bin/busybox", "tail", "-f", "/dev/null"];
+    image(PAUSE, &tree, NOBODY, entrypoint)?.write(pause)?;
 
-    let small = dir.join("busybox.tar");
     let mut tree = Tree::default();
-    tree.file("bin/busybox", 0o755, busybox)
+    tree.file("bin/busybox", 0o755, program)
         .dir("tmp", 0o1777)
         .dir("root", 0o700)
         .file(
@@ -55,7 +58,25 @@ pub(super) fn write(dir: &Path) -> anyhow::Result<[std::path::PathBuf; 2]> {
     for applet in applets.lines().filter(|applet| *applet != "busybox") {
         tree.link(format!("bin/{applet}"), "busybox");
     }
-    Image { name: BUSYBOX, layers: vec![tree.pack()?], user: "0:0", entrypoint: &["/bin/sh"] }
-        .write(&small)?;
-    Ok([pause, small])
+    image(BUSYBOX, &tree, "0:0", &["/bin/sh"])?.write(small)?;
+
+    let mut tree = Tree::default();
+    tree.file("nats-server", 0o755, read(&Program::NatsServer.cached())?);
+    let name = format!("lanner.local/nats:{NATS_SERVER_VERSION}");
+    image(&name, &tree, NOBODY, &["/nats-server"])?.write(nats)?;
+    Ok(paths)
+}
+
+fn image<'a>(
+    name: &'a str,
+    tree: &Tree,
+    user: &'a str,
+    entrypoint: &'a [&'a str],
+) -> anyhow::Result<Image<'a>> {
+    let layer = tree.pack().with_context(|| format!("cannot pack {name}"))?;
+    Ok(Image { name, layers: vec![layer], user, entrypoint })
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

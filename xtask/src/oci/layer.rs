@@ -73,6 +73,7 @@ impl Tree {
                 if wanted(inside) {
                     let node = Node::read(&path)
                         .with_context(|| format!("cannot read {}", path.display()))?;
+                    self.parents(inside);
                     self.0.insert(inside.to_owned(), node);
                 }
                 if path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
@@ -81,6 +82,11 @@ impl Tree {
             }
         }
         Ok(self)
+    }
+
+    /// Whether something is at this path.
+    pub(crate) fn contains(&self, path: &Path) -> bool {
+        self.0.contains_key(path)
     }
 
     /// Packs it.

@@ -118,10 +118,11 @@ impl Links {
     }
 }
 
-/// The subject in the server's `Permissions Violation for Publish to "..."`.
+/// The subject in the server's `Permissions Violation for Publish to "..."` and
+/// `... for Subscription to "..."`.
 fn refused_subject(text: &str) -> Option<&str> {
     let (head, rest) = text.split_once('"')?;
-    if !head.to_ascii_lowercase().starts_with("permissions violation for publish") {
+    if !head.to_ascii_lowercase().starts_with("permissions violation for ") {
         return None;
     }
     rest.split_once('"').map(|(subject, _)| subject)

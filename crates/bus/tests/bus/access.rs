@@ -202,3 +202,39 @@ async fn a_responder_publishes_no_alerts_and_changes_no_stream() {
         responder.publish_is_refused(subject).await;
     }
 }
+
+/// A message's reply subject is where the server sends its acknowledgement, in
+/// the server's own name: it must not be a way around the permissions.
+#[tokio::test]
+async fn an_acknowledgement_cannot_be_aimed_at_what_a_node_may_not_reach() {
+    let bus = SecuredBus::start(&["n1", "n2"]).await;
+    let attacker = Attacker::holding(&bus, &node("n1")).await;
+    let admin = Attacker::holding(&bus, &Identity::Admin).await;
+    let stream = |name: &str| format!("$JS.API.STREAM.INFO.{name}");
+    for target in [
+        "$JS.API.STREAM.PURGE.LANNER_ALERTS",
+        "$JS.API.STREAM.DELETE.LANNER_RESPONSES",
+        "lanner.alerts.critical.shell.rule.n2",
+        "$KV.LANNER_PLANS.plan",
+    ] {
+        let subject = "lanner.alerts.critical.shell.rule.n1";
+        attacker
+            .client
+            .publish_with_reply(subject, target, Bytes::from_static(b"x"))
+            .await
+            .unwrap();
+    }
+    attacker.client.flush().await.unwrap();
+
+    let count = async |name: &str| {
+        let info = admin.client.request(stream(name), Bytes::new()).await.unwrap();
+        let info: serde_json::Value = serde_json::from_slice(&info.payload).unwrap();
+        info["state"]["messages"].as_u64()
+    };
+    // The server acknowledges in order: once this one is, all before it are.
+    let last = "lanner.alerts.critical.shell.rule.n1";
+    timeout(SOON, attacker.client.request(last, Bytes::from_static(b"y"))).await.unwrap().unwrap();
+    assert_eq!(count("LANNER_ALERTS").await, Some(5), "an acknowledgement became an alert");
+    assert_eq!(count("LANNER_RESPONSES").await, Some(0));
+    assert_eq!(count("KV_LANNER_PLANS").await, Some(0), "an acknowledgement became a plan");
+}

@@ -6,3 +6,4 @@ mod config;
 mod delivery;
 mod setup;
 mod store;
+mod subscription;

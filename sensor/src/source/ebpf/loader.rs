@@ -84,11 +84,11 @@ pub fn load(ring_bytes: u32) -> Result<Loaded, LoadError> {
         .map_err(LoadError::Object)?;
 
     let ring = take(&mut programs, "events")?;
-    let ring = RingBuf::try_from(ring)
-        .map_err(|source| LoadError::Map { name: "events", source })?;
+    let ring =
+        RingBuf::try_from(ring).map_err(|source| LoadError::Map { name: "events", source })?;
     let lost = take(&mut programs, "lost")?;
-    let lost = PerCpuArray::try_from(lost)
-        .map_err(|source| LoadError::Map { name: "lost", source })?;
+    let lost =
+        PerCpuArray::try_from(lost).map_err(|source| LoadError::Map { name: "lost", source })?;
 
     for Program { name, tracepoint } in PROGRAMS {
         let program: &mut BtfTracePoint = programs
@@ -96,9 +96,7 @@ pub fn load(ring_bytes: u32) -> Result<Loaded, LoadError> {
             .ok_or(LoadError::Missing { name })?
             .try_into()
             .map_err(|source| LoadError::Program { name, source })?;
-        program
-            .load(tracepoint, &btf)
-            .map_err(|source| LoadError::Program { name, source })?;
+        program.load(tracepoint, &btf).map_err(|source| LoadError::Program { name, source })?;
     }
     // Attached only when all are loaded: no event before its process's exec can be seen.
     for Program { name, tracepoint } in PROGRAMS {
@@ -107,9 +105,7 @@ pub fn load(ring_bytes: u32) -> Result<Loaded, LoadError> {
             .ok_or(LoadError::Missing { name })?
             .try_into()
             .map_err(|source| LoadError::Program { name, source })?;
-        program
-            .attach()
-            .map_err(|source| LoadError::Attach { name, tracepoint, source })?;
+        program.attach().map_err(|source| LoadError::Attach { name, tracepoint, source })?;
     }
     Ok(Loaded { ring, lost, _programs: programs })
 }

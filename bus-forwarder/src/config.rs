@@ -1,0 +1,168 @@
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use lanner_alert::SubjectRoot;
+use lanner_bus::ConnectionConfig;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+/// The environment variable that names the node where the file does not: one
+/// file can then serve all nodes of a cluster.
+pub(crate) const NODE_VARIABLE: &str = "LANNER_NODE";
+
+/// The forwarder's settings, as written in `forwarder.yaml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The Kubernetes node, or the host. Unless set: `$LANNER_NODE`, or else
+    /// this host's name.
+    #[serde(default)]
+    pub node: Option<String>,
+
+    /// The cluster of that node, told in Falco's alerts.
+    #[serde(default)]
+    pub cluster: Option<String>,
+
+    /// The tokens in front of every subject.
+    #[serde(default)]
+    pub subject_root: SubjectRoot,
+
+    /// Tags that come before others in an alert's subject, the first one first.
+    #[serde(default)]
+    pub routing_tags: Vec<String>,
+
+    /// The bus, and our certificate for it.
+    pub bus: ConnectionConfig,
+
+    /// Where alerts come from. At least one.
+    pub inputs: Inputs,
+
+    /// Where alerts wait while the bus is away.
+    #[serde(default)]
+    pub queue: QueueBounds,
+
+    /// How long a stop may take to publish what still waits.
+    #[serde(default = "ten")]
+    pub stop_seconds_max: u64,
+}
+
+/// Where alerts come from.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inputs {
+    /// A Unix socket for Lanner's sensor.
+    pub socket: Option<SocketInput>,
+    /// A named pipe into which Falco writes JSON lines (`file_output`).
+    pub pipe: Option<PipeInput>,
+    /// Falco's JSON lines on standard input. Its end stops the forwarder if
+    /// there is no other input.
+    pub stdin: bool,
+}
+
+/// The sensor's socket.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SocketInput {
+    /// Where the socket is made, with mode 0660.
+    pub path: PathBuf,
+    /// User ids that may connect. Unless set: root and our own.
+    #[serde(default)]
+    pub uids: Option<Vec<u32>>,
+}
+
+/// Falco's pipe.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipeInput {
+    /// Where the pipe is made.
+    pub path: PathBuf,
+    /// Its permissions, in octal: `"0600"`, or `"0620"` where Falco runs under
+    /// another user of our group.
+    #[serde(default = "owner_only", deserialize_with = "octal")]
+    pub mode: u32,
+}
+
+/// How much may wait. When it is full, the oldest alert of the least urgent
+/// priority is dropped and counted.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueBounds {
+    /// Alerts.
+    pub alerts_max: NonZeroUsize,
+    /// Their bytes.
+    pub size_bytes_max: NonZeroU64,
+}
+
+impl Default for QueueBounds {
+    fn default() -> Self {
+        Self {
+            alerts_max: NonZeroUsize::new(20_000).expect("twenty thousand is not zero"),
+            size_bytes_max: NonZeroU64::new(64 << 20).expect("64 MiB is not zero"),
+        }
+    }
+}
+
+impl Config {
+    /// Looks at what the types cannot say, and at the files behind the bus.
+    ///
+    /// # Errors
+    /// The message names the key and what to write instead.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.bus.validate().context("bus")?;
+        let Inputs { socket, pipe, stdin } = &self.inputs;
+        anyhow::ensure!(
+            socket.is_some() || pipe.is_some() || *stdin,
+            "inputs: name at least one of socket, pipe, stdin"
+        );
+        for (key, path) in [
+            ("inputs.socket.path", socket.as_ref().map(|socket| &socket.path)),
+            ("inputs.pipe.path", pipe.as_ref().map(|pipe| &pipe.path)),
+        ] {
+            anyhow::ensure!(
+                path.is_none_or(|path| path.is_absolute()),
+                "{key}: not an absolute path"
+            );
+        }
+        self.node().map(drop)
+    }
+
+    /// The node that all alerts of this forwarder are of.
+    ///
+    /// # Errors
+    /// When neither the file nor the environment nor the host names it.
+    pub fn node(&self) -> anyhow::Result<String> {
+        let named = self.node.clone().or_else(|| std::env::var(NODE_VARIABLE).ok());
+        let node = match named {
+            Some(node) => node,
+            None => match hostname::get()?.into_string() {
+                Ok(node) => node,
+                Err(_name) => anyhow::bail!("node: not set, and this host's name is not UTF-8"),
+            },
+        };
+        anyhow::ensure!(!node.is_empty() && node.len() <= 253, "node: not 1 to 253 bytes long");
+        Ok(node)
+    }
+
+    pub(crate) fn stop_max(&self) -> Duration {
+        Duration::from_secs(self.stop_seconds_max)
+    }
+}
+
+fn ten() -> u64 {
+    10
+}
+
+fn owner_only() -> u32 {
+    0o600
+}
+
+fn octal<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let text = String::deserialize(from)?;
+    match u32::from_str_radix(&text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err(D::Error::custom("expected permissions in octal, such as \"0620\"")),
+    }
+}

@@ -1,0 +1,167 @@
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use lanner_alert::{FalcoInput, RoutingTags};
+use lanner_bus::Connection;
+use lanner_service::CancellationToken;
+use tokio::{task::JoinSet, time::MissedTickBehavior};
+use tracing::{info, warn};
+
+use crate::{
+    config::Config,
+    counters::{Counters, PerPriority, Summary},
+    input::{pipe::Pipe, socket::SocketServer, stdin},
+    intake::Intake,
+    keeper,
+    pump::Pump,
+    queue::Queue,
+};
+
+const REPORT_PAUSE: Duration = Duration::from_secs(60);
+
+/// The inputs, open, and the queue; not yet connected to the bus.
+pub struct Forwarder {
+    config: Config,
+    socket: Option<SocketServer>,
+    pipe: Option<Pipe>,
+    intake: Arc<Intake>,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+}
+
+impl Forwarder {
+    /// Opens the inputs. `keeper_program` is this program itself, which keeps
+    /// the pipe open while we are away; without it nobody does.
+    ///
+    /// # Errors
+    /// When an input cannot be opened.
+    pub fn open(config: Config, keeper_program: Option<PathBuf>) -> anyhow::Result<Self> {
+        let node = config.node()?;
+        let socket = config.inputs.socket.as_ref().map(SocketServer::bind).transpose()?;
+        let pipe = config.inputs.pipe.as_ref().map(Pipe::open).transpose()?;
+        if let (Some(pipe), Some(program)) = (&config.inputs.pipe, keeper_program) {
+            // Without it a writer is worse off during our restart, not now.
+            if let Err(error) = keeper::start(&program, &pipe.path) {
+                warn!(%error, "cannot start the keeper of the pipe: its writers will notice our restarts");
+            }
+        }
+        info!(
+            node,
+            cluster = config.cluster.as_deref().unwrap_or_default(),
+            subject_root = config.subject_root.as_str(),
+            socket = config.inputs.socket.as_ref().map(|socket| socket.path.display().to_string()),
+            pipe = config.inputs.pipe.as_ref().map(|pipe| pipe.path.display().to_string()),
+            stdin = config.inputs.stdin,
+            queue_alerts_max = config.queue.alerts_max,
+            queue_bytes_max = config.queue.size_bytes_max,
+            "takes alerts"
+        );
+        let (queue, counters) = (Arc::new(Queue::new(config.queue)), Arc::<Counters>::default());
+        let intake = Arc::new(Intake::new(
+            FalcoInput { node, cluster: config.cluster.clone() },
+            config.subject_root.clone(),
+            RoutingTags::new(config.routing_tags.clone()),
+            queue.clone(),
+            counters.clone(),
+        ));
+        Ok(Self { config, socket, pipe, intake, queue, counters })
+    }
+
+    /// What it does, while it runs.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
+    }
+
+    /// Works until `stop`, or until its only input has ended, and then publishes
+    /// what still waits. Gives the number of alerts that it could not publish.
+    ///
+    /// # Errors
+    /// When the bus's settings cannot work, or an input broke.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<u64> {
+        let Self { config, socket, pipe, intake, queue, counters } = self;
+        // Its own token: an input that breaks stops the others as well.
+        let stop = stop.child_token();
+        let mut inputs = JoinSet::new();
+        if let Some(socket) = socket {
+            let (intake, stop) = (intake.clone(), stop.clone());
+            inputs.spawn(async move {
+                socket.run(intake, stop).await;
+                Ok(())
+            });
+        }
+        if let Some(pipe) = pipe {
+            inputs.spawn(pipe.run(intake.clone(), stop.clone()));
+        }
+        if config.inputs.stdin {
+            inputs.spawn(stdin::run(intake, stop.clone()));
+        }
+
+        // The inputs work already: whoever has an alert need not wait for this.
+        let connection = Connection::open(&config.bus).await.context("bus")?;
+        let pump = Pump::new(queue.clone(), counters.clone(), connection);
+        let inputs_ended = CancellationToken::new();
+        let watch_inputs = async {
+            let outcome = wait_for(inputs, &stop).await;
+            inputs_ended.cancel();
+            outcome
+        };
+        let work =
+            async { tokio::join!(watch_inputs, pump.run(inputs_ended.clone(), config.stop_max())) };
+        let (outcome, left) = tokio::select! {
+            done = work => done,
+            never = report_each_minute(&counters, &queue) => match never {},
+        };
+        report(&counters.summary(), &queue);
+        outcome.map(|()| left)
+    }
+}
+
+/// Returns when all inputs have ended; the first that breaks ends the others.
+async fn wait_for(
+    mut inputs: JoinSet<anyhow::Result<()>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
+    while let Some(ended) = inputs.join_next().await {
+        let ended = ended.context("an input panicked").and_then(|ended| ended);
+        if let (Err(error), true) = (ended, outcome.is_ok()) {
+            outcome = Err(error);
+            stop.cancel();
+        }
+    }
+    outcome
+}
+
+async fn report_each_minute(counters: &Counters, queue: &Queue) -> Infallible {
+    let mut minutes = tokio::time::interval(REPORT_PAUSE);
+    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reported = Summary::default();
+    loop {
+        minutes.tick().await;
+        let now = counters.summary();
+        if now != reported {
+            report(&now, queue);
+            reported = now;
+        }
+    }
+}
+
+fn report(now: &Summary, queue: &Queue) {
+    let [socket, pipe, stdin] = now.taken;
+    info!(
+        socket,
+        pipe,
+        stdin,
+        unreadable = now.unreadable,
+        foreign = now.foreign,
+        dropped = %PerPriority(now.dropped),
+        waiting = %PerPriority(queue.waiting()),
+        published = now.published,
+        duplicates = now.duplicates,
+        resent = now.resent,
+        refused = now.refused,
+        copies = now.copies,
+        copies_missed = now.copies_missed,
+        "alerts since the start"
+    );
+}

@@ -1,0 +1,58 @@
+//! Falco's lines on standard input: `falco | lanner-forwarder run`.
+
+use std::{io::Read as _, sync::Arc, thread};
+
+use anyhow::Context as _;
+use lanner_alert::ALERT_BYTES_MAX;
+use lanner_service::CancellationToken;
+use tokio::sync::mpsc;
+
+use crate::{counters::Input, intake::Intake, lines::LineSplitter};
+
+const READ_BYTES: usize = 64 << 10;
+/// Reads that the thread may be ahead.
+const AHEAD: usize = 2;
+
+/// Reads lines until standard input ends or `stop`.
+pub(crate) async fn run(intake: Arc<Intake>, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut chunks = start_reading()?;
+    let mut splitter = LineSplitter::new(ALERT_BYTES_MAX);
+    loop {
+        let chunk = tokio::select! {
+            chunk = chunks.recv() => chunk,
+            () = stop.cancelled() => None,
+        };
+        let Some(chunk) = chunk else { break };
+        let chunk = chunk.context("cannot read standard input")?;
+        splitter.push(&chunk, |line| intake.falco_line(Input::Stdin, &line));
+    }
+    if let Some(last) = splitter.finish() {
+        intake.falco_line(Input::Stdin, &last);
+    }
+    Ok(())
+}
+
+/// A thread of its own, and not the runtime's: a read that waits for a line
+/// that never comes would keep the runtime from ending.
+fn start_reading() -> anyhow::Result<mpsc::Receiver<std::io::Result<Vec<u8>>>> {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let read = move || {
+        let mut bytes = vec![0; READ_BYTES];
+        loop {
+            let chunk = match std::io::stdin().lock().read(&mut bytes) {
+                Ok(0) => return,
+                Ok(read) => Ok(bytes.get(..read).unwrap_or_default().to_vec()),
+                Err(error) => Err(error),
+            };
+            let failed = chunk.is_err();
+            if sender.blocking_send(chunk).is_err() || failed {
+                return;
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(read)
+        .context("cannot start the thread that reads standard input")?;
+    Ok(receiver)
+}

@@ -1,0 +1,107 @@
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+use lanner_bus_forwarder::Config;
+
+const EXAMPLE: &str = include_str!("../../forwarder.yaml");
+
+fn parse(text: &str) -> Result<Config, lanner_service::config::ConfigError> {
+    lanner_service::config::parse(text, Path::new("forwarder.yaml"))
+}
+
+#[track_caller]
+fn check_refused(text: &str, expected: Expect) {
+    let error = match parse(text) {
+        Err(error) => error.to_string(),
+        Ok(config) => format!("{:#}", config.check().unwrap_err()),
+    };
+    expected.assert_eq(&error);
+}
+
+#[test]
+fn the_example_names_every_key() {
+    let config = parse(EXAMPLE).unwrap();
+    assert_eq!(config.node().unwrap(), "ip-10-0-0-7.eu-west-1.compute.internal");
+    assert_eq!(config.inputs.pipe.unwrap().mode, 0o600);
+
+    // With each commented default set, it says the same.
+    let keys = [
+        "subject_root:",
+        "name:",
+        "uids:",
+        "mode:",
+        "stdin:",
+        "queue:",
+        "alerts_max:",
+        "size_bytes_max:",
+        "stop_seconds_max:",
+    ];
+    let uncommented: Vec<String> = EXAMPLE
+        .lines()
+        .map(|line| match line.split_once("# ") {
+            Some((indent, rest))
+                if indent.trim().is_empty()
+                    && keys.iter().any(|key| rest.trim_start().starts_with(key)) =>
+            {
+                format!("{indent}{rest}")
+            }
+            _ => line.to_owned(),
+        })
+        .collect();
+    let text = uncommented.join("\n");
+    for key in keys {
+        assert!(text.lines().any(|line| line.trim_start().starts_with(key)), "{key} is not shown");
+    }
+    let all = parse(&text).unwrap();
+    assert_eq!(all.stop_seconds_max, config.stop_seconds_max);
+    assert_eq!(all.queue.alerts_max, config.queue.alerts_max);
+    assert_eq!(all.queue.size_bytes_max, config.queue.size_bytes_max);
+    assert_eq!(all.subject_root, config.subject_root);
+}
+
+#[test]
+fn a_typo_is_named_with_its_place() {
+    check_refused(
+        "bus: {servers: ['nats://localhost'], cert_fil: x}\ninputs: {stdin: true}\n",
+        expect![[r#"
+            forwarder.yaml:1:38: unknown key `cert_fil`; did you mean `cert_file`?
+             --> forwarder.yaml:1:38
+              |
+            1 | bus: {servers: ['nats://localhost'], cert_fil: x}
+              |                                      ^ unknown field `cert_fil`, expected one of servers, ca_file, cert_file, key_file, name
+            2 | inputs: {stdin: true}
+              |"#]],
+    );
+}
+
+#[test]
+fn what_cannot_work_is_told_with_its_key() {
+    check_refused(
+        "bus: {servers: ['nats://localhost']}\ninputs: {}\n",
+        expect!["inputs: name at least one of socket, pipe, stdin"],
+    );
+    check_refused(
+        "bus: {servers: ['nats://10.0.0.1']}\ninputs: {stdin: true}\n",
+        expect![
+            "bus: servers: nats://10.0.0.1 would be without TLS; write tls:// instead of nats://, which is for loopback only"
+        ],
+    );
+    check_refused(
+        "bus: {servers: ['nats://localhost']}\ninputs: {socket: {path: run/x.sock}}\n",
+        expect!["inputs.socket.path: not an absolute path"],
+    );
+    check_refused(
+        "bus: {servers: ['nats://localhost']}\ninputs: {pipe: {path: /run/x, mode: '0888'}}\n",
+        expect![[r#"
+            forwarder.yaml:2:37: expected permissions in octal, such as "0620"
+             --> forwarder.yaml:2:37
+              |
+            1 | bus: {servers: ['nats://localhost']}
+            2 | inputs: {pipe: {path: /run/x, mode: '0888'}}
+              |                                     ^ expected permissions in octal, such as "0620""#]],
+    );
+    check_refused(
+        "node: ''\nbus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\n",
+        expect!["node: not 1 to 253 bytes long"],
+    );
+}

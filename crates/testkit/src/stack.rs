@@ -1,0 +1,146 @@
+//! The whole chain as processes on this host, each with its own certificate.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use lanner_bus::Identity;
+use tempfile::TempDir;
+
+use crate::{
+    SecuredBus, eventually,
+    process::Process,
+    product::{Binary, workspace},
+};
+
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// A bus with mutual TLS, and our daemons around it as they are started.
+///
+/// Rules and playbooks are those of this repository.
+#[derive(Debug)]
+pub struct Stack {
+    /// The bus.
+    pub bus: SecuredBus,
+    dir: TempDir,
+    node: String,
+}
+
+/// What a sensor watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// This host's kernel. Takes root.
+    Kernel,
+    /// A file of recorded events.
+    Recording(PathBuf),
+}
+
+impl Stack {
+    /// Starts the bus for the forwarder of one node.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start(node: &str) -> Self {
+        let bus = SecuredBus::start(&[node]).await;
+        let dir = tempfile::tempdir().expect("make a temporary folder");
+        Self { bus, dir, node: node.to_owned() }
+    }
+
+    /// The node that the chain watches.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// The folder of configurations, logs and sockets.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The named pipe of a stock Falco.
+    pub fn falco_pipe(&self) -> PathBuf {
+        self.dir().join("falco.pipe")
+    }
+
+    /// Starts the forwarder; returns once its inputs are there.
+    ///
+    /// # Panics
+    /// When it ends or its inputs do not come.
+    pub fn start_forwarder(&self) -> Process {
+        let identity = Identity::Forwarder { node: self.node.clone() };
+        let config = format!(
+            "node: {}\nbus:\n{}inputs:\n  socket: {{ path: {} }}\n  pipe: {{ path: {} }}\n",
+            self.node,
+            self.bus.connection_yaml(&identity, "  "),
+            self.socket().display(),
+            self.falco_pipe().display(),
+        );
+        let mut forwarder = self.spawn(Binary::Forwarder, &config, &[]);
+        eventually("the forwarder listens", START_MAX, || {
+            forwarder.assert_running();
+            (self.socket().exists() && self.falco_pipe().exists()).then_some(())
+        });
+        forwarder
+    }
+
+    /// Starts a sensor that sends to the forwarder; returns once it watches.
+    ///
+    /// # Panics
+    /// When it ends before that.
+    pub fn start_sensor(&self, watch: &Watch) -> Process {
+        let mut sensor = match watch {
+            Watch::Kernel => self.spawn(Binary::Sensor, &self.sensor_config(), &[]),
+            Watch::Recording(file) => {
+                let file = file.to_string_lossy();
+                self.spawn(Binary::Sensor, &self.sensor_config(), &["--replay", &file])
+            }
+        };
+        if *watch == Watch::Kernel {
+            eventually("the sensor watches the kernel", START_MAX, || {
+                sensor.assert_running();
+                sensor.log_tail().contains("watching the kernel").then_some(())
+            });
+        }
+        sensor
+    }
+
+    /// The text of the sensor's configuration.
+    pub fn sensor_config(&self) -> String {
+        format!(
+            "node: {}\nrules: [{}]\noutputs:\n  socket: {{ path: {} }}\n",
+            self.node,
+            workspace().join("rules").display(),
+            self.socket().display(),
+        )
+    }
+
+    /// Starts a responder that acts on the cluster of `kubeconfig`, at most in `mode`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_responder(&self, kubeconfig: &Path, mode: &str) -> Process {
+        let config = format!(
+            "bus:\n{}mode: {mode}\nplaybooks: [{}]\nkubeconfig: {}\n",
+            self.bus.connection_yaml(&Identity::Responder, "  "),
+            workspace().join("playbooks").display(),
+            kubeconfig.display(),
+        );
+        self.spawn(Binary::Responder, &config, &[])
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir().join("forwarder.sock")
+    }
+
+    fn spawn(&self, binary: Binary, config: &str, flags: &[&str]) -> Process {
+        let file = self.dir().join(format!("{}.yaml", binary.name()));
+        fs::write(&file, config).expect("write a configuration");
+        let mut args = vec!["run", "--config"];
+        let path = file.to_string_lossy();
+        args.push(&path);
+        args.extend(flags);
+        let log = self.dir().join(format!("{}.log", binary.name()));
+        Process::spawn(&binary.path(), args, &log)
+    }
+}

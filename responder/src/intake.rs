@@ -1,0 +1,236 @@
+//! From a message to stored plans.
+//!
+//! ```text
+//! message ─▶ alert ─▶ its own node? ─▶ our cluster? ─▶ each playbook: match ▶ young? ▶ news? ▶ plan ▶ guard ▶ store
+//!                                                                                     then acknowledge
+//! ```
+//!
+//! Promises:
+//! - A message is acknowledged only after every plan about it is stored.
+//! - A message that no responder could act upon is terminated, never retried.
+//! - Every refusal is an outcome, with its reason.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use lanner_alert::{Alert, Mode, PlanId, PlanRecord, Status, SubjectRoot, node_token};
+use lanner_bus::Delivery;
+use lanner_service::Chain;
+use tracing::{debug, warn};
+
+use crate::{
+    guard::Guard,
+    outcomes::Outcomes,
+    plan_store::PlanStore,
+    playbook::{AlertFacts, Dedup, Playbook, Playbooks, Problem},
+    tally::Tally,
+};
+
+/// When what we need is away, the message comes again after that.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// What alerts are held against.
+pub struct Intake {
+    /// The tokens in front of every subject.
+    pub root: SubjectRoot,
+    /// Our cluster's name, if it has one.
+    pub cluster: Option<String>,
+    /// What playbooks may do at most.
+    pub ceiling: Mode,
+    /// Older alerts are not acted upon.
+    pub alert_age_max: SignedDuration,
+    /// Names this process in the plans that it makes.
+    pub owner: String,
+    /// The playbooks.
+    pub playbooks: Playbooks,
+    /// What no plan may touch.
+    pub guard: Guard,
+    /// Where plans are stored.
+    pub plans: PlanStore,
+    /// Where outcomes are told.
+    pub outcomes: Outcomes,
+    /// What went through.
+    pub tally: Arc<Tally>,
+}
+
+/// A message that no responder can act upon.
+struct Poison {
+    alert: Option<Box<Alert>>,
+    node: Option<String>,
+    reason: String,
+}
+
+impl Intake {
+    /// Takes one message to its end: acknowledged, terminated, or to come again.
+    pub async fn take(self: &Arc<Self>, delivery: &Delivery) {
+        self.tally.received.add();
+        let answered = match self.read(delivery.subject(), delivery.payload()) {
+            Err(poison) => {
+                self.refuse(delivery, poison).await;
+                delivery.term().await
+            }
+            Ok(alert) => match self.plan_all(alert).await {
+                Ok(()) => delivery.ack().await,
+                Err(error) => {
+                    warn!(error = %format!("{error:#}"), "plans cannot be stored, takes the alert again");
+                    delivery.nak(Some(RETRY_AFTER)).await
+                }
+            },
+        };
+        if let Err(error) = answered {
+            // It comes again, and finds its plans stored.
+            warn!(error = %Chain(&error), "message not answered");
+        }
+    }
+
+    /// The alert, if it is one, under its own node's name and of our cluster.
+    fn read(&self, subject: &str, payload: &[u8]) -> Result<Alert, Poison> {
+        let poison = |alert: Option<Alert>, node: Option<&str>, reason: String| Poison {
+            alert: alert.map(Box::new),
+            node: node.map(str::to_owned),
+            reason,
+        };
+        let Some(named) = self.root.parse_alert(subject) else {
+            return Err(poison(None, None, format!("{subject} is not an alert's subject")));
+        };
+        let alert = Alert::from_json(payload)
+            .map_err(|error| poison(None, Some(named.node), Chain(&error).to_string()))?;
+        if node_token(&alert.node) != named.node {
+            let reason = format!(
+                "the alert names node {:?}, its subject another one: {}",
+                alert.node, named.node
+            );
+            return Err(poison(Some(alert), Some(named.node), reason));
+        }
+        if let Some(ours) = &self.cluster
+            && alert.cluster.as_ref() != Some(ours)
+        {
+            let reason = format!("the alert is of cluster {:?}, not of {ours}", alert.cluster);
+            return Err(poison(Some(alert), Some(named.node), reason));
+        }
+        Ok(alert)
+    }
+
+    async fn refuse(&self, delivery: &Delivery, poison: Poison) {
+        self.tally.poison.add();
+        warn!(subject = delivery.subject(), reason = poison.reason, "message refused");
+        let mut outcome =
+            self.outcomes.of_alert(poison.alert.as_deref(), None, Status::Refused, poison.reason);
+        // The bus proved the subject's node; what the alert says is only said.
+        outcome.node = poison.node;
+        self.outcomes.tell(&format!("message-{}", delivery.sequence()), &outcome).await;
+    }
+
+    async fn plan_all(self: &Arc<Self>, alert: Alert) -> anyhow::Result<()> {
+        let facts = Arc::new(AlertFacts::new(alert));
+        let mut answered = false;
+        for playbook in self.playbooks.iter().filter(|playbook| playbook.matches(&facts)) {
+            answered = true;
+            self.plan_one(playbook, &facts).await.with_context(|| {
+                format!("playbook {}, alert {}", playbook.head.name, facts.alert().id)
+            })?;
+        }
+        if !answered {
+            self.tally.unanswered.add();
+            debug!(alert = %facts.alert().id, "no playbook answers");
+        }
+        Ok(())
+    }
+
+    async fn plan_one(
+        self: &Arc<Self>,
+        playbook: &Playbook,
+        facts: &Arc<AlertFacts>,
+    ) -> anyhow::Result<()> {
+        let alert = facts.alert();
+        let name = &playbook.head.name;
+        let id = PlanId::of(alert.id, name, &playbook.version);
+        if self.plans.get(id).await?.is_some() {
+            debug!(plan = %id, "planned before");
+            return Ok(());
+        }
+        let now = Timestamp::now();
+        if let Some(reason) = self.wrong_age(alert, now) {
+            let outcome = self.outcomes.of_alert(Some(alert), Some(name), Status::Refused, reason);
+            self.outcomes.tell(&id.to_string(), &outcome).await;
+            return Ok(());
+        }
+        if let Some(dedup) = &playbook.head.dedup
+            && !self.is_news(dedup, name, facts, id).await?
+        {
+            self.tally.duplicates.add();
+            let reason = format!("no news: a plan about the same was made within {}", dedup.window);
+            let outcome = self.outcomes.of_alert(Some(alert), Some(name), Status::Skipped, reason);
+            self.outcomes.tell(&id.to_string(), &outcome).await;
+            return Ok(());
+        }
+        match self.run(name.clone(), facts.clone(), now).await {
+            Ok(plan) => {
+                let refusal = self.guard.check(&plan).err();
+                let mut record = PlanRecord::new(plan, self.owner.clone());
+                if let Some(reason) = refusal {
+                    let outcome = self.outcomes.of_plan(&record, Status::Refused, Some(reason));
+                    record.outcome = Some(outcome);
+                }
+                self.plans.create(&record).await?;
+                self.tally.planned.add();
+            }
+            Err(problem) => {
+                self.tally.playbook_errors.add();
+                let reason = problem.to_string();
+                let outcome =
+                    self.outcomes.of_alert(Some(alert), Some(name), Status::Failed, reason);
+                self.outcomes.tell(&id.to_string(), &outcome).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// A script may compute for as long as its limits let it, and on no thread
+    /// that others wait for.
+    async fn run(
+        self: &Arc<Self>,
+        name: String,
+        facts: Arc<AlertFacts>,
+        now: Timestamp,
+    ) -> Result<lanner_alert::Plan, Problem> {
+        let intake = self.clone();
+        let file = name.clone();
+        let run = tokio::task::spawn_blocking(move || {
+            let playbook = intake.playbooks.get(&name)?;
+            Some(intake.playbooks.plan(playbook, &facts, intake.ceiling, now))
+        });
+        match run.await {
+            Ok(Some(planned)) => planned,
+            // A panic in there is our mistake, and must not be everybody's end.
+            Ok(None) | Err(_) => Err(Problem {
+                file,
+                at: None,
+                message: "the playbook could not be run at all".to_owned(),
+            }),
+        }
+    }
+
+    fn wrong_age(&self, alert: &Alert, now: Timestamp) -> Option<String> {
+        let age = now.duration_since(alert.time);
+        if age > self.alert_age_max {
+            return Some(format!("the alert is {age:#} old, more than {:#}", self.alert_age_max));
+        }
+        if -age > self.alert_age_max {
+            return Some(format!("the alert is {:#} from the future", -age));
+        }
+        None
+    }
+
+    async fn is_news(
+        &self,
+        dedup: &Dedup,
+        playbook: &str,
+        facts: &AlertFacts,
+        id: PlanId,
+    ) -> anyhow::Result<bool> {
+        let window = dedup.window.unsigned_abs();
+        Ok(self.plans.is_news(&dedup.key(playbook, facts), id, window).await?)
+    }
+}

@@ -1,0 +1,148 @@
+//! The local cluster: pods run in it, and nothing stays of it.
+//!
+//! One test, because there is one cluster on a machine at a time.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use lanner_testkit::{eventually, not_run, programs::Program};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Its sleep is one that nobody else on this machine has.
+const PODS: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: shop}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: main, image: "lanner.local/busybox:1", command: [sleep, "86397.25"]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: tool}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: main, image: "lanner.local/lanner:dev", imagePullPolicy: Never, args: [version]}
+"#;
+
+struct Xtask {
+    dir: PathBuf,
+}
+
+impl Xtask {
+    fn run(&self, args: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lanner-xtask"));
+        output(command.args(args))
+    }
+
+    fn cluster(&self, args: &[&str]) -> Result<String, String> {
+        self.run(&[&["cluster", "--dir", self.dir.to_str().unwrap()], args].concat())
+    }
+
+    fn kubectl(&self, args: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(Program::Kubectl.path());
+        command.arg("--kubeconfig").arg(self.dir.join("pki/admin.kubeconfig"));
+        output(command.args(args))
+    }
+}
+
+impl Drop for Xtask {
+    fn drop(&mut self) {
+        if let Err(error) = self.cluster(&["down"]) {
+            eprintln!("the cluster of this test is not gone: {error}");
+        }
+    }
+}
+
+fn output(command: &mut Command) -> Result<String, String> {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        Ok(text)
+    } else {
+        Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+/// The processes with this command line, whatever they run in.
+fn processes(command_line: &str) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&text).replace('\0', " ").contains(command_line)
+    })
+    .collect()
+}
+
+#[track_caller]
+fn assert_nothing_is_left(dir: &Path) {
+    assert!(!dir.exists(), "{} is there", dir.display());
+    assert!(!Path::new("/sys/class/net/lanner0").exists(), "the network link is there");
+    assert_eq!(processes(&dir.display().to_string()), Vec::<u32>::new(), "processes run");
+    assert_eq!(processes("sleep 86397.25"), Vec::<u32>::new(), "a pod's process runs");
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    for dir in mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (dir, kind) = (fields.next()?, fields.next()?);
+        kind.starts_with("cgroup").then(|| Path::new(dir).join("lanner-cluster"))
+    }) {
+        assert!(!dir.exists(), "{} is there", dir.display());
+    }
+}
+
+#[test]
+fn pods_run_and_nothing_stays() {
+    if !rustix::process::geteuid().is_root() {
+        not_run("the local cluster", "it needs root");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let xtask = Xtask { dir: folder.path().join("cluster") };
+    xtask.cluster(&["up"]).unwrap();
+    xtask.cluster(&["up"]).expect("a second time changes nothing");
+    assert!(xtask.cluster(&["status"]).unwrap().contains("lanner-node"));
+
+    let image = folder.path().join("image.tar");
+    xtask.run(&["image", "--profile", "dev", "--out", image.to_str().unwrap()]).unwrap();
+    xtask.cluster(&["load", image.to_str().unwrap()]).unwrap();
+
+    let pods = folder.path().join("pods.yaml");
+    fs::write(&pods, PODS).unwrap();
+    xtask.kubectl(&["apply", "-f", pods.to_str().unwrap()]).unwrap();
+    xtask.kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", "pod/shop"]).unwrap();
+    let users = xtask.kubectl(&["exec", "shop", "--", "sh", "-c", "cat /etc/shadow"]).unwrap();
+    assert!(users.starts_with("root:"), "{users}");
+    let succeeded = "--for=jsonpath={.status.phase}=Succeeded";
+    xtask.kubectl(&["wait", succeeded, "--timeout=60s", "pod/tool"]).unwrap();
+
+    assert_eq!(processes("sleep 86397.25").len(), 1);
+    xtask.kubectl(&["delete", "pod", "shop"]).unwrap();
+    eventually("the deleted pod's process is gone", DEADLINE, || {
+        processes("sleep 86397.25").is_empty().then_some(())
+    });
+    xtask.cluster(&["down"]).unwrap();
+    assert_nothing_is_left(&xtask.dir);
+
+    // Again, and this time it is killed with a pod on it.
+    xtask.cluster(&["up"]).unwrap();
+    let pod = PODS.split("---").next().unwrap();
+    fs::write(&pods, pod).unwrap();
+    xtask.kubectl(&["apply", "-f", pods.to_str().unwrap()]).unwrap();
+    xtask.kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", "pod/shop"]).unwrap();
+    let own = format!("cluster-supervisor --dir {}", xtask.dir.display());
+    let [supervisor] = processes(&own)[..] else { panic!("one supervisor runs") };
+    output(Command::new("kill").args(["-9", &supervisor.to_string()])).unwrap();
+    eventually("the supervisor is gone", DEADLINE, || processes(&own).is_empty().then_some(()));
+    assert_eq!(processes("sleep 86397.25").len(), 1, "its pod lives on");
+    xtask.cluster(&["status"]).unwrap_err();
+    xtask.cluster(&["down"]).unwrap();
+    assert_nothing_is_left(&xtask.dir);
+}
