@@ -44,14 +44,9 @@ fn a_typo_is_named_with_its_place() {
 fn a_sensor_that_tells_nobody_is_refused() {
     check_refused(
         "rules: [/r]\n",
-        expect![
-            "outputs: name at least one of socket, stdout, file, syslog, fifo (`stdout: {}`)"
-        ],
+        expect!["outputs: name at least one of socket, stdout, file, syslog, fifo (`stdout: {}`)"],
     );
-    check_refused(
-        "outputs: { stdout: {} }\n",
-        expect!["rules: name at least one file or folder"],
-    );
+    check_refused("outputs: { stdout: {} }\n", expect!["rules: name at least one file or folder"]);
     check_refused(
         "rules: [/r]\noutputs: { stdout: {} }\nebpf: { ring_size_bytes: 100000 }\n",
         expect!["ebpf.ring_size_bytes: 100000 is not a power of two of at least 65536"],

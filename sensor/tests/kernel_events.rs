@@ -173,10 +173,7 @@ async fn a_created_file_and_a_missing_one() {
     let event = watch.find("the made file", |event| has(event, Field::FdName, &made)).await;
     assert_eq!(field(&event, Field::EvtIsOpenWrite, None), "true");
     assert_eq!(field(&event, Field::EvtIsOpenCreate, None), "true");
-    assert_eq!(
-        field(&event, Field::EvtArg, Some("flags")),
-        "O_TRUNC|O_CREAT|O_WRONLY|O_F_CREATED"
-    );
+    assert_eq!(field(&event, Field::EvtArg, Some("flags")), "O_TRUNC|O_CREAT|O_WRONLY|O_F_CREATED");
     let missing = real.join("missing").display().to_string();
     let event = watch.find("the missing file", |event| has(event, Field::FdName, &missing)).await;
     assert_eq!(field(&event, Field::EvtRes, None), "ENOENT");
@@ -193,9 +190,8 @@ async fn connect_has_both_ends() {
     let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}");
     run("/bin/bash", &["-c", &script], std::path::Path::new("/"));
     let (_, peer) = listener.accept().unwrap();
-    let event = watch
-        .find("the connection", |event| has(event, Field::FdSport, &port.to_string()))
-        .await;
+    let event =
+        watch.find("the connection", |event| has(event, Field::FdSport, &port.to_string())).await;
     let of = |name| field(&event, name, None);
     assert_eq!(of(Field::EvtType), "connect");
     assert_eq!(of(Field::FdName), format!("127.0.0.1:{}->127.0.0.1:{port}", peer.port()));
