@@ -69,7 +69,11 @@ impl Connection {
     /// connected, a lost connection is made anew for ever.
     pub async fn connect(config: &ConnectionConfig) -> Result<Self, ConnectError> {
         let (options, links) = prepare(config)?;
-        Self::attempt(config, options, links).await
+        let connection = Self::attempt(config, options, links).await?;
+        // The library tells of it a little later. If the connection is lost
+        // before that, nobody has to know: it is made anew.
+        let _ = timeout(CONNECT_MAX, connection.connected()).await;
+        Ok(connection)
     }
 
     /// Connects, and keeps trying while the server is away: for a daemon, which
