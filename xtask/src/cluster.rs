@@ -46,6 +46,9 @@ const STOP_MAX: Duration = Duration::from_secs(60);
 /// The node's name.
 pub(crate) const NODE_NAME: &str = "lanner-node";
 
+/// The image of a small system with a shell, there from the start.
+pub(crate) const BUSYBOX_IMAGE: &str = images::BUSYBOX;
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
