@@ -40,6 +40,9 @@ use crate::{
 /// How often held events, losses and the recording are looked after.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Least time between two reports of losses.
+const EVERY: Duration = Duration::from_secs(10);
+
 /// What the pipeline works with.
 pub struct Pipeline {
     pub enricher: Enricher,
@@ -89,13 +92,14 @@ impl Pipeline {
                     for event in held.take_late(now) {
                         self.release(event, now, &mut totals);
                     }
-                    self.tell_losses(&mut report, &totals);
+                    self.tell_losses(&mut report, &totals, EVERY);
                 }
             }
         }
         for event in held.take_all() {
             self.release(event, Instant::now(), &mut totals);
         }
+        self.tell_losses(&mut report, &totals, Duration::ZERO);
         if let Some(recorder) = self.recorder.take() {
             recorder.finish();
         }
@@ -160,11 +164,13 @@ impl Pipeline {
         }
     }
 
-    fn tell_losses(&self, report: &mut LossReport, totals: &Totals) {
+    /// Reports of one kind are at least `every` apart.
+    fn tell_losses(&self, report: &mut LossReport, totals: &Totals, every: Duration) {
         for (output, drops) in self.outputs.drops() {
-            report.output(output, drops);
+            report.output(output, drops, every);
         }
-        let Some(message) = report.events(&self.losses, totals.undecodable) else { return };
+        let lost = report.events(&self.losses, totals.undecodable, every);
+        let Some(message) = lost else { return };
         warn!("{message}");
         let now = jiff::Timestamp::now();
         let alert = self.maker.own("Lanner lost events", Priority::Critical, &message, now);
