@@ -76,8 +76,9 @@ impl Daemon for Responder {
             Outcomes::new(publisher, config.subject_root.clone(), owner.clone())
         };
         let tally = Arc::new(Tally::default());
-        let executor =
-            Executor::new(plans.clone(), cluster.clone(), outcomes(), Patience::default());
+        let guard = guard(&config, &cluster);
+        let patience = Patience::default();
+        let executor = Executor::new(plans.clone(), cluster, guard.clone(), outcomes(), patience);
         let lease = config.lease.unsigned_abs();
         let worker = Worker::new(plans.clone(), executor, owner.clone(), lease, tally.clone());
         let intake = Arc::new(Intake {
@@ -85,7 +86,7 @@ impl Daemon for Responder {
             cluster: config.cluster.clone(),
             ceiling: config.mode,
             alert_age_max: config.alert_age_max,
-            guard: guard(&config, &cluster),
+            guard,
             outcomes: outcomes(),
             owner,
             playbooks,

@@ -20,6 +20,7 @@ use tracing::info;
 
 use crate::{
     action::{ActError, Cluster, Warrant},
+    guard::Guard,
     outcomes::Outcomes,
     plan_store::{PlanStore, Stored},
 };
@@ -49,6 +50,7 @@ impl Default for Patience {
 pub struct Executor {
     plans: PlanStore,
     cluster: Cluster,
+    guard: Guard,
     outcomes: Outcomes,
     patience: Patience,
 }
@@ -117,8 +119,14 @@ impl Held<'_> {
 
 impl Executor {
     /// Works on what is in `plans`, through `cluster`.
-    pub fn new(plans: PlanStore, cluster: Cluster, outcomes: Outcomes, patience: Patience) -> Self {
-        Self { plans, cluster, outcomes, patience }
+    pub fn new(
+        plans: PlanStore,
+        cluster: Cluster,
+        guard: Guard,
+        outcomes: Outcomes,
+        patience: Patience,
+    ) -> Self {
+        Self { plans, cluster, guard, outcomes, patience }
     }
 
     /// Does what is left to do about a plan. The caller holds its lease.
@@ -170,6 +178,10 @@ impl Executor {
         }
         if plan.steps.is_empty() {
             return Ok(Verdict::new(Status::Skipped, "the playbook asked for nothing"));
+        }
+        // Again: the replica that made the plan may protect less than we do.
+        if let Err(reason) = self.guard.check(&plan) {
+            return Ok(Verdict::new(Status::Refused, reason));
         }
         let cluster = self.cluster.for_plan(plan.id);
         // A plan that only tells has nothing to check.

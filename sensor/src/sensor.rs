@@ -65,6 +65,11 @@ impl Daemon for Sensor {
         Ok(())
     }
 
+    /// One bad rule is told and left out; the others are evaluated.
+    fn check_to_run(config: &Config) -> anyhow::Result<()> {
+        config.check()
+    }
+
     async fn doctor(config: &Config) -> Vec<Finding> {
         doctor::examine(config).await
     }
