@@ -3,8 +3,8 @@
 //! Brackets are kept on a stack of our own, so the depth of the text is not the depth of ours.
 
 use super::{
-    Check, Expr, Function, Literal, OPERATORS, Operand, Operator, OperatorClass, Quantifier, Right,
-    Span, cursor::Cursor, escape::unescape,
+    Check, Expr, Function, LEVELS_MAX, Literal, OPERATORS, Operand, Operator, OperatorClass,
+    Quantifier, Right, Span, cursor::Cursor, escape::unescape,
 };
 
 /// How deep brackets may nest, as in Falco's loader.
@@ -19,7 +19,12 @@ pub(crate) struct SyntaxError {
 
 /// Parses a condition; `text_id` goes into the spans.
 pub(crate) fn parse(text: &str, text_id: usize) -> Result<Expr, SyntaxError> {
-    Parser { cursor: Cursor::new(text), text: text_id }.expression()
+    let expr = Parser { cursor: Cursor::new(text), text: text_id }.expression()?;
+    if expr.levels() > LEVELS_MAX {
+        let message = format!("more than {LEVELS_MAX} levels of 'and', 'or' and 'not'");
+        return Err(SyntaxError { message, span: Span { text: text_id, start: 0 } });
+    }
+    Ok(expr)
 }
 
 struct Parser<'a> {
