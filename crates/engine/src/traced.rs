@@ -165,9 +165,10 @@ mod tests {
     #[test]
     fn replacing_keeps_the_places_around() {
         let mut text = TracedText::verbatim("in (shells) and x", Place { file: 3, offset: 10 });
-        text.replace_all(&[4..10], "sh, bash, ash");
-        assert_eq!(text.as_str(), "in (sh, bash, ash) and x");
+        text.replace_all(&[4..10, 16..17], "sh, bash, ash");
+        assert_eq!(text.as_str(), "in (sh, bash, ash) and sh, bash, ash");
         assert_eq!(text.place(8), Place { file: 3, offset: 14 });
-        assert_eq!(text.place(text.as_str().find('x').unwrap()), Place { file: 3, offset: 26 });
+        assert_eq!(text.place(text.as_str().find("and").unwrap()), Place { file: 3, offset: 22 });
+        assert_eq!(text.place(text.as_str().len()), Place { file: 3, offset: 26 });
     }
 }
