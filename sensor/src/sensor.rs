@@ -159,9 +159,9 @@ async fn watch_kernel(
     let losses = Arc::new(LossCounts::default());
     let (queue, records) = mpsc::channel(RECORDS_MAX);
     let reader = tokio::spawn(ebpf::read_until(stop.clone(), loaded, queue, Arc::clone(&losses)));
-    let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop.clone()));
+    let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop));
 
-    Pipeline { enricher, maker, outputs, recorder, losses }.run(records, answered, stop).await;
+    Pipeline { enricher, maker, outputs, recorder, losses }.run(records, answered).await;
     runtimes.abort();
     match reader.await {
         Ok(ended) => ended.context("cannot read the ring buffer"),
