@@ -63,11 +63,14 @@ impl Chain {
             .unwrap();
     }
 
-    fn pod_is_gone(&self, namespace: &str, name: &str) {
-        eventually("the pod is gone", SOON, || {
-            let found =
-                self.apiserver.kubectl(&["-n", namespace, "get", "pod", name, "-o", "name"]);
-            found.is_err_and(|error| error.contains("NotFound")).then_some(())
+    /// No kubelet ends it here: the API server has taken the deletion on.
+    fn pod_is_deleted(&self, namespace: &str, name: &str) {
+        let deletion = "jsonpath={.metadata.deletionTimestamp}";
+        eventually("the pod is deleted", SOON, || {
+            match self.apiserver.kubectl(&["-n", namespace, "get", "pod", name, "-o", deletion]) {
+                Ok(time) => (!time.is_empty()).then_some(()),
+                Err(error) => error.contains("NotFound").then_some(()),
+            }
         });
     }
 
@@ -123,7 +126,7 @@ async fn a_recorded_event_in_a_pod_ends_in_that_pods_deletion() {
     assert_eq!(outcome.status, Status::Executed, "{outcome:?}");
     assert_eq!(outcome.alert, Some(alert.id));
     assert!(subject.starts_with("lanner.responses.executed."), "{subject}");
-    chain.pod_is_gone("shop", "cart");
+    chain.pod_is_deleted("shop", "cart");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,5 +169,5 @@ async fn an_alert_of_stock_falco_ends_in_the_pods_deletion() {
     assert_eq!(seen.node, NODE, "the node is the forwarder's, not Falco's pod");
     let (_, outcome) = chain.outcome().await;
     assert_eq!(outcome.status, Status::Executed, "{outcome:?}");
-    chain.pod_is_gone("shop", "cart");
+    chain.pod_is_deleted("shop", "cart");
 }

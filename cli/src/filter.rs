@@ -78,5 +78,7 @@ fn text_of(expr: String) -> anyhow::Result<String> {
     }
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+    // The line's end is no part of the condition: an error at the end points into the line.
+    text.truncate(text.trim_end().len());
     Ok(text)
 }

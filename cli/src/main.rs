@@ -2,6 +2,7 @@
 //!
 //! One file or folder per subcommand. Only this crate prints to standard output.
 
+mod bus;
 mod filter;
 mod plan;
 mod playbook;
@@ -21,6 +22,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Certificates, permissions and streams of the bus
+    #[command(subcommand)]
+    Bus(bus::Command),
     /// Check, explain, evaluate and test rule files
     #[command(subcommand)]
     Rules(rules::Command),
@@ -44,6 +48,7 @@ enum Verdict {
 
 fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
+        Command::Bus(command) => bus::run(command),
         Command::Rules(command) => rules::run(command),
         Command::Filter(command) => filter::run(command),
         Command::Playbook(command) => playbook::run(command),

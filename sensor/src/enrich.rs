@@ -10,7 +10,7 @@ pub mod process;
 pub mod procfs;
 pub mod users;
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Instant};
 
 use rustix::time::ClockId;
 
@@ -36,6 +36,8 @@ pub struct Enricher {
     cgroups: HashMap<u64, Option<ContainerId>>,
     users: Users,
     procfs: Procfs,
+    /// Where the host's own passwd is.
+    host_root: PathBuf,
     node: Arc<str>,
     boot_id: Arc<str>,
     events: u64,
@@ -49,6 +51,9 @@ pub struct Enriched {
 
 impl Enricher {
     pub fn new(node: &str, procfs: Procfs, containers: Containers) -> Self {
+        // In a container of our own, the host's files are those of its first process.
+        let first = procfs.root_of(1);
+        let has_users = first.join("etc/passwd").exists();
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
         Self {
             processes: ProcessCache::default(),
@@ -56,6 +61,7 @@ impl Enricher {
             cgroups: HashMap::new(),
             users: Users::default(),
             procfs,
+            host_root: if has_users { first } else { PathBuf::from("/") },
             node: node.into(),
             boot_id: boot_id.unwrap_or_default().trim().into(),
             events: 0,
@@ -136,13 +142,12 @@ impl Enricher {
                 Known::Nothing => (None, false),
             },
         };
-        let root = match &container {
-            Some(container) => Root::Container(container.full.clone()),
-            None => Root::Host,
+        let (root, directory) = match &container {
+            Some(container) => {
+                (Root::Container(container.full.clone()), self.procfs.root_of(head.tgid))
+            }
+            None => (Root::Host, self.host_root.clone()),
         };
-        // On the host, the names are those of the first process.
-        let root_pid = if container.is_some() { head.tgid } else { 1 };
-        let directory = self.procfs.root_of(root_pid);
         let names = self.users.names(root, &directory, head.uid, head.gid, head.loginuid, now);
         let boot_time_ns = boot_time_ns();
         let event = SyscallEvent {

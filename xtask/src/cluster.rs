@@ -36,7 +36,10 @@ use lanner_testkit::programs::{Program, cache_dir};
 use rustix::process::{Signal, kill_process};
 
 pub(crate) use self::supervisor::{Arguments as SupervisorArguments, main as supervise};
-use crate::run::{is_root, output_of};
+use crate::{
+    deploy::Lanner,
+    run::{is_root, output_of, repository},
+};
 
 const STOP_MAX: Duration = Duration::from_secs(60);
 
@@ -66,6 +69,15 @@ enum Action {
         /// The image's tar file
         tar: PathBuf,
     },
+    /// Put Lanner on it, built from these sources
+    Deploy {
+        /// How to build the programs
+        #[arg(long, default_value = "release")]
+        profile: String,
+        /// Let playbooks act, and not only say what they would do
+        #[arg(long)]
+        enforce: bool,
+    },
 }
 
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
@@ -83,6 +95,15 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
             println!("export KUBECONFIG={}", cluster.kubeconfig().display());
             print!("{}", output_of(cluster.kubectl().args(["get", "nodes", "-o", "wide"]))?);
             print!("{}", output_of(cluster.kubectl().args(["get", "pods", "-A", "-o", "wide"]))?);
+            Ok(())
+        }
+        Action::Deploy { profile, enforce } => {
+            let (rules, playbooks) = (repository().join("rules"), repository().join("playbooks"));
+            let (rules, playbooks) = (rules.as_path(), playbooks.as_path());
+            let lanner = Lanner { profile, rules, playbooks, enforce: *enforce };
+            let deployed = lanner.deploy(&running(&dir)?)?;
+            println!("certificates for the bus: {}", deployed.certificates.display());
+            println!("the tool: {}", deployed.programs.tool().display());
             Ok(())
         }
         Action::Load { tar } => running(&dir)?.import_image(tar),
@@ -135,6 +156,11 @@ impl Cluster {
         let supervisor = supervisor::find_any().ok()??;
         let ready = supervisor.dir == absolute(dir) && supervisor::is_ready(dir);
         ready.then(|| Self { dir: supervisor.dir, tied: None })
+    }
+
+    /// Its folder, with the logs of all that runs for it.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The kubeconfig file of a user who may do everything.

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 
+pub(crate) use self::programs::Programs;
 use crate::{
     oci::{Image, Layer, Tree},
     run::repository,
@@ -40,7 +41,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Builds our programs with this cargo profile and writes the image to `out`.
-pub(crate) fn build(out: &Path, profile: &str) -> anyhow::Result<()> {
+pub(crate) fn build(out: &Path, profile: &str) -> anyhow::Result<Programs> {
     let programs = programs::build(profile)?;
     let image = Image {
         name: NAME,
@@ -51,7 +52,8 @@ pub(crate) fn build(out: &Path, profile: &str) -> anyhow::Result<()> {
     if let Some(dir) = out.parent() {
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     }
-    image.write(out)
+    image.write(out)?;
+    Ok(programs)
 }
 
 fn programs_layer(files: &[PathBuf]) -> anyhow::Result<Layer> {

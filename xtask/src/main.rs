@@ -2,6 +2,7 @@
 
 mod ci;
 mod cluster;
+mod deploy;
 mod image;
 mod oci;
 mod run;

@@ -32,13 +32,30 @@ fn pod_of(server: &KubeApiserver, kind: &str, name: &str) -> Value {
 fn on_the_local_cluster_nobody_has_to_look_up_the_bus() {
     let server = applied("local");
     let address = object(&server, "service", "nats")["spec"]["clusterIP"].clone();
-    for (kind, name) in [("daemonset", "lanner-node"), ("deployment", "lanner-responder")] {
+    for (kind, name) in [
+        ("daemonset", "lanner-node"),
+        ("deployment", "lanner-responder"),
+        ("job", "lanner-bus-setup"),
+    ] {
         let aliases = &pod_of(&server, kind, name)["hostAliases"];
         assert_eq!(*aliases, json!([{"ip": address, "hostnames": ["nats.lanner.svc"]}]), "{name}");
     }
     let nats = pod_of(&server, "statefulset", "nats");
     let image = format!("lanner.local/nats:{}", lanner_testkit::programs::NATS_SERVER_VERSION);
     assert_eq!(nats["containers"][0]["image"], *image);
+}
+
+#[test]
+fn playbooks_act_only_where_that_is_asked_for() {
+    for (name, mode) in [("base", "mode: observe\n"), ("local-enforce", "mode: enforce\n")] {
+        let server = applied(name);
+        let volumes = pod_of(&server, "deployment", "lanner-responder")["volumes"].clone();
+        let config = volumes[0]["configMap"]["name"].as_str().unwrap();
+        let config = object(&server, "configmap", config);
+        let responder = config["data"]["responder.yaml"].as_str().unwrap();
+        assert!(responder.contains(mode), "{name}: {responder}");
+        assert!(config["data"]["sensor.yaml"].is_string(), "{name} has the others, too");
+    }
 }
 
 #[test]
@@ -126,7 +143,9 @@ fn the_rest_passes_the_strictest_level() {
         fs::write(&path, pod.to_string()).unwrap();
         server.kubectl(&["create", "--dry-run=server", "-f", path.to_str().unwrap()])
     };
-    for (kind, name) in [("deployment", "lanner-responder"), ("statefulset", "nats")] {
+    for (kind, name) in
+        [("deployment", "lanner-responder"), ("statefulset", "nats"), ("job", "lanner-bus-setup")]
+    {
         create(name, &pod_of(&server, kind, name)).unwrap();
     }
     let mut node = pod_of(&server, "daemonset", "lanner-node");

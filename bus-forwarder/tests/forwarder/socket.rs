@@ -12,7 +12,7 @@ use crate::rig::{NODE, Rig, SOON, Sensor, alert, alert_of};
 async fn an_alert_is_stored_once_and_copied_for_each_of_its_tags() {
     let rig = Rig::new().await;
     let reader = Connection::connect(&rig.bus.connection(&Identity::Subscriber)).await.unwrap();
-    let mut copies = reader.listen("lanner.tags.>").await.unwrap();
+    let mut copies = reader.subscribe("lanner.tags.>").await.unwrap();
     let running = rig.start("");
     assert_eq!(fs::metadata(rig.socket()).unwrap().permissions().mode() & 0o777, 0o660);
 
@@ -37,7 +37,7 @@ async fn an_alert_is_stored_once_and_copied_for_each_of_its_tags() {
         assert_eq!(stored.header(header), Some(value), "{header}");
     }
     for tag in ["container", "maturity_stable", "shell"] {
-        let copy = timeout(SOON, copies.next()).await.unwrap().unwrap();
+        let copy = timeout(SOON, copies.next()).await.unwrap().unwrap().unwrap();
         let subject = format!("lanner.tags.{tag}.notice.terminal_shell_in_container.n1_test");
         assert_eq!((copy.subject, &copy.payload[..]), (subject, &json[..]));
     }

@@ -1,4 +1,5 @@
 use std::{
+    fs,
     io::Write as _,
     process::{Command, Output, Stdio},
 };
@@ -12,9 +13,13 @@ use crate::{
 
 fn run_with(rig: &Rig, input: &[u8]) -> Output {
     let config = write_config(rig, "  stdin: true\n", "");
+    // The same file for all nodes: the environment names each.
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace(&format!("node: {NODE}\n"), "")).unwrap();
     let mut child = Command::new(PROGRAM)
         .args(["run", "--config"])
         .arg(config)
+        .env("LANNER_NODE", NODE)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,6 +1,6 @@
 //! `lanner rules describe`: what the rules are after everything is resolved.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use lanner_engine::{FieldRef, Options, Rule};
 use serde_json::{Value as Json, json};
@@ -21,11 +21,12 @@ pub(super) fn run(paths: &[PathBuf], json: bool) -> anyhow::Result<Verdict> {
 }
 
 fn rule_json(rule: &Rule) -> Json {
+    let fields: BTreeSet<String> = rule.fields().iter().map(FieldRef::to_string).collect();
     json!({
         "name": rule.name,
         "condition_compiled": rule.condition_compiled(),
         "evt_types": rule.event_types(),
-        "fields": rule.fields().iter().map(FieldRef::to_string).collect::<Vec<_>>(),
+        "fields": fields,
         // What the kernel filter can decide is known once the engine derives it.
         "kernel_filter": null,
     })

@@ -5,8 +5,7 @@ mod link;
 
 use std::{path::PathBuf, time::Duration};
 
-use async_nats::{Client, ConnectOptions, Subscriber, jetstream};
-use futures::StreamExt as _;
+use async_nats::{Client, ConnectOptions, jetstream};
 use tokio::{sync::watch, time::timeout};
 use tracing::{info, warn};
 
@@ -15,7 +14,7 @@ use self::link::Links;
 use crate::{Cause, headers::Headers};
 
 /// How long one attempt to connect may take.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// How long a live publish may wait for room in the connection's queue.
 const LIVE_PUBLISH_MAX: Duration = Duration::from_secs(1);
 
@@ -53,36 +52,13 @@ pub enum LiveError {
     #[error("the connection's queue is full")]
     Busy,
     /// The message cannot be sent at all.
-    #[error("cannot use {subject}")]
+    #[error("cannot publish to {subject}")]
     Refused {
         /// Where it was to go.
         subject: String,
         /// Why not.
         source: Cause,
     },
-}
-
-/// Hears live messages; those that come while the connection is down are missed.
-#[derive(Debug)]
-pub struct Listener {
-    subscriber: Subscriber,
-}
-
-/// A live message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
-    /// Where it was published.
-    pub subject: String,
-    /// The bytes.
-    pub payload: bytes::Bytes,
-}
-
-impl Listener {
-    /// The next message; `None` when the connection was given up.
-    pub async fn next(&mut self) -> Option<Heard> {
-        let message = self.subscriber.next().await?;
-        Some(Heard { subject: message.subject.to_string(), payload: message.payload })
-    }
 }
 
 impl Connection {
@@ -93,7 +69,11 @@ impl Connection {
     /// connected, a lost connection is made anew for ever.
     pub async fn connect(config: &ConnectionConfig) -> Result<Self, ConnectError> {
         let (options, links) = prepare(config)?;
-        Self::attempt(config, options, links).await
+        let connection = Self::attempt(config, options, links).await?;
+        // The library tells of it a little later. If the connection is lost
+        // before that, nobody has to know: it is made anew.
+        let _ = timeout(CONNECT_MAX, connection.connected()).await;
+        Ok(connection)
     }
 
     /// Connects, and keeps trying while the server is away: for a daemon, which
@@ -167,25 +147,6 @@ impl Connection {
                 Err(LiveError::Refused { subject: subject.to_owned(), source: Cause::of(&error) })
             }
             Err(_) => Err(LiveError::Busy),
-        }
-    }
-
-    /// Hears what is published from now on to subjects that match `pattern`.
-    /// Returns when the server knows of it.
-    ///
-    /// # Errors
-    /// When the server cannot be told.
-    pub async fn listen(&self, pattern: &str) -> Result<Listener, LiveError> {
-        let refused = |error: &(dyn std::error::Error + 'static)| LiveError::Refused {
-            subject: pattern.to_owned(),
-            source: Cause::of(error),
-        };
-        let subscriber = self.client.subscribe(pattern.to_owned()).await;
-        let subscriber = subscriber.map_err(|error| refused(&error))?;
-        match timeout(CONNECT_MAX, self.client.flush()).await {
-            Ok(Ok(())) => Ok(Listener { subscriber }),
-            Ok(Err(error)) => Err(refused(&error)),
-            Err(_) => Err(LiveError::NotConnected),
         }
     }
 

@@ -8,7 +8,7 @@ use async_nats::jetstream::{
     consumer::{PullConsumer, pull},
 };
 use futures::StreamExt as _;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::{
@@ -21,6 +21,8 @@ const AHEAD_MAX: usize = 32;
 /// The server says that it is still there at least that often.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const PULL_EXPIRES: Duration = Duration::from_secs(15);
+/// How long an acknowledgement may take, with its answer.
+const ACK_MAX: Duration = Duration::from_secs(10);
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(50);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -177,15 +179,22 @@ impl Delivery {
     }
 
     async fn answered(&self, kind: AckKind) -> Result<(), AckError> {
-        self.message.double_ack_with(kind).await.map_err(|error| self.failed(error))
+        self.bounded(self.message.double_ack_with(kind)).await
     }
 
     async fn sent(&self, kind: AckKind) -> Result<(), AckError> {
-        self.message.ack_with(kind).await.map_err(|error| self.failed(error))
+        self.bounded(self.message.ack_with(kind)).await
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
-    fn failed(&self, error: async_nats::Error) -> AckError {
-        AckError { sequence: self.sequence, source: Cause::said(error.to_string()) }
+    async fn bounded(
+        &self,
+        ack: impl Future<Output = Result<(), async_nats::Error>>,
+    ) -> Result<(), AckError> {
+        let source = match timeout(ACK_MAX, ack).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => Cause::said(error.to_string()),
+            Err(_elapsed) => Cause::said("no answer"),
+        };
+        Err(AckError { sequence: self.sequence, source })
     }
 }

@@ -28,18 +28,18 @@ mod identity;
 pub mod layout;
 pub mod permissions;
 mod publisher;
+mod rights;
 mod setup;
 mod store;
 mod subscription;
 
 pub use crate::{
     cause::Cause,
-    connection::{
-        ConnectError, Connection, ConnectionConfig, Heard, InvalidConnection, Listener, LiveError,
-    },
+    connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
     identity::Identity,
     publisher::{Message, PublishError, Publisher, Stored, WINDOW},
+    rights::{Rights, RightsError},
     setup::{SetupError, Standing},
     store::{Change, Entry, Store, StoreError},
     subscription::{Seen, SubscribeError, Subscription},

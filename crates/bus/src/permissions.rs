@@ -20,6 +20,7 @@ use lanner_alert::{SubjectRoot, node_token};
 use crate::{
     Identity,
     layout::{ALERTS, LOCKS, Layout, PLANS, RESPONDER, RESPONSES},
+    rights::USER_INFO,
 };
 
 /// What a server's configuration is made of.
@@ -109,7 +110,7 @@ impl ServerConfig {
 fn permissions(identity: &Identity, root: &SubjectRoot) -> Permissions {
     let root = root.as_str();
     let inbox = format!("{}.>", identity.inbox_prefix());
-    let (publish, mut subscribe) = match identity {
+    let (mut publish, mut subscribe) = match identity {
         Identity::Admin => (
             // Streams, consumers, buckets, and the plans in them.
             vec!["$JS.API.>".to_owned(), format!("$KV.{PLANS}.>"), format!("$KV.{LOCKS}.>")],
@@ -160,6 +161,7 @@ fn permissions(identity: &Identity, root: &SubjectRoot) -> Permissions {
             )
         }
     };
+    publish.push(USER_INFO.to_owned());
     subscribe.push(inbox);
     Permissions { publish, subscribe }
 }

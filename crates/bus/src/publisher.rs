@@ -62,7 +62,8 @@ pub struct Stored {
     pub attempts: u32,
 }
 
-/// Why a message will not be stored, however often it is sent.
+/// Why a message will not be stored, however often it is sent. (What a retry
+/// can mend is retried inside.)
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// Our certificate does not give us this subject.
@@ -79,13 +80,6 @@ pub enum PublishError {
         /// Why.
         source: Cause,
     },
-}
-
-impl PublishError {
-    /// Always false: what a retry can mend is retried inside.
-    pub fn is_retryable(&self) -> bool {
-        false
-    }
 }
 
 /// Publishes messages that have to arrive.

@@ -11,8 +11,12 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use tokio::time::timeout;
 
 use crate::{Cause, Connection};
+
+/// How long the server may take for anything.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
 
 /// One bucket.
 #[derive(Clone, Debug)]
@@ -208,8 +212,11 @@ impl Store {
     /// # Errors
     /// When the server did not answer.
     pub async fn keys(&self) -> Result<Vec<String>, StoreError> {
-        let keys = self.bucket.keys().await.map_err(|error| failed("list", ">", &error))?;
-        keys.try_collect().await.map_err(|error| failed("list", ">", &error))
+        let list = async {
+            let keys = self.bucket.keys().await.map_err(|error| failed("list", ">", &error))?;
+            keys.try_collect().await.map_err(|error| failed("list", ">", &error))
+        };
+        bounded("list", ">", list).await
     }
 
     /// What is there, and then each change as it happens.
@@ -220,11 +227,11 @@ impl Store {
         &self,
     ) -> Result<impl Stream<Item = Result<Change, StoreError>> + Send + use<>, StoreError> {
         // With history, for a plain watch begins with the next change only.
-        let watch = self
-            .bucket
-            .watch_with_history(">")
-            .await
-            .map_err(|error| failed("watch", ">", &error))?;
+        let watch = async {
+            let watch = self.bucket.watch_with_history(">").await;
+            watch.map_err(|error| failed("watch", ">", &error))
+        };
+        let watch = bounded("watch", ">", watch).await?;
         Ok(watch.map(|entry| match entry {
             Ok(entry) if entry.operation == Operation::Put => Ok(Change::Put(entry.into())),
             Ok(entry) => Ok(Change::Gone { key: entry.key }),
@@ -234,7 +241,9 @@ impl Store {
 
     async fn last(&self, deed: &'static str, key: &str) -> Result<Option<kv::Entry>, StoreError> {
         check_key(key)?;
-        self.bucket.entry(key).await.map_err(|error| failed(deed, key, &error))
+        let entry =
+            async { self.bucket.entry(key).await.map_err(|error| failed(deed, key, &error)) };
+        bounded(deed, key, entry).await
     }
 
     async fn write(
@@ -265,19 +274,18 @@ impl Store {
         check_key(key)?;
         headers.insert("Nats-Expected-Last-Subject-Sequence", revision.to_string());
         let subject = format!("{}{key}", self.bucket.prefix);
-        let sent = self
-            .connection
-            .jetstream
-            .publish_with_headers(subject, headers, value)
-            .await
-            .map_err(|error| failed(deed, key, &error))?;
-        match sent.await {
-            Ok(ack) => Ok(ack.sequence),
-            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
-                Err(StoreError::Conflict { key: key.to_owned() })
+        let write = async {
+            let jetstream = &self.connection.jetstream;
+            let sent = jetstream.publish_with_headers(subject, headers, value).await;
+            match sent.map_err(|error| failed(deed, key, &error))?.await {
+                Ok(ack) => Ok(ack.sequence),
+                Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
+                    Err(StoreError::Conflict { key: key.to_owned() })
+                }
+                Err(error) => Err(failed(deed, key, &error)),
             }
-            Err(error) => Err(failed(deed, key, &error)),
-        }
+        };
+        bounded(deed, key, write).await
     }
 }
 
@@ -294,6 +302,20 @@ fn check_key(key: &str) -> Result<(), StoreError> {
         return Err(StoreError::Key { key: key.chars().take(64).collect() });
     }
     Ok(())
+}
+
+async fn bounded<T>(
+    deed: &'static str,
+    key: &str,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match timeout(ANSWER_MAX, work).await {
+        Ok(done) => done,
+        Err(_elapsed) => {
+            let source = Cause::said("no answer");
+            Err(StoreError::Failed { deed, key: key.to_owned(), source })
+        }
+    }
 }
 
 fn failed(deed: &'static str, key: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {

@@ -129,6 +129,18 @@ impl Stack {
         self.spawn(Binary::Responder, &config, &[])
     }
 
+    /// What each daemon logged, for whoever wants to know why.
+    pub fn logs(&self) -> String {
+        let mut text = String::new();
+        for binary in [Binary::Sensor, Binary::Forwarder, Binary::Responder] {
+            let log = self.dir().join(format!("{}.log", binary.name()));
+            let log = fs::read(log).unwrap_or_default();
+            let log = String::from_utf8_lossy(&log);
+            text.push_str(&format!("--- {}\n{}\n", binary.name(), log.trim_end()));
+        }
+        text
+    }
+
     fn socket(&self) -> PathBuf {
         self.dir().join("forwarder.sock")
     }
@@ -142,5 +154,14 @@ impl Stack {
         args.extend(flags);
         let log = self.dir().join(format!("{}.log", binary.name()));
         Process::spawn(&binary.path(), args, &log)
+    }
+}
+
+/// A test that fails tells what the daemons had to say.
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
     }
 }

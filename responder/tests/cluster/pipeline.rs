@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use lanner_alert::{
     Alert, AlertId, Entity, Outcome, Priority, RoutingTags, SCHEMA, Status, SubjectRoot,
 };
-use lanner_bus::{Connection, Identity, Listener, Message, Publisher, headers::Headers};
+use lanner_bus::{Connection, Identity, Message, Publisher, Subscription, headers::Headers};
 use lanner_testkit::{bus::SecuredBus, process::Process};
 use tempfile::TempDir;
 
@@ -98,18 +98,18 @@ pub(crate) async fn publish_alert(bus: &SecuredBus, alert: &Alert) {
 }
 
 /// What the responders say, as anybody with the subscriber's certificate hears it.
-pub(crate) struct Outcomes(Listener);
+pub(crate) struct Outcomes(Subscription);
 
 impl Outcomes {
     pub(crate) async fn listen(bus: &SecuredBus) -> Self {
         let connection = Connection::connect(&bus.connection(&Identity::Subscriber)).await.unwrap();
-        Self(connection.listen("lanner.responses.>").await.unwrap())
+        Self(connection.subscribe("lanner.responses.>").await.unwrap())
     }
 
     /// The next outcome, with its subject.
     pub(crate) async fn next(&mut self) -> (String, Outcome) {
         let heard = tokio::time::timeout(DEADLINE, self.0.next()).await;
-        let heard = heard.expect("an outcome within the deadline").unwrap();
+        let heard = heard.expect("an outcome within the deadline").unwrap().unwrap();
         (heard.subject, serde_json::from_slice(&heard.payload).unwrap())
     }
 }

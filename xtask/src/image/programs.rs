@@ -1,7 +1,7 @@
 //! Builds the programs that are shipped.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -28,9 +28,17 @@ pub(super) enum Libc {
 }
 
 /// Programs that were built.
-pub(super) struct Programs {
-    pub(super) files: Vec<PathBuf>,
+pub(crate) struct Programs {
+    pub(crate) files: Vec<PathBuf>,
     pub(super) libc: Libc,
+}
+
+impl Programs {
+    /// The program called `lanner`.
+    pub(crate) fn tool(&self) -> &Path {
+        let tool = self.files.iter().find(|path| path.ends_with("lanner"));
+        tool.expect("all programs were built")
+    }
 }
 
 /// Builds them, statically where the toolchain can.

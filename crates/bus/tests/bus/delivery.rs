@@ -3,8 +3,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use lanner_bus::{Connection, Identity, Message, PublishError, Publisher, headers::Headers};
-use lanner_testkit::SecuredBus;
+use lanner_testkit::{SecuredBus, eventually_async};
 use tokio::time::timeout;
+
+use crate::access::Bare;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -51,6 +53,13 @@ async fn what_is_published_is_consumed_with_its_headers_and_not_again_once_ackno
     let next = timeout(SOON, alerts.next()).await.unwrap();
     assert_eq!((next.sequence(), next.delivered()), (2, 1));
     next.term().await.unwrap();
+
+    // What was terminated is a dead letter: a pointer to the message.
+    let admin = Bare::holding(&bus, &Identity::Admin).await;
+    eventually_async("the dead letter is kept", SOON, async || {
+        (admin.stored_in("LANNER_DLQ").await == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,0 +1,97 @@
+//! `lanner bus`: certificates, the server's permissions, and what stands on it.
+
+mod certs;
+mod connection;
+mod permissions;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use lanner_bus::{Connection, Rights, layout::Layout};
+
+use self::connection::ConnectionArgs;
+use crate::Verdict;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a certificate authority, and certificates for the server, roles and nodes
+    #[command(subcommand)]
+    Certs(certs::Command),
+    /// Print a nats-server configuration: mutual TLS, and no more for each than it needs
+    Permissions(permissions::PermissionsArgs),
+    /// Create or update streams, buckets and consumers (as `admin`)
+    Setup {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        #[command(flatten)]
+        layout: LayoutArgs,
+    },
+    /// Connect, and say what the server lets this certificate do
+    Check {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
+}
+
+/// Subjects and sizes, the same for `permissions` and `setup`.
+#[derive(Debug, Args)]
+pub(crate) struct LayoutArgs {
+    /// YAML file with `subject_root`, `replicas`, and sizes and ages of `alerts`,
+    /// `responses`, `dead_letters`, `plans` and `locks`
+    #[arg(long, value_name = "FILE")]
+    layout: Option<PathBuf>,
+}
+
+impl LayoutArgs {
+    fn load(&self) -> anyhow::Result<Layout> {
+        match self.layout.as_deref() {
+            Some(path) => Ok(lanner_service::config::load::<Layout>(path)?),
+            None => Ok(Layout::default()),
+        }
+    }
+}
+
+pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
+    match command {
+        Command::Certs(command) => certs::run(command)?,
+        Command::Permissions(args) => print!("{}", args.server_config()?.render()),
+        Command::Setup { connection, layout } => {
+            let layout = layout.load()?;
+            on_bus(&connection, async |bus| {
+                for standing in bus.set_up(&layout).await? {
+                    println!("{} {}", standing.kind, standing.name);
+                }
+                Ok(())
+            })?;
+        }
+        Command::Check { connection } => on_bus(&connection, async |bus| {
+            print_rights(&bus.rights().await?);
+            Ok(())
+        })?,
+    }
+    Ok(Verdict::Good)
+}
+
+fn on_bus(
+    args: &ConnectionArgs,
+    work: impl AsyncFnOnce(Connection) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    lanner_service::install_crypto();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { work(Connection::connect(&args.config()).await?).await })
+}
+
+fn print_rights(rights: &Rights) {
+    println!("user      {}", rights.user);
+    println!("account   {}", rights.account);
+    for (deed, subjects) in [("publish", &rights.publish), ("subscribe", &rights.subscribe)] {
+        for subject in subjects {
+            println!("{deed:<9} {subject}");
+        }
+    }
+}
+
+/// A path as it should stand in a file that is read elsewhere.
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    Ok(std::path::absolute(path)?)
+}

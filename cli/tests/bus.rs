@@ -1,0 +1,114 @@
+//! `lanner bus`, by running what docs/bus.md says.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use lanner_bus::layout::Layout;
+use lanner_testkit::NatsServer;
+
+const DOC: &str = include_str!("../../docs/bus.md");
+
+/// The blocks of the page that are fenced as `language`.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    DOC.split(fence.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// The commands of the page, each with what it prints.
+fn commands() -> Vec<(&'static str, String)> {
+    let mut commands: Vec<(&str, String)> = Vec::new();
+    for line in blocks("console").into_iter().flat_map(str::lines) {
+        match (line.strip_prefix("$ "), commands.last_mut()) {
+            (Some(command), _) => commands.push((command, String::new())),
+            (None, Some((_, output))) => {
+                output.push_str(line);
+                output.push('\n');
+            }
+            (None, None) => panic!("{line:?} stands before any command"),
+        }
+    }
+    commands
+}
+
+fn shell(dir: &Path, command: &str) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_lanner")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    Command::new("sh").args(["-c", command]).current_dir(dir).env("PATH", path).output().unwrap()
+}
+
+#[test]
+fn the_page_does_as_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = None;
+    let commands = commands();
+    assert!(commands.len() >= 10, "the page has lost its commands");
+    for (command, expected) in commands {
+        if command.starts_with("nats-server ") {
+            let config = fs::read_to_string(dir.path().join("nats.conf")).unwrap();
+            server = Some(NatsServer::start_with_config(&config));
+            continue;
+        }
+        let port = server.as_ref().map_or(4222, NatsServer::port);
+        let command = command.replace("127.0.0.1:4222", &format!("127.0.0.1:{port}"));
+        let output = shell(dir.path(), &command);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "$ {command}\n{errors}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "$ {command}\n{errors}");
+    }
+    assert!(server.is_some(), "the page has lost its server");
+
+    let again = shell(dir.path(), "lanner bus certs init --dir pki");
+    assert_eq!(again.status.code(), Some(1));
+    let error = String::from_utf8(again.stderr).unwrap();
+    assert_eq!(error, "error: pki/ca.crt exists, and is not overwritten\n");
+}
+
+#[test]
+fn the_page_shows_the_default_layout() {
+    let [shown] = blocks("yaml").try_into().unwrap();
+    let shown: Layout = lanner_service::config::parse(shown, Path::new("bus.md")).unwrap();
+    assert_eq!(shown, Layout::default());
+}
+
+#[test]
+fn who_may_not_connect_is_told_why() {
+    let dir = tempfile::tempdir().unwrap();
+    for (command, error) in [
+        (
+            "lanner bus check --server nats://10.0.0.1:4222",
+            "error: servers: nats://10.0.0.1:4222 would be without TLS; write tls:// instead of nats://, which is for loopback only\n",
+        ),
+        (
+            "lanner bus check --server tls://127.0.0.1:1",
+            "error: ca_file: needed for tls:// servers; `lanner bus certs` makes one\n",
+        ),
+        (
+            "lanner bus certs issue --dir nowhere admin",
+            "error: cannot read nowhere/ca.crt: No such file or directory (os error 2)\n",
+        ),
+    ] {
+        let output = shell(dir.path(), command);
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), error, "$ {command}");
+        assert_eq!(output.status.code(), Some(1), "$ {command}");
+    }
+}
+
+#[test]
+fn nodes_come_from_a_file_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("nodes.txt"), "node/a.b\n# gone: node/c\n\nd\n").unwrap();
+    let output = shell(
+        dir.path(),
+        "lanner bus permissions --dir pki --nodes-file nodes.txt --node d --node e",
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let users: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("user: \"forwarder."))
+        .filter_map(|rest| rest.strip_suffix(".lanner\""))
+        .collect();
+    assert_eq!(users, ["a_b", "d", "e"]);
+}

@@ -1,0 +1,134 @@
+//! Records of the kernel side, from their bytes.
+
+use std::net::IpAddr;
+
+use lanner_sensor::decode::{DecodeError, Facts, Family, HEAD_LEN, KernelPath, OpenCall, decode};
+use proptest::prelude::*;
+
+/// Builds a record as the kernel side does.
+struct Record(Vec<u8>);
+
+impl Record {
+    fn new(kind: u16, call: u16, payload: &[u8]) -> Self {
+        let mut bytes = Vec::new();
+        for number in [1000_u64, 500, 400, 77] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        for number in [42_u32, 43, 7, 33, 34, u32::MAX] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(call.to_ne_bytes());
+        bytes.extend(u32::try_from(payload.len()).unwrap().to_ne_bytes());
+        bytes.extend(b"cat\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        assert_eq!(bytes.len(), HEAD_LEN);
+        bytes.extend(payload);
+        Self(bytes)
+    }
+}
+
+fn open_payload(raw: &[u8], resolved: &[u8], base: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    payload.extend(3_i64.to_ne_bytes());
+    payload.extend(99_u64.to_ne_bytes());
+    for number in [8_u32, 0o100_644, 0o2, 0, u32::from_ne_bytes((-100_i32).to_ne_bytes()), 1] {
+        payload.extend(number.to_ne_bytes());
+    }
+    for len in [raw.len(), resolved.len(), base.len(), 0] {
+        payload.extend(u16::try_from(len).unwrap().to_ne_bytes());
+    }
+    payload.extend([raw, resolved, base].concat());
+    payload
+}
+
+#[test]
+fn an_open_with_its_three_paths() {
+    let payload = open_payload(b"../x\0", b"\x01shadow\0etc\0", b"\x01\0");
+    let Record(bytes) = Record::new(4, 2, &payload);
+    let event = decode(&bytes).unwrap();
+    assert_eq!((event.head.tgid, event.head.ppid, event.head.family), (42, 7, Family::Open));
+    assert_eq!(event.head.comm, b"cat");
+    let Facts::Open(open) = event.facts else { panic!("not an open") };
+    assert_eq!((open.call, open.result, open.dirfd), (OpenCall::Openat, 3, -100));
+    assert!(open.created);
+    assert_eq!(open.raw, b"../x");
+    assert_eq!(open.resolved, Some(KernelPath::Rooted(b"/etc/shadow".to_vec())));
+    assert_eq!(open.base, Some(KernelPath::Rooted(b"/".to_vec())));
+}
+
+#[track_caller]
+fn check_path(section: &[u8], expected: Option<KernelPath>) {
+    let Record(bytes) = Record::new(4, 1, &open_payload(b"x\0", section, b""));
+    let Facts::Open(open) = decode(&bytes).unwrap().facts else { panic!("not an open") };
+    assert_eq!(open.resolved, expected, "section {section:?}");
+}
+
+#[test]
+fn paths_come_from_leaf_to_root() {
+    check_path(b"", None);
+    check_path(b"\x01", Some(KernelPath::Rooted(b"/".to_vec())));
+    check_path(b"\x01b\0a\0", Some(KernelPath::Rooted(b"/a/b".to_vec())));
+    check_path(b"\x02memfd:x\0", Some(KernelPath::Detached(b"memfd:x".to_vec())));
+    check_path(b"\x02b\0/\0", Some(KernelPath::Detached(b"b".to_vec())));
+    check_path(b"\x03b\0a\0", Some(KernelPath::Cut));
+    check_path(b"\xffb\0", Some(KernelPath::Cut));
+}
+
+#[test]
+fn a_connect_to_ipv4_and_to_an_abstract_name() {
+    let connect = |family: u16, unix: &[u8]| {
+        let mut payload = Vec::new();
+        payload.extend((-115_i64).to_ne_bytes());
+        payload.extend(5_i32.to_ne_bytes());
+        for number in [family, 6, 4000, 443, u16::try_from(unix.len()).unwrap(), 0] {
+            payload.extend(number.to_ne_bytes());
+        }
+        payload.extend([127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        payload.extend([9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        payload.extend(unix);
+        match decode(&Record::new(5, 0, &payload).0).unwrap().facts {
+            Facts::Connect(connect) => connect,
+            other => panic!("not a connect: {other:?}"),
+        }
+    };
+    let inet = connect(2, b"");
+    assert_eq!(inet.remote, Some(IpAddr::from([9, 9, 9, 9])));
+    assert_eq!((inet.local_port, inet.remote_port, inet.result), (4000, 443, -115));
+    let unix = connect(1, b"\0systemd\0junk");
+    assert_eq!((unix.remote, unix.unix_path.as_slice()), (None, b"@systemd".as_slice()));
+}
+
+#[test]
+fn what_is_too_short_or_unknown_is_named() {
+    let Record(whole) = Record::new(4, 1, &open_payload(b"x\0", b"", b""));
+    for len in 0..whole.len() {
+        assert!(
+            matches!(decode(&whole[..len]), Err(DecodeError::Short { .. })),
+            "{len} bytes of {}",
+            whole.len()
+        );
+    }
+    let Record(unknown) = Record::new(99, 0, b"");
+    assert_eq!(decode(&unknown), Err(DecodeError::UnknownKind { kind: 99 }));
+    let Record(call) = Record::new(4, 99, &open_payload(b"", b"", b""));
+    assert_eq!(decode(&call), Err(DecodeError::UnknownCall { call: 99 }));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..1024)) {
+        let _ = decode(&bytes);
+        let _ = Family::of_record(&bytes);
+    }
+
+    /// With a good head, so that the parts behind it are reached.
+    #[test]
+    fn no_payload_makes_it_panic(
+        kind in 0_u16..7,
+        call in 0_u16..7,
+        payload in proptest::collection::vec(any::<u8>(), 0..512),
+    ) {
+        let Record(bytes) = Record::new(kind, call, &payload);
+        let _ = decode(&bytes);
+    }
+}

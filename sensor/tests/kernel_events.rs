@@ -1,0 +1,218 @@
+//! Real system calls, seen through the real kernel programs, decoded and
+//! enriched. Needs root (or CAP_BPF and CAP_PERFMON) and kernel BTF.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::symlink,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lanner_engine::{Event as _, Field, Value};
+use lanner_sensor::{
+    decode::decode,
+    enrich::{Enricher, metadata::Containers, procfs::Procfs},
+    event::SyscallEvent,
+    source::ebpf::{self, LossCounts},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The kernel's events from its making on.
+struct Watch {
+    records: mpsc::Receiver<Vec<u8>>,
+    enricher: Enricher,
+    stop: CancellationToken,
+}
+
+impl Watch {
+    /// `None`, and a loud word, where the kernel does not let us.
+    fn start() -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("NOT RUN: kernel events need root (sudo -E cargo test -p lanner-sensor)");
+            return None;
+        }
+        // As root, whatever is missing is a failure and not an excuse.
+        let loaded = ebpf::load(1 << 20).unwrap_or_else(|error| {
+            panic!("{}", lanner_service::Chain(&error));
+        });
+        let (queue, records) = mpsc::channel(65_536);
+        let stop = CancellationToken::new();
+        let losses = Arc::new(LossCounts::default());
+        tokio::spawn(ebpf::read_until(stop.clone(), loaded, queue, losses));
+        let mut enricher = Enricher::new("here", Procfs::default(), Containers::new(None));
+        enricher.add_running().unwrap();
+        Some(Self { records, enricher, stop })
+    }
+
+    /// The next event that `is_it` says yes to.
+    async fn find(&mut self, what: &str, is_it: impl Fn(&SyscallEvent) -> bool) -> SyscallEvent {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let record = tokio::time::timeout(left, self.records.recv())
+                .await
+                .unwrap_or_else(|_| panic!("no event within {DEADLINE:?}: {what}"))
+                .expect("the reader ended");
+            let event = decode(&record).expect("the kernel side sends whole records");
+            if let Some(found) = self.enricher.take(event, |_| true, Instant::now())
+                && is_it(&found.event)
+            {
+                return found.event;
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A field of Falco's view, as text.
+fn field(event: &SyscallEvent, field: Field, arg: Option<&str>) -> String {
+    let view = event.views().next().unwrap();
+    show(view.get(field, arg))
+}
+
+fn show(value: Option<Value<'_>>) -> String {
+    match value {
+        None => "none".to_owned(),
+        Some(Value::Text(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        Some(Value::Ip(address)) => address.to_string(),
+        Some(Value::Int(number)) => number.to_string(),
+        Some(Value::Uint(number)) => number.to_string(),
+        Some(Value::Bool(value)) => value.to_string(),
+        Some(Value::List(values)) => {
+            values.into_iter().map(|value| show(Some(value))).collect::<Vec<_>>().join(",")
+        }
+    }
+}
+
+fn has(event: &SyscallEvent, wanted: Field, text: &str) -> bool {
+    event.views().any(|view| show(view.get(wanted, None)) == text)
+}
+
+fn run(program: &str, arguments: &[&str], directory: &std::path::Path) {
+    Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        .env("LANNER_TEST", "yes")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exec_with_arguments_environment_and_parent() {
+    let Some(mut watch) = Watch::start() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    run("/bin/sh", &["-c", "/bin/ls lanner-marker-1; true"], directory.path());
+    let event = watch
+        .find("exec of ls", |event| has(event, Field::ProcCmdline, "ls lanner-marker-1"))
+        .await;
+    let of = |name| field(&event, name, None);
+    assert_eq!(of(Field::EvtType), "execve");
+    assert_eq!(of(Field::ProcName), "ls");
+    assert_eq!(of(Field::ProcExe), "/bin/ls");
+    assert_eq!(of(Field::ProcExepath), fs::canonicalize("/bin/ls").unwrap().to_str().unwrap());
+    assert_eq!(of(Field::ProcArgs), "lanner-marker-1");
+    assert_eq!(field(&event, Field::ProcEnv, Some("LANNER_TEST")), "yes");
+    let canonical = fs::canonicalize(directory.path()).unwrap();
+    assert_eq!(of(Field::ProcCwd), format!("{}/", canonical.display()));
+    assert_eq!(of(Field::ProcPname), "sh");
+    assert_eq!(of(Field::ProcPcmdline), "sh -c /bin/ls lanner-marker-1; true");
+    assert_eq!(of(Field::UserName), "root");
+    assert_eq!(of(Field::ProcIsExeFromMemfd), "false");
+    assert_eq!(field(&event, Field::ProcApid, Some("2")), std::process::id().to_string());
+    let entity = event.entity();
+    assert_eq!(entity.pid.map(|pid| pid.to_string()), Some(of(Field::ProcPid)));
+    assert!(entity.boot_id.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_through_a_link_has_both_names() {
+    let Some(mut watch) = Watch::start() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let real = fs::canonicalize(directory.path()).unwrap();
+    fs::create_dir(real.join("sub")).unwrap();
+    fs::write(real.join("secret"), "x").unwrap();
+    symlink(real.join("secret"), real.join("sub/link")).unwrap();
+    // Relative, with dots, and through the link.
+    run("/bin/cat", &["./sub/../sub/link"], &real);
+    let event = watch
+        .find("open of the link", |event| has(event, Field::FdNameraw, "./sub/../sub/link"))
+        .await;
+    let views: Vec<_> = event.views().collect();
+    let names: Vec<_> = views.iter().map(|view| show(view.get(Field::FdName, None))).collect();
+    assert_eq!(
+        names,
+        [real.join("sub/link").display().to_string(), real.join("secret").display().to_string()]
+    );
+    assert_eq!(show(views[1].get(Field::FdDirectory, None)), real.display().to_string());
+    assert_eq!(field(&event, Field::FdTypechar, None), "f");
+    assert_eq!(field(&event, Field::EvtIsOpenRead, None), "true");
+    assert_eq!(field(&event, Field::EvtIsOpenWrite, None), "false");
+    assert_eq!(field(&event, Field::EvtRes, None), "SUCCESS");
+    assert_eq!(field(&event, Field::ProcName, None), "cat");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_created_file_and_a_missing_one() {
+    let Some(mut watch) = Watch::start() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let real = fs::canonicalize(directory.path()).unwrap();
+    run("/bin/sh", &["-c", "echo x > made; cat missing"], &real);
+    let made = real.join("made").display().to_string();
+    let event = watch.find("the made file", |event| has(event, Field::FdName, &made)).await;
+    assert_eq!(field(&event, Field::EvtIsOpenWrite, None), "true");
+    assert_eq!(field(&event, Field::EvtIsOpenCreate, None), "true");
+    assert_eq!(field(&event, Field::EvtArg, Some("flags")), "O_TRUNC|O_CREAT|O_WRONLY|O_F_CREATED");
+    let missing = real.join("missing").display().to_string();
+    let event = watch.find("the missing file", |event| has(event, Field::FdName, &missing)).await;
+    assert_eq!(field(&event, Field::EvtRes, None), "ENOENT");
+    assert_eq!(field(&event, Field::FdNum, None), "-1");
+    assert_eq!(field(&event, Field::FdTypechar, None), "f");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connect_has_both_ends() {
+    let Some(mut watch) = Watch::start() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Not from this process: the sensor does not look at itself.
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}");
+    run("/bin/bash", &["-c", &script], std::path::Path::new("/"));
+    let (_, peer) = listener.accept().unwrap();
+    let event =
+        watch.find("the connection", |event| has(event, Field::FdSport, &port.to_string())).await;
+    let of = |name| field(&event, name, None);
+    assert_eq!(of(Field::EvtType), "connect");
+    assert_eq!(of(Field::FdName), format!("127.0.0.1:{}->127.0.0.1:{port}", peer.port()));
+    assert_eq!(of(Field::FdTypechar), "4");
+    assert_eq!(of(Field::FdL4proto), "tcp");
+    assert_eq!(of(Field::FdIp), "127.0.0.1,127.0.0.1");
+    assert_eq!(of(Field::ProcName), "bash");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_refused_has_its_target() {
+    let Some(mut watch) = Watch::start() else { return };
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}");
+    run("/bin/bash", &["-c", &script], std::path::Path::new("/"));
+    let event = watch
+        .find("the refused connection", |event| has(event, Field::FdSport, &port.to_string()))
+        .await;
+    assert_eq!(field(&event, Field::EvtRes, None), "ECONNREFUSED");
+    assert_eq!(field(&event, Field::FdSip, None), "127.0.0.1");
+}

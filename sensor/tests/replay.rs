@@ -1,0 +1,106 @@
+//! Recorded events through the whole daemon: rules in, alerts out.
+
+use std::{fs, path::PathBuf};
+
+use lanner_alert::Alert;
+use lanner_sensor::{
+    config::Config,
+    sensor::{Flags, Sensor},
+};
+use lanner_service::{CancellationToken, Daemon as _, config};
+
+/// The official stable rules, which are not ours to keep in this repository.
+fn stable_rules() -> Option<PathBuf> {
+    let beside = || {
+        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/falco_rules.yaml"))
+    };
+    let path = std::env::var_os("LANNER_FALCO_RULES").map_or_else(beside, PathBuf::from);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!(
+        "NOT RUN: no Falco rules at {}; set LANNER_FALCO_RULES to a falco_rules.yaml",
+        path.display()
+    );
+    None
+}
+
+async fn replay(rules: &str, recording: &str) -> Vec<Alert> {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let yaml = format!(
+        "node: node-1\ncluster: test\nrules: [{rules}]\noutputs: {{ file: {{ path: {} }} }}\n",
+        at("alerts.jsonl")
+    );
+    let config: Config = config::parse(&yaml, "sensor.yaml".as_ref()).unwrap();
+    let flags = Flags { replay: Some(recording.into()), record: None };
+    Sensor::run(config, flags, CancellationToken::new()).await.unwrap();
+    let text = fs::read_to_string(at("alerts.jsonl")).unwrap_or_default();
+    text.lines().map(|line| Alert::from_json(line.as_bytes()).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_official_stable_rules_fire() {
+    let Some(rules) = stable_rules() else { return };
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/stable.jsonl");
+    let alerts = replay(rules.to_str().unwrap(), recording).await;
+    let names: Vec<_> = alerts.iter().map(|alert| alert.rule.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "Read sensitive file untrusted",
+            // By its resolved name alone, and once.
+            "Read sensitive file untrusted",
+            "Directory traversal monitored file read",
+            "Terminal shell in container",
+            "Execution from /dev/shm",
+            "Drop and execute new binary in container",
+            "Fileless execution via memfd_create",
+            "Disallowed SSH Connection Non Standard Port",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_alert_says_who_and_where() {
+    let rules = tempfile::NamedTempFile::new().unwrap();
+    fs::write(
+        rules.path(),
+        "- rule: shell\n  desc: a shell\n  condition: evt.type = execve and proc.name = sh\n  \
+         output: shell in %container.id | pod=%k8s.pod.name\n  priority: notice\n  tags: [b, a]\n",
+    )
+    .unwrap();
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/stable.jsonl");
+    let alerts = replay(rules.path().to_str().unwrap(), recording).await;
+    let [alert] = alerts.as_slice() else { panic!("not one alert: {alerts:?}") };
+    assert_eq!((alert.node.as_str(), alert.hostname.as_str()), ("node-1", "node-1"));
+    assert_eq!(alert.cluster.as_deref(), Some("test"));
+    assert_eq!(alert.priority.as_str(), "Notice");
+    assert_eq!(alert.source, "syscall");
+    assert!(alert.output.ends_with(": Notice shell in 8d8d2bd3c5f6 | pod=cart-1"), "{alert:?}");
+    assert_eq!(alert.output_fields["k8s.pod.name"], "cart-1");
+    assert_eq!(alert.time.as_nanosecond(), 1_795_258_831_654_520_223);
+    let entity = &alert.entity;
+    assert_eq!(entity.container_id.as_ref().map(String::len), Some(64));
+    assert_eq!(entity.pod_namespace.as_deref(), Some("shop"));
+    assert_eq!(entity.pod_uid.as_deref(), Some("6f6f1d6e-1d2c-4b3a-9e8f-0a1b2c3d4e5f"));
+    assert_eq!((entity.pid, entity.uid), (Some(77), Some(0)));
+}
+
+#[tokio::test]
+async fn a_line_that_is_no_event_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules.yaml");
+    fs::write(
+        &rules,
+        "- rule: r\n  desc: d\n  condition: evt.type = execve\n  output: o\n  priority: debug\n",
+    )
+    .unwrap();
+    let recording = directory.path().join("events.jsonl");
+    fs::write(&recording, "{\"evt.type\":\"execve\"}\n{\"evt.tpye\":\"execve\"}\n").unwrap();
+    let yaml = format!("rules: [{}]\noutputs: {{ stdout: {{}} }}\n", rules.display());
+    let config: Config = config::parse(&yaml, "sensor.yaml".as_ref()).unwrap();
+    let flags = Flags { replay: Some(recording.clone()), record: None };
+    let error = Sensor::run(config, flags, CancellationToken::new()).await.unwrap_err();
+    assert!(format!("{error:#}").contains("events.jsonl:2"), "{error:#}");
+}
