@@ -139,7 +139,6 @@ impl Cluster {
     ///
     /// # Errors
     /// With what is missing, or the end of the log of what did not start.
-    #[expect(dead_code, reason = "for `demo --cluster`")]
     pub(crate) fn start(dir: &Path) -> anyhow::Result<Self> {
         let supervisor = launch::launch(dir)?;
         Ok(Self { dir: dir.to_owned(), tied: Some(supervisor) })

@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
 
 /// Where the chain runs, and how something happens there.
 enum Stage {
-    Host(HostStage),
+    Host(Box<HostStage>),
     Cluster(ClusterStage),
 }
 
@@ -103,7 +103,7 @@ impl Stage {
             Some(path) => HostStage::set_beside(path, &arguments.image, arguments.enforce).await,
             None => HostStage::set().await,
         };
-        Ok(Self::Host(stage.context("cannot set the stage")?))
+        Ok(Self::Host(Box::new(stage.context("cannot set the stage")?)))
     }
 
     fn reader(&self) -> ConnectionConfig {

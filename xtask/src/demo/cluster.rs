@@ -97,7 +97,8 @@ impl ClusterStage {
             output_of(self.cluster.kubectl().args(args))
                 .unwrap_or_else(|error| format!("{error:#}"))
         };
-        log("daemonset/lanner-node") + &log("deployment/lanner-responder")
+        let forward = self.forward.log_tail();
+        log("daemonset/lanner-node") + &log("deployment/lanner-responder") + &forward
     }
 
     pub(crate) fn hint(&self) -> String {

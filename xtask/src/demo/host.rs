@@ -47,7 +47,7 @@ enum Scene {
 
 /// Whose pod it is.
 enum ActedOn {
-    Ours(KubeApiserver),
+    Ours(Box<KubeApiserver>),
     Yours(Namespace),
 }
 
@@ -70,7 +70,7 @@ impl HostStage {
             ),
         );
         let kubeconfig = apiserver.kubeconfig_path().to_owned();
-        Self::set_around(ActedOn::Ours(apiserver), pod, &kubeconfig, "enforce").await
+        Self::set_around(ActedOn::Ours(Box::new(apiserver)), pod, &kubeconfig, "enforce").await
     }
 
     /// With the cluster of this kubeconfig.
