@@ -153,7 +153,7 @@ impl HostStage {
         };
         match found {
             Ok(time) if time.is_empty() => Ok(format!("\npod {namespace}/{name} is as it was")),
-            Ok(time) => Ok(format!("\npod {namespace}/{name} is being deleted since {time}")),
+            Ok(time) => Ok(format!("\npod {namespace}/{name} is told to end, by {time}")),
             Err(error) if error.contains("NotFound") => {
                 Ok(format!("\npod {namespace}/{name} is gone"))
             }
