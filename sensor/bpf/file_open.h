@@ -81,7 +81,7 @@ __noinline int report_open(struct open_request *request)
 	struct event_head *head;
 	struct open_facts *facts;
 	u32 at = sizeof(*head) + sizeof(*facts);
-	u8 first = 0;
+	bool is_relative;
 
 	if (!scratch || !request)
 		return 0;
@@ -94,14 +94,15 @@ __noinline int report_open(struct open_request *request)
 	facts->mode = request->mode;
 	facts->dirfd = request->dirfd;
 
-	bpf_probe_read_user(&first, 1, (const void *)request->path);
 	facts->raw_len = append_user_string(scratch, at, request->path);
+	/* Of the copy: the program may change its own meanwhile. */
+	is_relative = scratch->data[at] != '/';
 	at += facts->raw_len;
 	if (request->result >= 0) {
 		facts->resolved_len = append_opened(at, task, request, facts);
 		at += facts->resolved_len;
 	}
-	if (first != '/') {
+	if (is_relative) {
 		facts->base_len = append_base(at, task, request->dirfd);
 		at += facts->base_len;
 	}

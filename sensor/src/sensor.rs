@@ -146,7 +146,8 @@ async fn watch_kernel(
         info!(program = program.name, tracepoint = program.tracepoint, "program attached");
     }
 
-    let sockets = runtime_sockets(&config);
+    let sockets = config.runtimes.cri_sockets;
+    list_runtimes(&sockets);
     let (requests, asked) = mpsc::channel(LOOK_UPS_MAX);
     let (answers, answered) = mpsc::channel(LOOK_UPS_MAX);
     let containers = Containers::new((!sockets.is_empty()).then_some(requests));
@@ -172,14 +173,13 @@ async fn watch_kernel(
     }
 }
 
-fn runtime_sockets(config: &Config) -> Vec<PathBuf> {
-    let (there, missing): (Vec<_>, Vec<_>) =
-        config.runtimes.cri_sockets.iter().cloned().partition(|socket| socket.exists());
+/// Says which runtimes are there. The others may come later.
+fn list_runtimes(sockets: &[PathBuf]) {
+    let (there, missing): (Vec<_>, Vec<_>) = sockets.iter().partition(|socket| socket.exists());
     for socket in &missing {
         info!(socket = %socket.display(), "no container runtime at this socket");
     }
     if there.is_empty() {
         warn!("no container runtime's socket is there; alerts lack pod and image");
     }
-    there
 }

@@ -1,6 +1,9 @@
 //! Real system calls, seen through the real kernel programs, decoded and
 //! enriched. Needs root (or CAP_BPF and CAP_PERFMON) and kernel BTF.
 
+#[path = "support/kernel.rs"]
+mod kernel;
+
 use std::{
     fs,
     net::TcpListener,
@@ -20,6 +23,8 @@ use lanner_sensor::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::kernel::can_watch;
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The kernel's events from its making on.
@@ -31,12 +36,10 @@ struct Watch {
 
 impl Watch {
     /// `None`, and a loud word, where the kernel does not let us.
-    fn start() -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("NOT RUN: kernel events need root (sudo -E cargo test -p lanner-sensor)");
+    fn start(test: &str) -> Option<Self> {
+        if !can_watch(test) {
             return None;
         }
-        // As root, whatever is missing is a failure and not an excuse.
         let loaded = ebpf::load(1 << 20).unwrap_or_else(|error| {
             panic!("{}", lanner_service::Chain(&error));
         });
@@ -111,7 +114,9 @@ fn run(program: &str, arguments: &[&str], directory: &std::path::Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exec_with_arguments_environment_and_parent() {
-    let Some(mut watch) = Watch::start() else { return };
+    let Some(mut watch) = Watch::start("exec_with_arguments_environment_and_parent") else {
+        return;
+    };
     let directory = tempfile::tempdir().unwrap();
     run("/bin/sh", &["-c", "/bin/ls lanner-marker-1; true"], directory.path());
     let event = watch
@@ -138,7 +143,7 @@ async fn exec_with_arguments_environment_and_parent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn open_through_a_link_has_both_names() {
-    let Some(mut watch) = Watch::start() else { return };
+    let Some(mut watch) = Watch::start("open_through_a_link_has_both_names") else { return };
     let directory = tempfile::tempdir().unwrap();
     let real = fs::canonicalize(directory.path()).unwrap();
     fs::create_dir(real.join("sub")).unwrap();
@@ -165,7 +170,7 @@ async fn open_through_a_link_has_both_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_created_file_and_a_missing_one() {
-    let Some(mut watch) = Watch::start() else { return };
+    let Some(mut watch) = Watch::start("a_created_file_and_a_missing_one") else { return };
     let directory = tempfile::tempdir().unwrap();
     let real = fs::canonicalize(directory.path()).unwrap();
     run("/bin/sh", &["-c", "echo x > made; cat missing"], &real);
@@ -183,7 +188,7 @@ async fn a_created_file_and_a_missing_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connect_has_both_ends() {
-    let Some(mut watch) = Watch::start() else { return };
+    let Some(mut watch) = Watch::start("connect_has_both_ends") else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     // Not from this process: the sensor does not look at itself.
@@ -203,7 +208,9 @@ async fn connect_has_both_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_refused_has_its_target() {
-    let Some(mut watch) = Watch::start() else { return };
+    let Some(mut watch) = Watch::start("a_connection_that_is_refused_has_its_target") else {
+        return;
+    };
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()

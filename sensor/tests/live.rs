@@ -1,6 +1,9 @@
 //! The whole daemon on the running kernel: what is recorded gives the same
 //! alerts when it is replayed. Needs root and kernel BTF.
 
+#[path = "support/kernel.rs"]
+mod kernel;
+
 use std::{
     fs,
     path::Path,
@@ -14,6 +17,8 @@ use lanner_sensor::{
     sensor::{Flags, Sensor},
 };
 use lanner_service::{CancellationToken, Daemon as _, config};
+
+use crate::kernel::can_watch;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -56,8 +61,7 @@ fn run(directory: &Path, program: &str, arguments: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_gives_the_alerts_of_the_live_run() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("NOT RUN: kernel events need root (sudo -E cargo test -p lanner-sensor)");
+    if !can_watch("a_recording_gives_the_alerts_of_the_live_run") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

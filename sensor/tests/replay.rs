@@ -8,6 +8,7 @@ use lanner_sensor::{
     sensor::{Flags, Sensor},
 };
 use lanner_service::{CancellationToken, Daemon as _, config};
+use lanner_testkit::not_run::not_run;
 
 /// The official stable rules, which are not ours to keep in this repository.
 fn stable_rules() -> Option<PathBuf> {
@@ -18,10 +19,8 @@ fn stable_rules() -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!(
-        "NOT RUN: no Falco rules at {}; set LANNER_FALCO_RULES to a falco_rules.yaml",
-        path.display()
-    );
+    let why = format!("no Falco rules at {}; set LANNER_FALCO_RULES", path.display());
+    not_run("the_official_stable_rules_fire", &why);
     None
 }
 

@@ -21,7 +21,10 @@ pub mod v1;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
     time::Duration,
 };
 
@@ -61,10 +64,34 @@ const ANSWER_BYTES_MAX: usize = 8 << 20;
 type Client = RuntimeServiceClient<Channel>;
 
 /// One runtime's socket.
-#[derive(Clone)]
 struct Runtime {
     socket: Arc<Path>,
     client: Client,
+    /// Whether it answered the last time; [`UNKNOWN`] before the first.
+    health: AtomicU8,
+}
+
+const UNKNOWN: u8 = 0;
+const GOOD: u8 = 1;
+const BAD: u8 = 2;
+
+impl Runtime {
+    /// Logs the first success, the first failure and each change between them.
+    fn note(&self, outcome: Result<(), &Status>) {
+        let health = if outcome.is_ok() { GOOD } else { BAD };
+        if self.health.swap(health, Ordering::Relaxed) == health {
+            return;
+        }
+        let socket = self.socket.display();
+        match outcome {
+            Ok(()) => info!(%socket, "container runtime answers"),
+            Err(status) => warn!(
+                %socket,
+                error = status.message(),
+                "container runtime does not answer; alerts lack pod and image"
+            ),
+        }
+    }
 }
 
 /// Answers `requests` until `stop`. Each request gets its answer, if only that
@@ -78,8 +105,8 @@ pub async fn run(
     let runtimes: Arc<[Runtime]> = sockets.iter().map(|socket| connect(socket)).collect();
     let permits = Arc::new(Semaphore::new(AT_ONCE_MAX));
     let mut waiting: Vec<String> = Vec::new();
-    for runtime in runtimes.iter() {
-        waiting.extend(greet(runtime).await);
+    for runtime in runtimes.iter().filter(|runtime| runtime.socket.exists()) {
+        waiting.extend(running(runtime).await);
     }
     let mut waiting = waiting.into_iter();
     loop {
@@ -122,30 +149,17 @@ pub async fn version(socket: &Path) -> Result<String, Status> {
     }
 }
 
-/// Logs whether a runtime answers, and gives the containers that it has.
-async fn greet(runtime: &Runtime) -> Vec<String> {
-    match version(&runtime.socket).await {
-        Ok(version) => {
-            info!(socket = %runtime.socket.display(), version, "container runtime answers")
-        }
-        Err(status) => {
-            let error = status.message();
-            warn!(
-                socket = %runtime.socket.display(),
-                error,
-                "container runtime does not answer; alerts lack pod and image"
-            );
-            return Vec::new();
-        }
-    }
+/// The containers that a runtime has already.
+async fn running(runtime: &Runtime) -> Vec<String> {
     let mut client = runtime.client.clone();
-    match timeout(LOOK_UP_MAX, client.list_containers(ListContainersRequest {})).await {
-        Ok(Ok(list)) => {
-            let containers = list.into_inner().containers;
-            containers.into_iter().map(|container| container.id).collect()
-        }
-        _ => Vec::new(),
-    }
+    let asked = client.list_containers(ListContainersRequest {});
+    let list = match timeout(LOOK_UP_MAX, asked).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => Err(Status::deadline_exceeded("no answer")),
+    };
+    runtime.note(list.as_ref().map(|_| ()));
+    let containers = list.map(|list| list.into_inner().containers).unwrap_or_default();
+    containers.into_iter().map(|container| container.id).collect()
 }
 
 /// A client that connects when it is first used, and again when it must.
@@ -160,26 +174,32 @@ fn connect(socket: &Path) -> Runtime {
     let channel =
         Endpoint::from_static("http://cri.invalid").connect_with_connector_lazy(connector);
     let client = RuntimeServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-    Runtime { socket: path, client }
+    Runtime { socket: path, client, health: AtomicU8::new(UNKNOWN) }
 }
 
 async fn look_up(runtimes: &[Runtime], id: &str) -> Option<ContainerInfo> {
+    // One that is started later than we are is there from then on.
+    let there: Vec<_> = runtimes.iter().filter(|runtime| runtime.socket.exists()).collect();
     let asked = async {
         for _ in 0..TRIES {
-            for runtime in runtimes {
-                match ask(&runtime.client, id).await {
-                    Ok(info) => return Some(info),
-                    Err(status) if status.code() == Code::NotFound => {}
-                    Err(status) => {
-                        let error = status.message();
-                        warn!(socket = %runtime.socket.display(), container = id, error, "container look-up failed");
-                    }
+            for runtime in &there {
+                let answer = ask(&runtime.client, id).await;
+                let knows_not = |status: &Status| status.code() == Code::NotFound;
+                runtime.note(match &answer {
+                    Err(status) if !knows_not(status) => Err(status),
+                    _ => Ok(()),
+                });
+                if let Ok(info) = answer {
+                    return Some(info);
                 }
             }
             tokio::time::sleep(TRY_AGAIN_AFTER).await;
         }
         None
     };
+    if there.is_empty() {
+        return None;
+    }
     timeout(LOOK_UP_MAX, asked).await.ok().flatten()
 }
 

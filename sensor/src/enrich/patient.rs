@@ -86,7 +86,7 @@ impl<Q: Send + 'static, A: Send + 'static> Patient<Q, A> {
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::mpsc::{Receiver, channel},
+        sync::mpsc::{Receiver, sync_channel},
         time::{Duration, Instant},
     };
 
@@ -96,11 +96,11 @@ mod tests {
     fn a_read_that_hangs_costs_a_moment_and_comes_back() {
         // Waits until the other end of the question is gone.
         let mut patient = Patient::new("test", |until: Receiver<()>| until.recv().is_err());
-        let quick = || channel::<()>().1;
+        let quick = || sync_channel::<()>(1).1;
         assert_eq!(patient.ask(quick()), Some(true));
         let mut held = Vec::new();
         for _ in 0..STUCK_MAX {
-            let (hold, until) = channel();
+            let (hold, until) = sync_channel(1);
             held.push(hold);
             assert_eq!(patient.ask(until), None);
         }
