@@ -42,6 +42,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn start() -> Self {
+        // Boxed: with two servers in it, it is too large for a test's stack frame.
+        Box::pin(Self::set()).await
+    }
+
+    async fn set() -> Self {
         lanner_service::install_crypto();
         let api = tokio::task::spawn_blocking(KubeApiserver::start).await.unwrap();
         let bus = SecuredBus::start(&[NODE, "node-2"]).await;
