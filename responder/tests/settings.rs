@@ -123,7 +123,7 @@ fn values_that_cannot_work() {
     check(
         &format!("{BUS}lease: 1s\n"),
         1,
-        expect!["lanner-responder: lease: PT1S is not between 3s and 1h"],
+        expect!["lanner-responder: lease: 1s is not between 3s and 1h"],
     );
 }
 

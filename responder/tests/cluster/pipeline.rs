@@ -225,3 +225,26 @@ async fn the_shipped_mode_observes() {
     assert_eq!(outcome.steps.len(), 2);
     assert_eq!(stage.living("shop", "cart").await, Some(uid));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_news_makes_no_second_plan() {
+    let stage = Stage::start().await;
+    let mut outcomes = Outcomes::listen(&stage.bus).await;
+    let _daemon = Daemon::start(&stage.bus, stage.api.kubeconfig_path(), "mode: enforce");
+    let uid = stage.pod("shop", "cart", NODE).await;
+    let suspect = || {
+        let mut alert = alert("cart", &uid);
+        alert.rule = "Drop and execute new binary in container".to_owned();
+        alert
+    };
+    publish_alert(&stage.bus, &suspect()).await;
+    let (subject, _) = outcomes.next().await;
+    assert_eq!(subject, "lanner.responses.executed.isolate_suspect.node-1");
+
+    publish_alert(&stage.bus, &suspect()).await;
+    let (subject, outcome) = outcomes.next().await;
+    assert_eq!(subject, "lanner.responses.skipped.isolate_suspect.node-1");
+    let reason = outcome.reason.unwrap();
+    assert_eq!(reason, "no news: a plan about the same was made within 10m");
+    assert_eq!(stage.plans.list().await.unwrap().len(), 1);
+}
