@@ -21,6 +21,7 @@ mod images;
 mod launch;
 mod namespaces;
 mod node;
+mod place;
 mod supervisor;
 
 use std::{
@@ -35,6 +36,7 @@ use anyhow::Context as _;
 use lanner_testkit::programs::{Program, cache_dir};
 use rustix::process::{Signal, kill_process};
 
+use self::place::Place;
 pub(crate) use self::supervisor::{Arguments as SupervisorArguments, main as supervise};
 use crate::{
     deploy::Lanner,
@@ -45,6 +47,9 @@ const STOP_MAX: Duration = Duration::from_secs(60);
 
 /// The node's name.
 pub(crate) const NODE_NAME: &str = "lanner-node";
+
+/// The image of a small system with a shell, there from the start.
+pub(crate) const BUSYBOX_IMAGE: &str = images::BUSYBOX;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -93,6 +98,8 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
         Action::Status => {
             let cluster = running(&dir)?;
             println!("export KUBECONFIG={}", cluster.kubeconfig().display());
+            let place = Place::of(&dir);
+            println!("cgroup {}, network link {}", place.cgroup(), place.link());
             print!("{}", output_of(cluster.kubectl().args(["get", "nodes", "-o", "wide"]))?);
             print!("{}", output_of(cluster.kubectl().args(["get", "pods", "-A", "-o", "wide"]))?);
             Ok(())
@@ -132,7 +139,6 @@ impl Cluster {
     ///
     /// # Errors
     /// With what is missing, or the end of the log of what did not start.
-    #[expect(dead_code, reason = "for `demo --cluster`")]
     pub(crate) fn start(dir: &Path) -> anyhow::Result<Self> {
         let supervisor = launch::launch(dir)?;
         Ok(Self { dir: dir.to_owned(), tied: Some(supervisor) })
@@ -153,9 +159,9 @@ impl Cluster {
 
     /// The cluster that runs in `dir` and is ready.
     pub(crate) fn running(dir: &Path) -> Option<Self> {
-        let supervisor = supervisor::find_any().ok()??;
-        let ready = supervisor.dir == absolute(dir) && supervisor::is_ready(dir);
-        ready.then(|| Self { dir: supervisor.dir, tied: None })
+        let place = Place::of(dir);
+        let runs = supervisor::find(&place).ok()?.is_some() && supervisor::is_ready(&place);
+        runs.then(|| Self { dir: place.dir().to_owned(), tied: None })
     }
 
     /// Its folder, with the logs of all that runs for it.
@@ -204,34 +210,24 @@ impl Drop for Cluster {
 /// that was killed half way.
 ///
 /// # Errors
-/// When something of it does not go away, or another cluster runs elsewhere.
+/// When something of it does not go away.
 pub(crate) fn down(dir: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(is_root(), "only root may stop the local cluster");
-    if let Some(other) = supervisor::find_any()?.filter(|other| other.dir != absolute(dir)) {
-        anyhow::bail!(
-            "another local cluster runs: cargo xtask cluster down --dir {}",
-            other.dir.display()
-        );
-    }
+    let place = Place::of(dir);
     let started = Instant::now();
-    while let Some(supervisor) = supervisor::find_any()?
+    while let Some(supervisor) = supervisor::find(&place)?
         && started.elapsed() < STOP_MAX
     {
         // It may be gone by now, which is what we want.
-        let _ = kill_process(supervisor.pid, Signal::TERM);
+        let _ = kill_process(supervisor, Signal::TERM);
         thread::sleep(Duration::from_millis(50));
     }
-    cgroup::kill_and_remove()?;
-    namespaces::disconnect()?;
+    cgroup::kill_and_remove(&place.cgroup())?;
+    namespaces::disconnect(&place)?;
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", dir.display()))
         }
         _ => Ok(()),
     }
-}
-
-/// As the supervisor got it, which was when the folder existed.
-fn absolute(dir: &Path) -> PathBuf {
-    dir.canonicalize().or_else(|_gone| std::path::absolute(dir)).unwrap_or_else(|_| dir.to_owned())
 }

@@ -1,6 +1,4 @@
 //! The local cluster: pods run in it, and nothing stays of it.
-//!
-//! One test, because there is one cluster on a machine at a time.
 
 use std::{
     fs,
@@ -29,7 +27,7 @@ metadata: {name: tool}
 spec:
   restartPolicy: Never
   containers:
-  - {name: main, image: "lanner.local/lanner:dev", imagePullPolicy: Never, args: [version]}
+  - {name: main, image: "lanner.local/lanner:dev", imagePullPolicy: Never, args: [--version]}
 "#;
 
 struct Xtask {
@@ -82,19 +80,48 @@ fn processes(command_line: &str) -> Vec<u32> {
     .collect()
 }
 
-#[track_caller]
-fn assert_nothing_is_left(dir: &Path) {
-    assert!(!dir.exists(), "{} is there", dir.display());
-    assert!(!Path::new("/sys/class/net/lanner0").exists(), "the network link is there");
-    assert_eq!(processes(&dir.display().to_string()), Vec::<u32>::new(), "processes run");
-    assert_eq!(processes("sleep 86397.25"), Vec::<u32>::new(), "a pod's process runs");
-    let mounts = fs::read_to_string("/proc/mounts").unwrap();
-    for dir in mounts.lines().filter_map(|line| {
-        let mut fields = line.split(' ').skip(1);
-        let (dir, kind) = (fields.next()?, fields.next()?);
-        kind.starts_with("cgroup").then(|| Path::new(dir).join("lanner-cluster"))
-    }) {
-        assert!(!dir.exists(), "{} is there", dir.display());
+/// What the machine knows a running cluster by: all must be gone with it.
+struct Traces {
+    dir: PathBuf,
+    cgroup: String,
+    link: String,
+}
+
+impl Traces {
+    fn of(xtask: &Xtask) -> Self {
+        let status = xtask.cluster(&["status"]).unwrap();
+        let after = |words: &str| {
+            let rest = status.split(words).nth(1).unwrap();
+            rest.split([',', '\n']).next().unwrap().to_owned()
+        };
+        let dir = xtask.dir.clone();
+        let traces = Self { dir, cgroup: after("cgroup "), link: after("network link ") };
+        assert!(traces.link().exists() && traces.cgroups().any(|cgroup| cgroup.exists()));
+        traces
+    }
+
+    fn link(&self) -> PathBuf {
+        Path::new("/sys/class/net").join(&self.link)
+    }
+
+    fn cgroups(&self) -> impl Iterator<Item = PathBuf> {
+        let mounts = fs::read_to_string("/proc/mounts").unwrap();
+        let mounts: Vec<String> = mounts.lines().map(str::to_owned).collect();
+        mounts.into_iter().filter_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            let (dir, kind) = (fields.next()?, fields.next()?);
+            kind.starts_with("cgroup").then(|| Path::new(dir).join(&self.cgroup))
+        })
+    }
+
+    #[track_caller]
+    fn assert_gone(&self) {
+        assert!(!self.dir.exists(), "{} is there", self.dir.display());
+        assert!(!self.link().exists(), "the network link is there");
+        let cgroups: Vec<_> = self.cgroups().filter(|cgroup| cgroup.exists()).collect();
+        assert!(cgroups.is_empty(), "{cgroups:?} are there");
+        assert_eq!(processes(&self.dir.display().to_string()), Vec::<u32>::new(), "processes run");
+        assert_eq!(processes("sleep 86397.25"), Vec::<u32>::new(), "a pod's process runs");
     }
 }
 
@@ -108,7 +135,7 @@ fn pods_run_and_nothing_stays() {
     let xtask = Xtask { dir: folder.path().join("cluster") };
     xtask.cluster(&["up"]).unwrap();
     xtask.cluster(&["up"]).expect("a second time changes nothing");
-    assert!(xtask.cluster(&["status"]).unwrap().contains("lanner-node"));
+    let traces = Traces::of(&xtask);
 
     let image = folder.path().join("image.tar");
     xtask.run(&["image", "--profile", "dev", "--out", image.to_str().unwrap()]).unwrap();
@@ -129,7 +156,7 @@ fn pods_run_and_nothing_stays() {
         processes("sleep 86397.25").is_empty().then_some(())
     });
     xtask.cluster(&["down"]).unwrap();
-    assert_nothing_is_left(&xtask.dir);
+    traces.assert_gone();
 
     // Again, and this time it is killed with a pod on it.
     xtask.cluster(&["up"]).unwrap();
@@ -144,5 +171,5 @@ fn pods_run_and_nothing_stays() {
     assert_eq!(processes("sleep 86397.25").len(), 1, "its pod lives on");
     xtask.cluster(&["status"]).unwrap_err();
     xtask.cluster(&["down"]).unwrap();
-    assert_nothing_is_left(&xtask.dir);
+    traces.assert_gone();
 }

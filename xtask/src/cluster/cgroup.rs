@@ -2,8 +2,8 @@
 //! started it, so that everything can be found and ended.
 //!
 //! ```text
-//! lanner-cluster/node      the supervisor and all it starts, containers' shims too
-//! lanner-cluster/kubepods  the pods, made by the kubelet
+//! lanner-1c0ffee1/node      the supervisor and all it starts, containers' shims too
+//! lanner-1c0ffee1/kubepods  the pods, made by the kubelet
 //! ```
 
 use std::{
@@ -16,18 +16,15 @@ use std::{
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The cgroup's path, in each hierarchy that is mounted.
-pub(super) const NAME: &str = "lanner-cluster";
-
 const KILL_MAX: Duration = Duration::from_secs(30);
 
 /// Makes the cgroup and moves this process into it.
-pub(super) fn enter() -> anyhow::Result<()> {
+pub(super) fn enter(name: &str) -> anyhow::Result<()> {
     let hierarchies = hierarchies()?;
     anyhow::ensure!(!hierarchies.is_empty(), "no cgroup hierarchy is mounted");
     let mut entered = false;
     for hierarchy in hierarchies {
-        let dir = hierarchy.join(NAME);
+        let dir = hierarchy.join(name);
         let node = dir.join("node");
         fs::create_dir_all(&node).with_context(|| format!("cannot make {}", node.display()))?;
         // Version 1's cpuset takes nobody before it has processors: one
@@ -48,10 +45,10 @@ pub(super) fn leave() -> anyhow::Result<()> {
 }
 
 /// All processes in it, but not this one.
-pub(super) fn processes() -> anyhow::Result<Vec<Pid>> {
+pub(super) fn processes(name: &str) -> anyhow::Result<Vec<Pid>> {
     let mut found = Vec::new();
     for hierarchy in hierarchies()? {
-        for dir in with_children(&hierarchy.join(NAME)) {
+        for dir in with_children(&hierarchy.join(name)) {
             let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
             found.extend(text.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)));
         }
@@ -65,15 +62,15 @@ pub(super) fn processes() -> anyhow::Result<Vec<Pid>> {
 
 /// Kills all processes in it, again and again until none is left, and removes
 /// it.
-pub(super) fn kill_and_remove() -> anyhow::Result<()> {
+pub(super) fn kill_and_remove(name: &str) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
-        let processes = processes()?;
+        let processes = processes(name)?;
         for pid in &processes {
             // It may have ended by itself just now.
             let _ = kill_process(*pid, Signal::KILL);
         }
-        if processes.is_empty() && remove()? {
+        if processes.is_empty() && remove(name)? {
             return Ok(());
         }
         anyhow::ensure!(
@@ -85,11 +82,11 @@ pub(super) fn kill_and_remove() -> anyhow::Result<()> {
 }
 
 /// Whether nothing is left of it.
-fn remove() -> anyhow::Result<bool> {
+fn remove(name: &str) -> anyhow::Result<bool> {
     let mut all_gone = true;
     for hierarchy in hierarchies()? {
         // Children come after their parents in the list.
-        for dir in with_children(&hierarchy.join(NAME)).iter().rev() {
+        for dir in with_children(&hierarchy.join(name)).iter().rev() {
             match fs::remove_dir(dir) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

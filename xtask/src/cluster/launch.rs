@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{down, namespaces, supervisor};
+use super::{down, namespaces, place::Place, supervisor};
 use crate::{
     run::is_root,
     tools::{self, Tool},
@@ -33,11 +33,11 @@ pub(super) fn launch(dir: &Path) -> anyhow::Result<Child> {
     tools::get(&Tool::all())?;
     down(dir).context("cannot clear away the cluster that was here before")?;
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let dir = dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))?;
-    namespaces::check_dir(&dir)?;
+    let place = Place::of(dir);
+    namespaces::check(&place)?;
 
-    let mut supervisor = spawn(&dir)?;
-    let result = bring_up(&dir, &mut supervisor);
+    let mut supervisor = spawn(place.dir())?;
+    let result = bring_up(&place, &mut supervisor);
     if result.is_err() {
         // What went wrong first is what the user has to know. The logs stay.
         drop(supervisor.stdin.take());
@@ -70,7 +70,8 @@ fn spawn(dir: &Path) -> anyhow::Result<Child> {
 
 /// Connects the supervisor's network to ours, and shows what it says until the
 /// cluster is ready.
-fn bring_up(dir: &Path, supervisor: &mut Child) -> anyhow::Result<()> {
+fn bring_up(place: &Place, supervisor: &mut Child) -> anyhow::Result<()> {
+    let dir = place.dir();
     let log = dir.join(supervisor::LOG);
     let mut log = File::open(&log).with_context(|| format!("cannot read {}", log.display()))?;
     let started = Instant::now();
@@ -84,11 +85,11 @@ fn bring_up(dir: &Path, supervisor: &mut Child) -> anyhow::Result<()> {
                 dir.display()
             );
         }
-        if supervisor::is_ready(dir) {
+        if supervisor::is_ready(place) {
             return Ok(());
         }
         if !connected && namespaces::has_own_network(supervisor.id()) {
-            namespaces::connect(supervisor.id())?;
+            namespaces::connect(place, supervisor.id())?;
             connected = true;
         }
         anyhow::ensure!(

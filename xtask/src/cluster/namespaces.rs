@@ -1,13 +1,12 @@
 //! The cluster's own network and its own view of a few folders.
 //!
 //! ```text
-//! the machine            the node's network namespace
-//! lanner0 10.231.77.1 ── node0 10.231.77.2 ── pods 10.231.78.0/24
+//! the machine                  the node's network namespace
+//! lanner1c0ffee1 10.231.9.1 ── node0 10.231.9.2 ── pods 10.77.0.0/24
 //! ```
 
 use std::{
     fs,
-    net::Ipv4Addr,
     path::Path,
     process::Command,
     thread,
@@ -16,16 +15,12 @@ use std::{
 
 use anyhow::Context as _;
 
+use super::place::Place;
 use crate::run::output_of;
 
-/// Where the API server listens and the node is.
-pub(super) const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 231, 77, 2);
+/// The pods' addresses, which nobody but the node knows.
+pub(super) const POD_RANGE: &str = "10.77.0.0/24";
 
-/// The pods' addresses.
-pub(super) const POD_RANGE: &str = "10.231.78.0/24";
-
-const MACHINE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 231, 77, 1);
-const MACHINE_LINK: &str = "lanner0";
 const NODE_LINK: &str = "node0";
 const LINK_MAX: Duration = Duration::from_secs(10);
 
@@ -47,7 +42,8 @@ const KUBELET_SETTINGS: [(&str, &str); 7] = [
 ];
 
 /// Refuses a folder that the node would not see.
-pub(super) fn check_dir(dir: &Path) -> anyhow::Result<()> {
+pub(super) fn check(place: &Place) -> anyhow::Result<()> {
+    let dir = place.dir();
     for (folder, _name) in FOLDERS {
         // `/var/run` and the like: what counts is where it leads to.
         let folder = Path::new(folder).canonicalize().unwrap_or_else(|_| folder.into());
@@ -96,36 +92,38 @@ pub(super) fn has_own_network(pid: u32) -> bool {
 }
 
 /// Connects the machine to the network namespace of that process.
-pub(super) fn connect(pid: u32) -> anyhow::Result<()> {
-    ip(&format!("link add {MACHINE_LINK} type veth peer name {NODE_LINK} netns {pid}"))?;
-    ip(&format!("address add {MACHINE_ADDRESS}/30 dev {MACHINE_LINK}"))?;
-    ip(&format!("link set {MACHINE_LINK} up"))
+pub(super) fn connect(place: &Place, pid: u32) -> anyhow::Result<()> {
+    let (link, address) = (place.link(), place.machine_address());
+    ip(&format!("link add {link} type veth peer name {NODE_LINK} netns {pid}"))?;
+    ip(&format!("address add {address}/30 dev {link}"))?;
+    ip(&format!("link set {link} up"))
 }
 
 /// Removes the machine's end of the connection. The kernel does so when the
 /// network namespace goes, which is a moment after its last process.
-pub(super) fn disconnect() -> anyhow::Result<()> {
-    let link = Path::new("/sys/class/net").join(MACHINE_LINK);
-    if !link.exists() {
+pub(super) fn disconnect(place: &Place) -> anyhow::Result<()> {
+    let link = place.link();
+    let exists = || Path::new("/sys/class/net").join(&link).exists();
+    if !exists() {
         return Ok(());
     }
-    match ip(&format!("link delete {MACHINE_LINK}")) {
-        Err(_error) if !link.exists() => Ok(()),
+    match ip(&format!("link delete {link}")) {
+        Err(_error) if !exists() => Ok(()),
         result => result,
     }
 }
 
 /// Sets up the node's end, once it is there.
-pub(super) fn set_up_node_network() -> anyhow::Result<()> {
+pub(super) fn set_up_node_network(place: &Place) -> anyhow::Result<()> {
     ip("link set lo up")?;
     let started = Instant::now();
     while ip(&format!("link show {NODE_LINK}")).is_err() {
         anyhow::ensure!(started.elapsed() < LINK_MAX, "nobody connected the node's network");
         thread::sleep(Duration::from_millis(20));
     }
-    ip(&format!("address add {NODE_ADDRESS}/30 dev {NODE_LINK}"))?;
+    ip(&format!("address add {}/30 dev {NODE_LINK}", place.node_address()))?;
     ip(&format!("link set {NODE_LINK} up"))?;
-    ip(&format!("route add default via {MACHINE_ADDRESS}"))?;
+    ip(&format!("route add default via {}", place.machine_address()))?;
     fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("cannot let the node route")
 }
 

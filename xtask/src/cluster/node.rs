@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::Path,
     process::{Command, Stdio},
     thread,
@@ -15,10 +16,7 @@ use lanner_testkit::{
     programs::Program,
 };
 
-use super::{
-    NODE_NAME, images,
-    namespaces::{NODE_ADDRESS, POD_RANGE},
-};
+use super::{NODE_NAME, images, namespaces::POD_RANGE, place::Place};
 use crate::run::{find_program, output_of};
 
 const API_PORT: u16 = 6443;
@@ -34,9 +32,10 @@ pub(super) struct Node {
 
 impl Node {
     /// Starts the programs, in the namespaces of this process.
-    pub(super) fn start(dir: &Path) -> anyhow::Result<Self> {
+    pub(super) fn start(place: &Place) -> anyhow::Result<Self> {
+        let (dir, address) = (place.dir(), place.node_address());
         eprintln!("starting etcd and kube-apiserver");
-        let control_plane = ControlPlane::start(dir, control_plane_settings(dir))?;
+        let control_plane = ControlPlane::start(dir, control_plane_settings(place))?;
         let pki = control_plane.pki();
         let url = control_plane.url();
         let kubeconfig = |user: &str, group: Option<&str>| -> anyhow::Result<String> {
@@ -62,17 +61,17 @@ impl Node {
 
         eprintln!("starting kubelet, kube-proxy, kube-scheduler and kube-controller-manager");
         files.write("resolv.conf", "")?;
-        let config = files.write("kubelet.yaml", &kubelet_config(dir))?;
+        let config = files.write("kubelet.yaml", &kubelet_config(place))?;
         let kubelet = files.start(
             &Program::Kubelet.cached(),
             &[
                 format!("--config={config}"),
                 format!("--kubeconfig={kubelet}"),
                 format!("--hostname-override={NODE_NAME}"),
-                format!("--node-ip={NODE_ADDRESS}"),
+                format!("--node-ip={address}"),
             ],
         )?;
-        let config = files.write("kube-proxy.yaml", &proxy_config(&proxy))?;
+        let config = files.write("kube-proxy.yaml", &proxy_config(address, &proxy))?;
         let proxy = files.start(&Program::KubeProxy.cached(), &[format!("--config={config}")])?;
         let cert_dir = format!("--cert-dir={}", dir.display());
         let shared = [cert_dir, "--bind-address=127.0.0.1".into(), "--leader-elect=false".into()];
@@ -162,16 +161,17 @@ impl Files<'_> {
     }
 }
 
-fn control_plane_settings(dir: &Path) -> Settings {
-    let admin = dir.join("pki/admin");
+fn control_plane_settings(place: &Place) -> Settings {
+    let admin = place.dir().join("pki/admin");
+    let address = place.node_address();
     Settings {
         // Not the ones the user named: these four go together.
         etcd: Program::Etcd.cached(),
         kube_apiserver: Program::KubeApiserver.cached(),
         kubectl: Program::Kubectl.cached(),
-        address: (NODE_ADDRESS, API_PORT).into(),
+        address: (address, API_PORT).into(),
         apiserver_args: vec![
-            format!("--advertise-address={NODE_ADDRESS}"),
+            format!("--advertise-address={address}"),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             format!("--kubelet-client-certificate={}", admin.with_extension("crt").display()),
             format!("--kubelet-client-key={}", admin.with_extension("key").display()),
@@ -227,13 +227,12 @@ fn cni_config() -> String {
     )
 }
 
-fn kubelet_config(dir: &Path) -> String {
-    let dir = dir.display();
-    let cgroup = super::cgroup::NAME;
+fn kubelet_config(place: &Place) -> String {
+    let (dir, address, cgroup) = (place.dir().display(), place.node_address(), place.cgroup());
     format!(
         r#"apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-address: {NODE_ADDRESS}
+address: {address}
 authentication:
   anonymous: {{enabled: false}}
   webhook: {{enabled: false}}
@@ -257,12 +256,12 @@ evictionHard: {{memory.available: "0%", nodefs.available: "0%", imagefs.availabl
     )
 }
 
-fn proxy_config(kubeconfig: &str) -> String {
+fn proxy_config(address: Ipv4Addr, kubeconfig: &str) -> String {
     format!(
         r#"apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: iptables
-bindAddress: {NODE_ADDRESS}
+bindAddress: {address}
 healthzBindAddress: 127.0.0.1:10256
 metricsBindAddress: 127.0.0.1:10249
 clusterCIDR: {POD_RANGE}

@@ -2,11 +2,9 @@
 //! told to, or when it is left alone.
 
 use std::{
-    ffi::OsStr,
     fs,
     io::{self, Read as _},
-    os::unix::ffi::OsStrExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::mpsc,
     thread,
     time::Duration,
@@ -15,7 +13,7 @@ use std::{
 use anyhow::Context as _;
 use rustix::process::Pid;
 
-use super::{cgroup, namespaces, node::Node};
+use super::{cgroup, namespaces, node::Node, place::Place};
 
 /// The hidden subcommand that is this process.
 pub(super) const COMMAND: &str = "cluster-supervisor";
@@ -34,30 +32,18 @@ pub(crate) struct Arguments {
     dir: PathBuf,
 }
 
-/// A supervisor that runs.
-pub(super) struct Found {
-    pub(super) pid: Pid,
-    pub(super) dir: PathBuf,
+/// The supervisor of the cluster there, if it runs.
+pub(super) fn find(place: &Place) -> anyhow::Result<Option<Pid>> {
+    let is_supervisor = |pid: &Pid| {
+        let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+        line.split(|byte| *byte == 0).nth(1) == Some(COMMAND.as_bytes())
+    };
+    Ok(cgroup::processes(&place.cgroup())?.into_iter().find(is_supervisor))
 }
 
-/// The supervisor on this machine, wherever its cluster is.
-pub(super) fn find_any() -> anyhow::Result<Option<Found>> {
-    let found = cgroup::processes()?.into_iter().find_map(|pid| {
-        let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
-        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        match words.as_slice() {
-            [_, command, b"--dir", dir, ..] if *command == COMMAND.as_bytes() => {
-                Some(Found { pid, dir: PathBuf::from(OsStr::from_bytes(dir)) })
-            }
-            _ => None,
-        }
-    });
-    Ok(found)
-}
-
-/// Whether the cluster in `dir` has come up.
-pub(super) fn is_ready(dir: &Path) -> bool {
-    dir.join(READY).exists()
+/// Whether the cluster there has come up.
+pub(super) fn is_ready(place: &Place) -> bool {
+    place.dir().join(READY).exists()
 }
 
 /// Why the supervisor ends.
@@ -80,21 +66,22 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
         }
     });
 
-    let result = run(&arguments.dir, &told);
+    let place = Place::of(&arguments.dir);
+    let result = run(&place, &told);
     if let Err(error) = &result {
         eprintln!("error: {error:#}");
     }
     // All are killed: whatever state they are in, nothing of it is kept.
     cgroup::leave()?;
-    cgroup::kill_and_remove()?;
+    cgroup::kill_and_remove(&place.cgroup())?;
     result.context("the cluster ended")
 }
 
-fn run(dir: &Path, told: &mpsc::Receiver<Reason>) -> anyhow::Result<()> {
-    cgroup::enter()?;
-    namespaces::mount_folders(dir).context("cannot make the node's folders")?;
-    namespaces::set_up_node_network().context("cannot make the node's network")?;
-    let mut starting = Node::start(dir)?;
+fn run(place: &Place, told: &mpsc::Receiver<Reason>) -> anyhow::Result<()> {
+    cgroup::enter(&place.cgroup())?;
+    namespaces::mount_folders(place.dir()).context("cannot make the node's folders")?;
+    namespaces::set_up_node_network(place).context("cannot make the node's network")?;
+    let mut node = Node::start(place)?;
     loop {
         match told.recv_timeout(Duration::from_millis(100)) {
             Ok(reason) => {
@@ -105,10 +92,11 @@ fn run(dir: &Path, told: &mpsc::Receiver<Reason>) -> anyhow::Result<()> {
                 eprintln!("stopping: {reason}");
                 return Ok(());
             }
-            Err(_nothing_yet) => starting.check_running()?,
+            Err(_nothing_yet) => node.check_running()?,
         }
-        if !is_ready(dir) && starting.is_ready() {
-            fs::write(dir.join(READY), "").context("cannot say that the cluster is ready")?;
+        if !is_ready(place) && node.is_ready() {
+            fs::write(place.dir().join(READY), "")
+                .context("cannot say that the cluster is ready")?;
             eprintln!("the cluster is ready");
         }
     }

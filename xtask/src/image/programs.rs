@@ -10,13 +10,8 @@ use serde_json::Value;
 
 use crate::run::{find_program, output_of, repository};
 
-/// Package and program.
-const PROGRAMS: [(&str, &str); 4] = [
-    ("lanner-sensor", "lanner-sensor"),
-    ("lanner-bus-forwarder", "lanner-forwarder"),
-    ("lanner-responder", "lanner-responder"),
-    ("lanner-cli", "lanner"),
-];
+/// The programs that are shipped.
+const PROGRAMS: [&str; 4] = ["lanner-sensor", "lanner-forwarder", "lanner-responder", "lanner"];
 
 /// What the programs need of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +42,11 @@ pub(super) fn build(profile: &str) -> anyhow::Result<Programs> {
     let mut command = Command::new("cargo");
     command.current_dir(repository()).args(["build", "--profile", profile]);
     command.arg("--message-format=json-render-diagnostics");
-    for (package, program) in PROGRAMS {
-        command.args(["--package", package, "--bin", program]);
+    // As parts of the whole workspace, so that dependencies have the features
+    // that they are tested with, and nothing is built twice.
+    command.arg("--workspace");
+    for program in PROGRAMS {
+        command.args(["--bin", program]);
     }
     if let Some(target) = &target {
         command.args(["--target", target]);
