@@ -55,7 +55,7 @@ async fn the_guides_commands_on_plans_work() {
     let step = "isolate-namespace.rhai:23:5  done     isolate  namespace shop  allow_dns";
     assert!(show.contains(step), "{show}");
     assert!(undo.contains("undone   isolate  namespace shop"), "{undo}");
-    assert!(undo.contains("2 steps taken back"), "{undo}");
+    assert!(undo.contains("steps taken back: 1"), "{undo}");
     policy().expect_err("the policy is gone");
 
     stop.cancel();
