@@ -55,20 +55,25 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct BusArgs {
     /// A file with the section `bus` of the daemons' settings, and nothing else
-    #[arg(long, conflicts_with = "server", required_unless_present = "server")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "servers",
+        required_unless_present = "servers"
+    )]
     config: Option<PathBuf>,
-    /// Address of a server, such as tls://nats.lanner.svc:4222
-    #[arg(long)]
-    server: Vec<String>,
-    /// Certificates that the server's may be signed by
-    #[arg(long, requires = "server")]
-    ca_file: Option<PathBuf>,
-    /// Your certificate
-    #[arg(long, requires = "server")]
-    cert_file: Option<PathBuf>,
-    /// The key of your certificate
-    #[arg(long, requires = "server")]
-    key_file: Option<PathBuf>,
+    /// Address of a server; once for each
+    #[arg(long = "server", value_name = "URL")]
+    servers: Vec<String>,
+    /// Certificate of the authority
+    #[arg(long, value_name = "FILE", requires = "servers")]
+    ca: Option<PathBuf>,
+    /// Our certificate
+    #[arg(long, value_name = "FILE", requires = "servers")]
+    cert: Option<PathBuf>,
+    /// The key of our certificate
+    #[arg(long, value_name = "FILE", requires = "servers")]
+    key: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -82,10 +87,10 @@ impl BusArgs {
         match self.config {
             Some(path) => Ok(lanner_service::config::load::<ConfigFile>(&path)?.bus),
             None => Ok(ConnectionConfig {
-                servers: self.server,
-                ca_file: self.ca_file,
-                cert_file: self.cert_file,
-                key_file: self.key_file,
+                servers: self.servers,
+                ca_file: self.ca,
+                cert_file: self.cert,
+                key_file: self.key,
                 name: None,
             }),
         }

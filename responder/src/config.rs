@@ -70,13 +70,13 @@ impl Config {
         );
         anyhow::ensure!(
             self.alert_age_max.is_positive(),
-            "alert_age_max: {} lets no alert through",
+            "alert_age_max: {:#} lets no alert through",
             self.alert_age_max
         );
         let lease = self.lease.as_secs();
         anyhow::ensure!(
             (3..=3600).contains(&lease),
-            "lease: {} is not between 3s and 1h",
+            "lease: {:#} is not between 3s and 1h",
             self.lease
         );
         self.bus.validate()?;

@@ -163,7 +163,7 @@ fn tell_what_is_enabled(config: &Config, playbooks: &Playbooks) {
         mode = %config.mode,
         cluster = config.cluster.as_deref().unwrap_or("-"),
         subject_root = config.subject_root.as_str(),
-        alert_age_max = %config.alert_age_max,
+        alert_age_max = %format!("{:#}", config.alert_age_max),
         protected = config.protected_namespaces.join(","),
         "settings"
     );

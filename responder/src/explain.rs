@@ -109,7 +109,7 @@ pub fn explain(plan: &Plan, refusal: Option<&str>) -> String {
     }
     line(&mut text, format_args!("  {}", summary(plan)));
     if let Some(reason) = refusal {
-        line(&mut text, format_args!("  refused: {reason}"));
+        line(&mut text, format_args!("  refused: {}", plain(reason)));
     }
     text
 }
@@ -125,12 +125,12 @@ pub fn show(record: &PlanRecord) -> String {
         let step_text = StepText(step);
         line(&mut text, format_args!("{number:>2}  {place:<width$}  {state_name:<8} {step_text}"));
         if let Some(note) = &state.note {
-            line(&mut text, format_args!("    {note}"));
+            line(&mut text, format_args!("    {}", plain(note)));
         }
     }
     match &record.outcome {
         Some(outcome) => {
-            let reason = outcome.reason.as_deref().map(|reason| format!(": {reason}"));
+            let reason = outcome.reason.as_deref().map(|reason| format!(": {}", plain(reason)));
             let (status, time) = (outcome.status, outcome.time);
             line(&mut text, format_args!("  {status} {time}{}", reason.unwrap_or_default()));
         }
@@ -139,10 +139,20 @@ pub fn show(record: &PlanRecord) -> String {
     text
 }
 
+/// Text that may be an attacker's, for a terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 fn heading(plan: &Plan) -> String {
     format!(
         "{}  alert {}  {:?}  {}  {}  mode {}\n",
-        plan.playbook, plan.alert, plan.rule, plan.priority, plan.node, plan.mode
+        plan.playbook,
+        plan.alert,
+        plan.rule,
+        plan.priority,
+        plain(&plan.node),
+        plan.mode
     )
 }
 

@@ -179,7 +179,8 @@ impl Intake {
             && !self.is_news(dedup, name, facts, id).await?
         {
             self.tally.duplicates.add();
-            let reason = format!("no news: a plan about the same was made within {}", dedup.window);
+            let reason =
+                format!("no news: a plan about the same was made within {:#}", dedup.window);
             let outcome = self.outcomes.of_alert(Some(alert), Some(name), Status::Skipped, reason);
             self.outcomes.tell(&id.to_string(), &outcome).await;
             return Ok(());

@@ -13,8 +13,9 @@ mod lease;
 
 pub use self::lease::Lease;
 
-/// Most bytes of one record: the server's default `max_payload` is four times that.
-const RECORD_BYTES_MAX: usize = 256 << 10;
+/// Most bytes of one record: half of the server's default `max_payload`, and more
+/// than a plan of the greatest length takes with its outcome, which repeats it.
+const RECORD_BYTES_MAX: usize = 512 << 10;
 
 /// The plans of one cluster, shared by its responders.
 #[derive(Clone)]

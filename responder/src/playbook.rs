@@ -39,6 +39,9 @@ use self::{language::Language, recorder::Recorder, views::AlertView};
 /// Largest file that is read as a playbook.
 const FILE_BYTES_MAX: u64 = 256 << 10;
 
+/// Longest plan, as JSON: what is stored and published has a bound.
+const PLAN_BYTES_MAX: usize = 128 << 10;
+
 /// All playbooks of some folders.
 pub struct Playbooks {
     language: Language,
@@ -109,7 +112,7 @@ impl Playbooks {
             .respond(&playbook.ast, AlertView(facts.clone()), recorder.clone())
             .map_err(|error| Problem::of_run(&playbook.file, *error, playbook.respond_at))?;
         let (steps, skip) = recorder.finish();
-        Ok(Plan {
+        let plan = Plan {
             schema: PLAN_SCHEMA,
             id: PlanId::of(alert.id, &playbook.head.name, &playbook.version),
             alert: alert.id,
@@ -126,7 +129,13 @@ impl Playbooks {
             pods_max: playbook.head.pods_max,
             steps,
             skip,
-        })
+        };
+        let bytes = serde_json::to_vec(&plan).map_or(usize::MAX, |json| json.len());
+        if bytes > PLAN_BYTES_MAX {
+            let message = format!("a plan of {bytes} bytes is longer than {PLAN_BYTES_MAX}");
+            return Err(Problem::new(&playbook.file, playbook.respond_at, message));
+        }
+        Ok(plan)
     }
 
     fn load_file(&mut self, path: &Path) -> Vec<Problem> {

@@ -45,7 +45,7 @@ fn unknown_calls_are_found_in_statement_and_in_expression_position() {
     check_body(
         "nope(alert);\nlet x = [1, isolat(alert.pod)];\ndelete(alert.pod).grase(5);",
         expect![[r#"
-            p.rhai:6:1: unknown function `nope`; did you mean `name`?
+            p.rhai:6:1: unknown function `nope`
             p.rhai:7:13: unknown function `isolat`; did you mean `isolate`?
             p.rhai:8:19: unknown function `grase`; did you mean `grace`?"#]],
     );
@@ -56,8 +56,8 @@ fn the_number_of_arguments_is_checked() {
     check_body(
         "delete(alert.pod, 5);\nnotify(\"x\");",
         expect![[r#"
-        p.rhai:6:1: `delete` takes 1 arguments, not 2
-        p.rhai:7:1: `notify` takes 2 arguments, not 1"#]],
+            p.rhai:6:1: `delete` takes 1 argument, not 2
+            p.rhai:7:1: `notify` takes 2 arguments, not 1"#]],
     );
 }
 
@@ -114,7 +114,7 @@ fn waiting_evaluating_and_importing_are_not_offered() {
 #[test]
 fn the_head_is_strict() {
     let head = |inside: &str| format!("playbook(#{{\n{inside}\n}});\nfn respond(alert) {{}}\n");
-    check(&head("nmae: \"p\""), expect!["p.rhai:1:1: `name` is missing"]);
+    check(&head("nmae: \"p\""), expect!["p.rhai:2:1: unknown key `nmae`; did you mean `name`?"]);
     let good = "name: \"p\", owner: \"o\", needs: [],\n";
     check(
         &head(&format!("{good}when: #{{ rules: [\"r\"] }},\nlimit: #{{}}")),

@@ -135,6 +135,14 @@ fn a_plan_has_few_steps() {
 }
 
 #[test]
+fn a_plan_has_a_length() {
+    check(
+        "let t = \"🦅\";\nfor i in 0..12 { t += t; }\nfor i in 0..60 { notify(\"x\", t); }",
+        expect!["p.rhai:7:1: a plan of 965702 bytes is longer than 131072"],
+    );
+}
+
+#[test]
 fn only_the_alerts_own_namespace_can_be_named() {
     check(
         "isolate(namespace(\"victim\"));",
@@ -192,7 +200,9 @@ fn wrong_arguments() {
     );
     check(
         "delete(alert.pod).grace(\"soon\");",
-        expect![[r#"p.rhai:8:19: `soon` is not a duration such as "30s" or "1m""#]],
+        expect![[
+            r#"p.rhai:8:19: `soon` is no duration such as "30s": failed to parse input in the "friendly" duration format: expected duration to start with a unit value (a decimal integer) after an optional sign, but no integer was found"#
+        ]],
     );
     check(
         "isolate(alert.pod).grace(1);",

@@ -165,11 +165,14 @@ impl Target {
     }
 }
 
+/// For people. A control character, which no name has, cannot get through.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pod { namespace, name, .. } => write!(f, "pod {namespace}/{name}"),
-            Self::Namespace { name } => write!(f, "namespace {name}"),
+            Self::Pod { namespace, name, .. } => {
+                write!(f, "pod {}/{}", namespace.escape_debug(), name.escape_debug())
+            }
+            Self::Namespace { name } => write!(f, "namespace {}", name.escape_debug()),
         }
     }
 }

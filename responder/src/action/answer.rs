@@ -1,6 +1,8 @@
 use lanner_alert::Place;
 use lanner_service::Chain;
 
+const MESSAGE_CHARS_MAX: usize = 1000;
+
 /// Why a request to the cluster did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum ActError {
@@ -36,7 +38,9 @@ impl ActError {
 pub(super) fn failure(deed: &str, error: kube::Error) -> ActError {
     match &error {
         kube::Error::Api(status) => {
-            let text = format!("cannot {deed}: {} ({})", status.message, status.code);
+            // The server repeats in its message what it did not like, at any length.
+            let message: String = status.message.chars().take(MESSAGE_CHARS_MAX).collect();
+            let text = format!("cannot {deed}: {message} ({})", status.code);
             match status.code {
                 // 409 is a race with another writer.
                 409 | 429 | 500..=599 => ActError::Unreachable(text),

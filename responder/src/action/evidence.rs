@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use lanner_alert::{Entity, Plan};
 
 use super::{ActError, Cluster, failure, protection::is_static};
+use crate::playbook::names;
 
 /// Stock Falco's `container.id` is that long.
 const SHORT_ID_LEN: usize = 12;
@@ -23,6 +24,11 @@ impl Cluster {
             return refused("the alert names no pod");
         };
         let Some(container) = container_id else { return refused("the alert names no container") };
+        // They become part of a path. A plan about the namespace alone has had only
+        // that one checked.
+        names::check_dns_label(namespace)
+            .and_then(|()| names::check_dns_subdomain(name))
+            .map_err(ActError::Refused)?;
         let found = self.pods(namespace).get_opt(name).await;
         match found.map_err(|error| failure(&format!("get pod {namespace}/{name}"), error))? {
             Some(pod) => check(plan, &pod, container),
@@ -43,7 +49,7 @@ fn check(plan: &Plan, pod: &Pod, container: &str) -> Result<String, ActError> {
     }
     let Some(uid) = pod.metadata.uid.clone() else { return refused(format!("{name} has no uid")) };
     if let Some(wanted) = plan.entity.pod_uid.as_ref().filter(|wanted| **wanted != uid) {
-        return refused(format!("{name} has the uid {uid}, the alert is about {wanted}"));
+        return refused(format!("{name} has the uid {uid}, the alert is about {wanted:?}"));
     }
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
     if node != Some(plan.node.as_str()) {

@@ -38,7 +38,7 @@ impl Executor {
                 }
             }
         }
-        let mut reason = format!("asked by {by}; {undone} steps taken back");
+        let mut reason = format!("asked by {by}; steps taken back: {undone}");
         for kept in kept {
             reason.push_str("; ");
             reason.push_str(&kept);

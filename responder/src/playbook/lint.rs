@@ -134,7 +134,8 @@ fn check_call(
     };
     if !arities.contains(&arity) {
         let takes = arities.iter().map(usize::to_string).collect::<Vec<_>>().join(" or ");
-        return Some((position, format!("`{name}` takes {takes} argument(s), not {arity}")));
+        let noun = if takes == "1" { "argument" } else { "arguments" };
+        return Some((position, format!("`{name}` takes {takes} {noun}, not {arity}")));
     }
     let wanted = Capability::of_verb(name);
     let first = wanted.first()?;

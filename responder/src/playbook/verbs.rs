@@ -84,10 +84,12 @@ fn register_delete(engine: &mut Engine) {
         .register_fn("delete", |target: Dynamic| wrong_target("delete", "a pod", &target))
         .register_fn("grace", |step: StepHandle, seconds: INT| set_grace(step, seconds))
         .register_fn("grace", |step: StepHandle, text: ImmutableString| {
-            let duration: SignedDuration = text
-                .parse()
-                .map_err(|_| format!("`{text}` is not a duration such as \"30s\" or \"1m\""))?;
-            set_grace(step, duration.as_secs())
+            match text.parse::<SignedDuration>() {
+                Ok(duration) => set_grace(step, duration.as_secs()),
+                Err(error) => {
+                    Err(format!("`{text}` is no duration such as \"30s\": {error}").into())
+                }
+            }
         });
 }
 

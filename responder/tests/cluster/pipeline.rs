@@ -7,7 +7,7 @@ use lanner_alert::{
     Alert, AlertId, Entity, Outcome, Priority, RoutingTags, SCHEMA, Status, SubjectRoot,
 };
 use lanner_bus::{Connection, Identity, Message, Publisher, Subscription, headers::Headers};
-use lanner_testkit::{bus::SecuredBus, process::Process};
+use lanner_testkit::{bus::SecuredBus, eventually_async, process::Process};
 use tempfile::TempDir;
 
 use crate::stage::{CONTAINER, NODE, Stage};
@@ -118,7 +118,7 @@ impl Outcomes {
 async fn from_an_alert_to_an_outcome() {
     let stage = Stage::start().await;
     let mut outcomes = Outcomes::listen(&stage.bus).await;
-    let daemon = Daemon::start(&stage.bus, stage.api.kubeconfig_path(), "mode: enforce");
+    let daemon = Daemon::start(&stage.bus, &stage.shipped_rights().await, "mode: enforce");
     let uid = stage.pod("shop", "cart", NODE).await;
 
     let first = alert("cart", &uid);
@@ -198,7 +198,7 @@ async fn an_alert_without_a_pod_finds_it_by_its_container_on_its_node() {
 async fn a_node_cannot_speak_for_another() {
     let stage = Stage::start().await;
     let mut outcomes = Outcomes::listen(&stage.bus).await;
-    let _daemon = Daemon::start(&stage.bus, stage.api.kubeconfig_path(), "mode: enforce");
+    let _daemon = Daemon::start(&stage.bus, &stage.shipped_rights().await, "mode: enforce");
     let uid = stage.pod("shop", "cart", NODE).await;
 
     // The bus lets node-2 publish under its own name only; what it puts into the
@@ -236,7 +236,7 @@ async fn a_node_cannot_speak_for_another() {
 async fn the_shipped_mode_observes() {
     let stage = Stage::start().await;
     let mut outcomes = Outcomes::listen(&stage.bus).await;
-    let _daemon = Daemon::start(&stage.bus, stage.api.kubeconfig_path(), "cluster: eu-1");
+    let _daemon = Daemon::start(&stage.bus, &stage.shipped_rights().await, "cluster: eu-1");
     let uid = stage.pod("shop", "cart", NODE).await;
 
     publish_alert(&stage.bus, &alert("cart", &uid)).await;
@@ -250,4 +250,48 @@ async fn the_shipped_mode_observes() {
     assert_eq!(subject, "lanner.responses.observed.delete_shell_pod.node-1");
     assert_eq!(outcome.steps.len(), 2);
     assert_eq!(stage.living("shop", "cart").await, Some(uid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shipped_playbooks_isolate_and_connect_again() {
+    let stage = Stage::start().await;
+    let mut outcomes = Outcomes::listen(&stage.bus).await;
+    let _daemon = Daemon::start(&stage.bus, &stage.shipped_rights().await, "mode: enforce");
+    let uid = stage.pod("shop", "cart", NODE).await;
+    let suspect = || {
+        let mut alert = alert("cart", &uid);
+        alert.rule = "Drop and execute new binary in container".to_owned();
+        alert
+    };
+    publish_alert(&stage.bus, &suspect()).await;
+    let (subject, outcome) = outcomes.next().await;
+    assert_eq!(outcome.reason, None);
+    assert_eq!(subject, "lanner.responses.executed.isolate_suspect.node-1");
+
+    publish_alert(&stage.bus, &suspect()).await;
+    let (subject, outcome) = outcomes.next().await;
+    assert_eq!(subject, "lanner.responses.skipped.isolate_suspect.node-1");
+    let reason = outcome.reason.unwrap();
+    assert_eq!(reason, "no news: a plan about the same was made within 10m");
+    assert_eq!(stage.plans.list().await.unwrap().len(), 1);
+
+    let mut lateral = alert("cart", &uid);
+    lateral.rule = "Contact K8S API Server From Container".to_owned();
+    lateral.tags = ["network".to_owned(), "k8s".to_owned()].into();
+    publish_alert(&stage.bus, &lateral).await;
+    let (subject, outcome) = outcomes.next().await;
+    assert_eq!(outcome.reason, None);
+    assert_eq!(subject, "lanner.responses.executed.isolate_namespace.node-1");
+    stage.policies("shop").get("lanner-isolated-namespace").await.unwrap();
+
+    // And back again, by the same hands.
+    let record = outcome.plan.unwrap();
+    let mut stored = eventually_async("the plan is finished", DEADLINE, async || {
+        stage.plans.get(record).await.unwrap().filter(|stored| stored.record.is_finished())
+    })
+    .await;
+    stage.plans.ask_undo(&mut stored, "tester").await.unwrap();
+    let (subject, _) = outcomes.next().await;
+    assert_eq!(subject, "lanner.responses.undone.isolate_namespace.node-1");
+    assert!(stage.policies("shop").get_opt("lanner-isolated-namespace").await.unwrap().is_none());
 }

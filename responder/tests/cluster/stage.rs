@@ -1,6 +1,6 @@
 //! Servers, pods, and plans to try on them.
 
-use std::time::Duration;
+use std::{fs, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -42,6 +42,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn start() -> Self {
+        // Boxed: with two servers in it, it is too large for a test's stack frame.
+        Box::pin(Self::set()).await
+    }
+
+    async fn set() -> Self {
         lanner_service::install_crypto();
         let api = tokio::task::spawn_blocking(KubeApiserver::start).await.unwrap();
         let bus = SecuredBus::start(&[NODE, "node-2"]).await;
@@ -56,6 +61,17 @@ impl Stage {
         let stage = Self { client: client_of(&api).await, api, bus, plans, executor };
         stage.namespace("shop", json!({})).await;
         stage
+    }
+
+    /// The kubeconfig of the service account that `deploy/` gives the responder, with
+    /// the rights that it gives it.
+    pub(crate) async fn shipped_rights(&self) -> PathBuf {
+        self.namespace("lanner", json!({})).await;
+        let role =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/kubernetes/base/responder-rbac.yaml");
+        self.api.apply(&fs::read_to_string(role).unwrap()).unwrap();
+        self.api.kubectl(&["-n", "lanner", "create", "sa", "lanner-responder"]).unwrap();
+        self.api.kubeconfig_of_service_account("lanner", "lanner-responder")
     }
 
     pub(crate) async fn namespace(&self, name: &str, labels: serde_json::Value) {

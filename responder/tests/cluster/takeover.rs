@@ -1,6 +1,7 @@
 //! A responder that is killed at its work: another one finishes it, once.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::SocketAddr,
     path::PathBuf,
@@ -177,4 +178,29 @@ async fn killed_while_the_delete_is_under_way() {
     let note = outcome.steps[0].record.note.as_deref();
     assert_eq!(note, Some("found done by the replica before this one"));
     assert_eq!(pod_deletes(&stage), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_share_the_work_and_do_nothing_twice() {
+    const ALERTS: usize = 20;
+    let stage = Stage::start().await;
+    let mut outcomes = Outcomes::listen(&stage.bus).await;
+    let kubeconfig = stage.api.kubeconfig_path();
+    let _replicas = [(); 2].map(|()| Daemon::start(&stage.bus, kubeconfig, "mode: enforce"));
+    let mut alerts = Vec::new();
+    for index in 0..ALERTS {
+        let name = format!("cart-{index}");
+        alerts.push(alert(&name, &stage.pod("shop", &name, NODE).await));
+    }
+    for alert in &alerts {
+        publish_alert(&stage.bus, alert).await;
+    }
+    let mut told = BTreeSet::new();
+    for _ in 0..ALERTS {
+        let (_, outcome) = outcomes.next().await;
+        assert_eq!((outcome.status, outcome.reason), (Status::Executed, None));
+        told.insert(outcome.alert.unwrap());
+    }
+    assert_eq!(told, alerts.iter().map(|alert| alert.id).collect());
+    assert_eq!(pod_deletes(&stage), ALERTS as u64);
 }

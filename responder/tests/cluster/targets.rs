@@ -2,10 +2,10 @@
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
-use lanner_alert::{Mode, Plan};
+use lanner_alert::{Action, Mode, Plan};
 use serde_json::json;
 
-use crate::stage::{CONTAINER, NODE, Stage, delete, plan};
+use crate::stage::{Aim, CONTAINER, NODE, Stage, delete, plan};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_the_alert_is_not_touched() {
@@ -13,6 +13,7 @@ async fn what_does_not_fit_the_alert_is_not_touched() {
     let uid = stage.pod("shop", "cart", NODE).await;
     let other_node = stage.pod("shop", "far", "node-2").await;
     let about_cart = || plan("shop", "cart", Some(&uid), vec![delete()]);
+    let isolate = Action::Isolate { allow_dns: false, allow_namespaces: Vec::new() };
     let refused = async |what: &str, plan: Plan, expected: &str| {
         let outcome = stage.outcome(plan).await;
         assert!(outcome.starts_with("refused: "), "{what}: {outcome}");
@@ -42,6 +43,10 @@ async fn what_does_not_fit_the_alert_is_not_touched() {
     let mut no_pod = about_cart();
     no_pod.entity.pod_name = None;
     refused("no pod", no_pod, "the alert names no pod").await;
+
+    let mut no_name = plan("shop", "cart", None, vec![(isolate, Aim::Namespace)]);
+    no_name.entity.pod_name = Some("../../../nodes/node-1?".to_owned());
+    refused("a name that is a path", no_name, "is not a pod's name").await;
 
     assert_eq!(stage.living("shop", "cart").await, Some(uid.clone()));
     assert_eq!(stage.living("shop", "far").await, Some(other_node));

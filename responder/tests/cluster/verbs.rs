@@ -42,7 +42,7 @@ async fn labels_are_set_and_restored() {
     let api = stage.pods("shop");
     api.patch("cart", &PatchParams::default(), &Patch::Merge(theirs)).await.unwrap();
     let record = stage.undo(id).await;
-    assert_eq!(said(&record), "undone: asked by tester; 1 steps taken back");
+    assert_eq!(said(&record), "undone: asked by tester; steps taken back: 1");
     assert_eq!(record.steps[0].note.as_deref(), Some("changed since, left alone: own"));
     assert_eq!(
         labels_of(&stage, "cart").await,
@@ -141,7 +141,7 @@ async fn a_namespace_is_cut_off_and_connected_again() {
     assert!(stage.policies("shop").get_opt("lanner-isolated-namespace").await.unwrap().is_some());
 
     let record = stage.undo(id).await;
-    assert_eq!(said(&record), "undone: asked by tester; 1 steps taken back");
+    assert_eq!(said(&record), "undone: asked by tester; steps taken back: 1");
     assert!(stage.policies("shop").get_opt("lanner-isolated-namespace").await.unwrap().is_none());
 
     // By our label it can be removed by hand as well; undo finds it gone.
@@ -205,7 +205,7 @@ async fn a_pod_is_cut_off_and_connected_again() {
     let note = record.steps[0].note.as_deref();
     assert_eq!(note, Some("already done by another plan, which also undoes it"));
 
-    assert_eq!(said(&stage.undo(id).await), "undone: asked by tester; 1 steps taken back");
+    assert_eq!(said(&stage.undo(id).await), "undone: asked by tester; steps taken back: 1");
     assert_eq!(labels_of(&stage, "cart").await, labels(&[]));
 }
 
