@@ -28,8 +28,10 @@ use crate::{
     tally::Tally,
 };
 
-/// When what we need is away, the message comes again after that.
+/// When what we need is away, the message comes again after that, and after twice
+/// as long each time: it is delivered a few times only, and an outage may last.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+const RETRY_DOUBLINGS_MAX: u32 = 7;
 
 /// What alerts are held against.
 pub struct Intake {
@@ -77,7 +79,8 @@ impl Intake {
                 Ok(()) => delivery.ack().await,
                 Err(error) => {
                     warn!(error = %format!("{error:#}"), "plans cannot be stored, takes the alert again");
-                    delivery.nak(Some(RETRY_AFTER)).await
+                    let doublings = delivery.delivered().saturating_sub(1).min(RETRY_DOUBLINGS_MAX);
+                    delivery.nak(Some(RETRY_AFTER * 2_u32.pow(doublings))).await
                 }
             },
         };
