@@ -4,7 +4,10 @@ use anyhow::Context as _;
 use lanner_alert::{FalcoInput, RoutingTags};
 use lanner_bus::Connection;
 use lanner_service::CancellationToken;
-use tokio::{task::JoinSet, time::MissedTickBehavior};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -47,7 +50,7 @@ impl Forwarder {
         }
         info!(
             node,
-            cluster = config.cluster.as_deref().unwrap_or_default(),
+            cluster = config.cluster,
             subject_root = config.subject_root.as_str(),
             socket = config.inputs.socket.as_ref().map(|socket| socket.path.display().to_string()),
             pipe = config.inputs.pipe.as_ref().map(|pipe| pipe.path.display().to_string()),
@@ -133,7 +136,7 @@ async fn wait_for(
 }
 
 async fn report_each_minute(counters: &Counters, queue: &Queue) -> Infallible {
-    let mut minutes = tokio::time::interval(REPORT_PAUSE);
+    let mut minutes = tokio::time::interval_at(Instant::now() + REPORT_PAUSE, REPORT_PAUSE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reported = Summary::default();
     loop {

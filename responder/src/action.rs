@@ -34,6 +34,7 @@ mod delete;
 mod evidence;
 mod isolate;
 mod label;
+mod pod_of_container;
 mod policy;
 mod protection;
 mod user_agent;

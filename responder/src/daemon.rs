@@ -78,7 +78,8 @@ impl Daemon for Responder {
         let tally = Arc::new(Tally::default());
         let guard = guard(&config, &cluster);
         let patience = Patience::default();
-        let executor = Executor::new(plans.clone(), cluster, guard.clone(), outcomes(), patience);
+        let executor =
+            Executor::new(plans.clone(), cluster.clone(), guard.clone(), outcomes(), patience);
         let lease = config.lease.unsigned_abs();
         let worker = Worker::new(plans.clone(), executor, owner.clone(), lease, tally.clone());
         let intake = Arc::new(Intake {
@@ -86,6 +87,7 @@ impl Daemon for Responder {
             cluster: config.cluster.clone(),
             ceiling: config.mode,
             alert_age_max: config.alert_age_max,
+            pods: cluster,
             guard,
             outcomes: outcomes(),
             owner,

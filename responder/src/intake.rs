@@ -1,7 +1,7 @@
 //! From a message to stored plans.
 //!
 //! ```text
-//! message ─▶ alert ─▶ its own node? ─▶ our cluster? ─▶ each playbook: match ▶ young? ▶ news? ▶ plan ▶ guard ▶ store
+//! message ─▶ alert ─▶ its own node? ─▶ our cluster? ─▶ each playbook: match ▶ its pod? ▶ young? ▶ news? ▶ plan ▶ guard ▶ store
 //!                                                                                     then acknowledge
 //! ```
 //!
@@ -20,6 +20,7 @@ use lanner_service::Chain;
 use tracing::{debug, warn};
 
 use crate::{
+    action::Cluster,
     guard::Guard,
     outcomes::Outcomes,
     plan_store::PlanStore,
@@ -44,6 +45,8 @@ pub struct Intake {
     pub owner: String,
     /// The playbooks.
     pub playbooks: Playbooks,
+    /// Who knows the pods, for an alert that knows only its container.
+    pub pods: Cluster,
     /// What no plan may touch.
     pub guard: Guard,
     /// Where plans are stored.
@@ -123,19 +126,35 @@ impl Intake {
     }
 
     async fn plan_all(self: &Arc<Self>, alert: Alert) -> anyhow::Result<()> {
-        let facts = Arc::new(AlertFacts::new(alert));
-        let mut answered = false;
-        for playbook in self.playbooks.iter().filter(|playbook| playbook.matches(&facts)) {
-            answered = true;
+        let mut facts = AlertFacts::new(alert);
+        let answers: Vec<&Playbook> =
+            self.playbooks.iter().filter(|playbook| playbook.matches(&facts)).collect();
+        if !answers.is_empty() {
+            facts = self.with_pod(facts).await?;
+        }
+        let facts = Arc::new(facts);
+        for &playbook in &answers {
             self.plan_one(playbook, &facts).await.with_context(|| {
                 format!("playbook {}, alert {}", playbook.head.name, facts.alert().id)
             })?;
         }
-        if !answered {
+        if answers.is_empty() {
             self.tally.unanswered.add();
             debug!(alert = %facts.alert().id, "no playbook answers");
         }
         Ok(())
+    }
+
+    /// The same facts, and the pod of the alert's container where only that is known.
+    async fn with_pod(&self, facts: AlertFacts) -> anyhow::Result<AlertFacts> {
+        let alert = facts.alert();
+        let mut entity = alert.entity.clone();
+        let found = self.pods.complete(&mut entity, &alert.node).await;
+        found.context("cannot find the pod of the alert's container")?;
+        if entity == alert.entity {
+            return Ok(facts);
+        }
+        Ok(AlertFacts::new(Alert { entity, ..alert.clone() }))
     }
 
     async fn plan_one(

@@ -53,7 +53,7 @@ fn kernel_btf() -> Finding {
     }
     Finding::fatal(
         subject,
-        "no kernel events: use a kernel built with CONFIG_DEBUG_INFO_BTF (5.8 and later of the common distributions)",
+        "no kernel events: use a kernel built with CONFIG_DEBUG_INFO_BTF (5.17 and later of the common distributions)",
     )
 }
 

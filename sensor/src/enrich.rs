@@ -6,6 +6,7 @@
 pub mod container;
 pub mod cri;
 pub mod metadata;
+mod patient;
 pub mod process;
 pub mod procfs;
 pub mod users;
@@ -17,6 +18,7 @@ use rustix::time::ClockId;
 use self::{
     container::{ContainerId, container_of_path, container_of_proc},
     metadata::{Containers, Known},
+    patient::Patient,
     process::{Process, ProcessCache, ProcessKey},
     procfs::Procfs,
     users::{Root, Users},
@@ -36,6 +38,7 @@ pub struct Enricher {
     cgroups: HashMap<u64, Option<ContainerId>>,
     users: Users,
     procfs: Procfs,
+    process_reader: Patient<(Procfs, u32), Option<Process>>,
     /// Where the host's own passwd is.
     host_root: PathBuf,
     node: Arc<str>,
@@ -61,6 +64,9 @@ impl Enricher {
             cgroups: HashMap::new(),
             users: Users::default(),
             procfs,
+            process_reader: Patient::new("process", |(procfs, pid): (Procfs, u32)| {
+                procfs.process(pid)
+            }),
             host_root: if has_users { first } else { PathBuf::from("/") },
             node: node.into(),
             boot_id: boot_id.unwrap_or_default().trim().into(),
@@ -76,11 +82,15 @@ impl Enricher {
     pub fn add_running(&mut self) -> std::io::Result<usize> {
         for pid in self.procfs.pids()? {
             // One that ended meanwhile is not needed.
-            if let Some(process) = self.procfs.process(pid) {
+            if let Some(process) = self.read_process(pid) {
                 self.processes.add_running(process);
             }
         }
         Ok(self.processes.len())
+    }
+
+    fn read_process(&mut self, pid: u32) -> Option<Process> {
+        self.process_reader.ask((self.procfs.clone(), pid)).flatten()
     }
 
     /// Takes in an event; gives it back with what is known around it, unless it
@@ -162,7 +172,6 @@ impl Enricher {
             names,
             container,
             info,
-            incomplete: false,
             node: Arc::clone(&self.node),
             boot_id: Arc::clone(&self.boot_id),
         };
@@ -176,7 +185,7 @@ impl Enricher {
         if let Some(process) = self.processes.get(key) {
             return Arc::clone(process);
         }
-        let process = self.procfs.process(head.tgid).filter(|found| found.key == key);
+        let process = self.read_process(head.tgid).filter(|found| found.key == key);
         let process = process.unwrap_or_else(|| Process::from_head(head));
         self.processes.add_running(process.clone());
         Arc::new(process)

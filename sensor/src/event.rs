@@ -60,8 +60,6 @@ pub struct SyscallEvent {
     pub names: UserNames,
     pub container: Option<ContainerId>,
     pub info: Option<Arc<ContainerInfo>>,
-    /// The runtime was asked for `info` and did not answer in time.
-    pub incomplete: bool,
     pub node: Arc<str>,
     pub boot_id: Arc<str>,
 }
@@ -100,6 +98,11 @@ impl SyscallEvent {
             Happening::Open { open, .. } => open.call.name(),
             Happening::Connect(_) => "connect",
         }
+    }
+
+    /// In a container of which nothing but the id is known.
+    pub fn is_incomplete(&self) -> bool {
+        self.container.is_some() && self.info.is_none()
     }
 
     /// Who and what an alert about this event is about.

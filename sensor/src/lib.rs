@@ -7,6 +7,7 @@
 //! Read [`sensor`] first: it puts the parts together.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod alerts;
 pub mod config;

@@ -21,7 +21,6 @@ use std::{
 use lanner_alert::Priority;
 use lanner_engine::Event;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use self::recorder::Recorder;
@@ -29,7 +28,10 @@ use self::{held::Held, losses::LossReport};
 use crate::{
     alerts::AlertMaker,
     decode::decode,
-    enrich::{Enriched, Enricher, metadata::Answer},
+    enrich::{
+        Enriched, Enricher,
+        metadata::{Answer, Known},
+    },
     event::{SyscallEvent, View},
     output::Outputs,
     source::ebpf::LossCounts,
@@ -37,6 +39,9 @@ use crate::{
 
 /// How often held events, losses and the recording are looked after.
 const TICK: Duration = Duration::from_millis(50);
+
+/// Least time between two reports of losses.
+const EVERY: Duration = Duration::from_secs(10);
 
 /// What the pipeline works with.
 pub struct Pipeline {
@@ -57,12 +62,11 @@ struct Totals {
 }
 
 impl Pipeline {
-    /// Works until `stop`, or until the queue of records ends.
+    /// Works until the queue of records ends, as it does when its reader stops.
     pub async fn run(
         mut self,
         mut records: mpsc::Receiver<Vec<u8>>,
         mut answers: mpsc::Receiver<Answer>,
-        stop: CancellationToken,
     ) {
         let mut held = Held::default();
         let mut report = LossReport::default();
@@ -71,7 +75,6 @@ impl Pipeline {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = stop.cancelled() => break,
                 record = records.recv() => {
                     let Some(record) = record else { break };
                     self.take(&record, &mut held, &mut totals);
@@ -86,18 +89,17 @@ impl Pipeline {
                 }
                 _ = tick.tick() => {
                     let now = Instant::now();
-                    for mut event in held.take_late(now) {
-                        event.incomplete = true;
+                    for event in held.take_late(now) {
                         self.release(event, now, &mut totals);
                     }
-                    self.tell_losses(&mut report, &totals);
+                    self.tell_losses(&mut report, &totals, EVERY);
                 }
             }
         }
-        for mut event in held.take_all() {
-            event.incomplete = true;
+        for event in held.take_all() {
             self.release(event, Instant::now(), &mut totals);
         }
+        self.tell_losses(&mut report, &totals, Duration::ZERO);
         if let Some(recorder) = self.recorder.take() {
             recorder.finish();
         }
@@ -133,23 +135,16 @@ impl Pipeline {
         };
         // A full house means that the event goes on without its container's facts.
         let not_held = if is_waiting { held.hold(event, now) } else { Some(event) };
-        if let Some(mut event) = not_held {
-            event.incomplete = is_waiting;
+        if let Some(event) = not_held {
             self.evaluate(&event, totals);
         }
     }
 
     fn release(&mut self, mut event: SyscallEvent, now: Instant, totals: &mut Totals) {
-        if let Some(container) = &event.container {
-            use crate::enrich::metadata::Known;
-            match self.enricher.containers.look_up(&container.full, now) {
-                Known::Info(info) => {
-                    event.info = Some(info);
-                    event.incomplete = false;
-                }
-                Known::Nothing => event.incomplete = true,
-                Known::Pending => {}
-            }
+        if let Some(container) = &event.container
+            && let Known::Info(info) = self.enricher.containers.look_up(&container.full, now)
+        {
+            event.info = Some(info);
         }
         self.evaluate(&event, totals);
     }
@@ -163,17 +158,19 @@ impl Pipeline {
             }
         }
         let views = views.iter().map(|view| view as &dyn Event);
-        for alert in self.maker.alerts(views, || event.entity(), event.incomplete) {
+        for alert in self.maker.alerts(views, || event.entity(), event.is_incomplete()) {
             totals.alerts += 1;
             self.outputs.send(&alert);
         }
     }
 
-    fn tell_losses(&self, report: &mut LossReport, totals: &Totals) {
+    /// Reports of one kind are at least `every` apart.
+    fn tell_losses(&self, report: &mut LossReport, totals: &Totals, every: Duration) {
         for (output, drops) in self.outputs.drops() {
-            report.output(output, drops);
+            report.output(output, drops, every);
         }
-        let Some(message) = report.events(&self.losses, totals.undecodable) else { return };
+        let lost = report.events(&self.losses, totals.undecodable, every);
+        let Some(message) = lost else { return };
         warn!("{message}");
         let now = jiff::Timestamp::now();
         let alert = self.maker.own("Lanner lost events", Priority::Critical, &message, now);

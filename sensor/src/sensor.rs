@@ -65,6 +65,11 @@ impl Daemon for Sensor {
         Ok(())
     }
 
+    /// One bad rule is told and left out; the others are evaluated.
+    fn check_to_run(config: &Config) -> anyhow::Result<()> {
+        config.check()
+    }
+
     async fn doctor(config: &Config) -> Vec<Finding> {
         doctor::examine(config).await
     }
@@ -154,9 +159,9 @@ async fn watch_kernel(
     let losses = Arc::new(LossCounts::default());
     let (queue, records) = mpsc::channel(RECORDS_MAX);
     let reader = tokio::spawn(ebpf::read_until(stop.clone(), loaded, queue, Arc::clone(&losses)));
-    let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop.clone()));
+    let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop));
 
-    Pipeline { enricher, maker, outputs, recorder, losses }.run(records, answered, stop).await;
+    Pipeline { enricher, maker, outputs, recorder, losses }.run(records, answered).await;
     runtimes.abort();
     match reader.await {
         Ok(ended) => ended.context("cannot read the ring buffer"),

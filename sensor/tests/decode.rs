@@ -1,50 +1,19 @@
 //! Records of the kernel side, from their bytes.
 
+#[path = "support/record.rs"]
+mod record;
+
 use std::net::IpAddr;
 
-use lanner_sensor::decode::{DecodeError, Facts, Family, HEAD_LEN, KernelPath, OpenCall, decode};
+use lanner_sensor::decode::{DecodeError, Facts, Family, KernelPath, OpenCall, decode};
 use proptest::prelude::*;
 
-/// Builds a record as the kernel side does.
-struct Record(Vec<u8>);
-
-impl Record {
-    fn new(kind: u16, call: u16, payload: &[u8]) -> Self {
-        let mut bytes = Vec::new();
-        for number in [1000_u64, 500, 400, 77] {
-            bytes.extend(number.to_ne_bytes());
-        }
-        for number in [42_u32, 43, 7, 33, 34, u32::MAX] {
-            bytes.extend(number.to_ne_bytes());
-        }
-        bytes.extend(kind.to_ne_bytes());
-        bytes.extend(call.to_ne_bytes());
-        bytes.extend(u32::try_from(payload.len()).unwrap().to_ne_bytes());
-        bytes.extend(b"cat\0\0\0\0\0\0\0\0\0\0\0\0\0");
-        assert_eq!(bytes.len(), HEAD_LEN);
-        bytes.extend(payload);
-        Self(bytes)
-    }
-}
-
-fn open_payload(raw: &[u8], resolved: &[u8], base: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::new();
-    payload.extend(3_i64.to_ne_bytes());
-    payload.extend(99_u64.to_ne_bytes());
-    for number in [8_u32, 0o100_644, 0o2, 0, u32::from_ne_bytes((-100_i32).to_ne_bytes()), 1] {
-        payload.extend(number.to_ne_bytes());
-    }
-    for len in [raw.len(), resolved.len(), base.len(), 0] {
-        payload.extend(u16::try_from(len).unwrap().to_ne_bytes());
-    }
-    payload.extend([raw, resolved, base].concat());
-    payload
-}
+use crate::record::{Head, open_payload, record};
 
 #[test]
 fn an_open_with_its_three_paths() {
     let payload = open_payload(b"../x\0", b"\x01shadow\0etc\0", b"\x01\0");
-    let Record(bytes) = Record::new(4, 2, &payload);
+    let bytes = record(&Head::default(), 4, 2, &payload);
     let event = decode(&bytes).unwrap();
     assert_eq!((event.head.tgid, event.head.ppid, event.head.family), (42, 7, Family::Open));
     assert_eq!(event.head.comm, b"cat");
@@ -58,7 +27,7 @@ fn an_open_with_its_three_paths() {
 
 #[track_caller]
 fn check_path(section: &[u8], expected: Option<KernelPath>) {
-    let Record(bytes) = Record::new(4, 1, &open_payload(b"x\0", section, b""));
+    let bytes = record(&Head::default(), 4, 1, &open_payload(b"x\0", section, b""));
     let Facts::Open(open) = decode(&bytes).unwrap().facts else { panic!("not an open") };
     assert_eq!(open.resolved, expected, "section {section:?}");
 }
@@ -86,7 +55,7 @@ fn a_connect_to_ipv4_and_to_an_abstract_name() {
         payload.extend([127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         payload.extend([9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         payload.extend(unix);
-        match decode(&Record::new(5, 0, &payload).0).unwrap().facts {
+        match decode(&record(&Head::default(), 5, 0, &payload)).unwrap().facts {
             Facts::Connect(connect) => connect,
             other => panic!("not a connect: {other:?}"),
         }
@@ -100,7 +69,7 @@ fn a_connect_to_ipv4_and_to_an_abstract_name() {
 
 #[test]
 fn what_is_too_short_or_unknown_is_named() {
-    let Record(whole) = Record::new(4, 1, &open_payload(b"x\0", b"", b""));
+    let whole = record(&Head::default(), 4, 1, &open_payload(b"x\0", b"", b""));
     for len in 0..whole.len() {
         assert!(
             matches!(decode(&whole[..len]), Err(DecodeError::Short { .. })),
@@ -108,9 +77,9 @@ fn what_is_too_short_or_unknown_is_named() {
             whole.len()
         );
     }
-    let Record(unknown) = Record::new(99, 0, b"");
+    let unknown = record(&Head::default(), 99, 0, b"");
     assert_eq!(decode(&unknown), Err(DecodeError::UnknownKind { kind: 99 }));
-    let Record(call) = Record::new(4, 99, &open_payload(b"", b"", b""));
+    let call = record(&Head::default(), 4, 99, &open_payload(b"", b"", b""));
     assert_eq!(decode(&call), Err(DecodeError::UnknownCall { call: 99 }));
 }
 
@@ -128,7 +97,7 @@ proptest! {
         call in 0_u16..7,
         payload in proptest::collection::vec(any::<u8>(), 0..512),
     ) {
-        let Record(bytes) = Record::new(kind, call, &payload);
+        let bytes = record(&Head::default(), kind, call, &payload);
         let _ = decode(&bytes);
     }
 }

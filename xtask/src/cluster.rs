@@ -48,6 +48,9 @@ const STOP_MAX: Duration = Duration::from_secs(60);
 /// The node's name.
 pub(crate) const NODE_NAME: &str = "lanner-node";
 
+/// The image of a small system with a shell, there from the start.
+pub(crate) const BUSYBOX_IMAGE: &str = images::BUSYBOX;
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -136,7 +139,6 @@ impl Cluster {
     ///
     /// # Errors
     /// With what is missing, or the end of the log of what did not start.
-    #[expect(dead_code, reason = "for `demo --cluster`")]
     pub(crate) fn start(dir: &Path) -> anyhow::Result<Self> {
         let supervisor = launch::launch(dir)?;
         Ok(Self { dir: dir.to_owned(), tied: Some(supervisor) })

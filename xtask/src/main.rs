@@ -2,6 +2,7 @@
 
 mod ci;
 mod cluster;
+mod demo;
 mod deploy;
 mod image;
 mod oci;
@@ -23,6 +24,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show the whole chain at work: an alert, a plan, an action
+    Demo(demo::Arguments),
     /// Get the programs that building and testing need
     Tools(tools::Arguments),
     /// Run all tests, after getting what they need
@@ -39,6 +42,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::main(&arguments),
         Command::Tools(arguments) => tools::main(&arguments),
         Command::Test => test::main(),
         Command::Ci => ci::main(),

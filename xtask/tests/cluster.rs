@@ -120,8 +120,8 @@ impl Traces {
         assert!(!self.link().exists(), "the network link is there");
         let cgroups: Vec<_> = self.cgroups().filter(|cgroup| cgroup.exists()).collect();
         assert!(cgroups.is_empty(), "{cgroups:?} are there");
-        assert_eq!(processes(&self.dir.display().to_string()), [], "processes run");
-        assert_eq!(processes("sleep 86397.25"), [], "a pod's process runs");
+        assert_eq!(processes(&self.dir.display().to_string()), Vec::<u32>::new(), "processes run");
+        assert_eq!(processes("sleep 86397.25"), Vec::<u32>::new(), "a pod's process runs");
     }
 }
 

@@ -126,6 +126,11 @@ impl Connection {
         self.links.refusal_of(subject)
     }
 
+    /// Returns the first subject of JetStream's own that the server refuses to us.
+    pub(crate) async fn refusal_of_jetstream(&self) -> String {
+        self.links.refusal(|subject| subject.starts_with("$JS.")).await.to_string()
+    }
+
     /// Publishes to whoever listens now; nothing is stored, nothing acknowledged.
     ///
     /// # Errors

@@ -113,7 +113,12 @@ fn permissions(identity: &Identity, root: &SubjectRoot) -> Permissions {
     let (mut publish, mut subscribe) = match identity {
         Identity::Admin => (
             // Streams, consumers, buckets, and the plans in them.
-            vec!["$JS.API.>".to_owned(), format!("$KV.{PLANS}.>"), format!("$KV.{LOCKS}.>")],
+            vec![
+                "$JS.API.>".to_owned(),
+                "$JS.FC.>".to_owned(),
+                format!("$KV.{PLANS}.>"),
+                format!("$KV.{LOCKS}.>"),
+            ],
             vec![],
         ),
         Identity::Responder => {

@@ -5,6 +5,12 @@ use crate::{Cause, Connection, layout::Layout};
 /// Why the server does not hold what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
+    /// Our certificate may not: setting up is for the admin.
+    #[error("the bus refuses {subject} to our certificate; connect as the admin")]
+    Denied {
+        /// What the server would not take from us.
+        subject: String,
+    },
     /// One of the streams, buckets or consumers was refused.
     #[error("cannot create or update {kind} {name}")]
     Refused {
@@ -33,6 +39,14 @@ impl Connection {
     /// # Errors
     /// On the first that the server refuses; those before it stand.
     pub async fn set_up(&self, layout: &Layout) -> Result<Vec<Standing>, SetupError> {
+        // What is refused is not answered, and would end in a timeout.
+        tokio::select! {
+            subject = self.refusal_of_jetstream() => Err(SetupError::Denied { subject }),
+            done = self.create_or_update(layout) => done,
+        }
+    }
+
+    async fn create_or_update(&self, layout: &Layout) -> Result<Vec<Standing>, SetupError> {
         let mut standing = Vec::new();
         for stream in layout.streams() {
             let name = stream.name.clone();

@@ -9,7 +9,7 @@ pub(crate) fn nearest<'a>(
     if name.len() > LENGTH_MAX {
         return None;
     }
-    let limit = (name.chars().count() / 3).clamp(1, 4);
+    let limit = name.chars().count().div_ceil(3).clamp(1, 4);
     candidates
         .into_iter()
         .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit)

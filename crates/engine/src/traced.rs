@@ -75,8 +75,7 @@ impl TracedText {
 
     /// Where the byte at `offset` came from; past the end, where the text ends.
     pub(crate) fn place(&self, offset: usize) -> Place {
-        let run = self.runs.iter().rev().find(|run| run.start <= offset).or(self.runs.first());
-        let Some(run) = run else { return Place { file: 0, offset: 0 } };
+        let Some(run) = self.run_at(offset) else { return Place { file: 0, offset: 0 } };
         let inside = if run.verbatim { offset.saturating_sub(run.start) } else { 0 };
         Place { file: run.place.file, offset: run.place.offset + inside }
     }
@@ -94,23 +93,35 @@ impl TracedText {
         self.push(&Self::made_at(text, place));
     }
 
-    /// Puts `with` in place of a range; it counts as standing where the range began.
-    pub(crate) fn replace(&mut self, range: Range<usize>, with: &str) {
-        let mut replaced = self.part(0..range.start);
-        replaced.push(&Self::made_at(with, self.place(range.start)));
-        replaced.push(&self.part(range.end..self.text.len()));
+    /// Puts `with` in place of each of the ranges, which are in order and apart; it counts as
+    /// standing where the range began.
+    pub(crate) fn replace_all(&mut self, ranges: &[Range<usize>], with: &str) {
+        let mut replaced = Self::default();
+        let mut copied = 0;
+        for range in ranges {
+            replaced.copy(self, copied..range.start);
+            replaced.push(&Self::made_at(with, self.place(range.start)));
+            copied = range.end;
+        }
+        replaced.copy(self, copied..self.text.len());
         *self = replaced;
     }
 
-    fn part(&self, range: Range<usize>) -> Self {
-        let first = self.runs.iter().rev().find(|run| run.start <= range.start);
-        let head = first.map(|run| Run { start: 0, place: self.place(range.start), ..*run });
-        let tail = self.runs.iter().filter(|run| range.start < run.start && run.start < range.end);
-        let tail = tail.map(|run| Run { start: run.start - range.start, ..*run });
-        Self {
-            text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
-            runs: head.into_iter().chain(tail).collect(),
-        }
+    fn copy(&mut self, from: &Self, range: Range<usize>) {
+        let text = from.text.get(range.clone()).unwrap_or_default();
+        let Some(head) = from.run_at(range.start).filter(|_| !text.is_empty()) else { return };
+        let shift = self.text.len();
+        self.runs.push(Run { start: shift, place: from.place(range.start), ..*head });
+        let next = from.runs.partition_point(|run| run.start <= range.start);
+        let inside = from.runs.iter().skip(next).take_while(|run| run.start < range.end);
+        self.runs.extend(inside.map(|run| Run { start: run.start - range.start + shift, ..*run }));
+        self.text.push_str(text);
+    }
+
+    /// The run that a byte is in; past the end, the last one.
+    fn run_at(&self, offset: usize) -> Option<&Run> {
+        let after = self.runs.partition_point(|run| run.start <= offset);
+        self.runs.get(after.saturating_sub(1))
     }
 }
 
@@ -154,9 +165,10 @@ mod tests {
     #[test]
     fn replacing_keeps_the_places_around() {
         let mut text = TracedText::verbatim("in (shells) and x", Place { file: 3, offset: 10 });
-        text.replace(4..10, "sh, bash, ash");
-        assert_eq!(text.as_str(), "in (sh, bash, ash) and x");
+        text.replace_all(&[4..10, 16..17], "sh, bash, ash");
+        assert_eq!(text.as_str(), "in (sh, bash, ash) and sh, bash, ash");
         assert_eq!(text.place(8), Place { file: 3, offset: 14 });
-        assert_eq!(text.place(text.as_str().find('x').unwrap()), Place { file: 3, offset: 26 });
+        assert_eq!(text.place(text.as_str().find("and").unwrap()), Place { file: 3, offset: 22 });
+        assert_eq!(text.place(text.as_str().len()), Place { file: 3, offset: 26 });
     }
 }

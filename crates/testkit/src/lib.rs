@@ -6,6 +6,7 @@
 //! nats       NatsServer           kubernetes  KubeApiserver
 //! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
 //! product    our own programs, built from the sources as they are
+//! scene      somebody reads a secret file in a pod
 //! stack      the whole chain as processes, each with its certificate (feature `bus`)
 //! eventually a condition with a deadline, instead of a sleep
 //! not_run    a test that this machine cannot run, said loudly
@@ -24,6 +25,7 @@ pub mod not_run;
 pub mod process;
 pub mod product;
 pub mod programs;
+pub mod scene;
 #[cfg(feature = "bus")]
 pub mod stack;
 

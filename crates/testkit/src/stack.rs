@@ -99,7 +99,7 @@ impl Stack {
         if *watch == Watch::Kernel {
             eventually("the sensor watches the kernel", START_MAX, || {
                 sensor.assert_running();
-                sensor.log_tail().contains("watching the kernel").then_some(())
+                sensor.log_tail().contains(" watching ").then_some(())
             });
         }
         sensor

@@ -71,7 +71,7 @@ fn held(ids: &[&str], wanted: &str) -> Result<bool, String> {
 
 /// The ids of all containers that the pod has now, and of those that were
 /// restarted since the alert, without `containerd://`.
-fn container_ids(pod: &Pod) -> impl Iterator<Item = &str> {
+pub(super) fn container_ids(pod: &Pod) -> impl Iterator<Item = &str> {
     let lists = pod.status.iter().flat_map(|status| {
         [
             &status.container_statuses,

@@ -156,6 +156,7 @@ async fn from_an_alert_to_an_outcome() {
 
     let mut on_host = alert("other", &victim);
     on_host.entity.pod_name = None;
+    on_host.entity.container_id = None;
     publish_alert(&stage.bus, &on_host).await;
     let (subject, outcome) = outcomes.next().await;
     assert_eq!(subject, "lanner.responses.skipped.delete_shell_pod.node-1");
@@ -166,6 +167,31 @@ async fn from_an_alert_to_an_outcome() {
     assert!(log.contains("bad.rhai:1:13: unknown key `nmae`; did you mean `name`?"), "{log}");
     assert!(log.contains("the kubernetes api answers"), "{log}");
     assert!(log.contains("notification"), "{log}");
+}
+
+/// The runtime told the sensor nothing: the kernel's container id is enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_without_a_pod_finds_it_by_its_container_on_its_node() {
+    let stage = Stage::start().await;
+    let mut outcomes = Outcomes::listen(&stage.bus).await;
+    let _daemon = Daemon::start(&stage.bus, stage.api.kubeconfig_path(), "mode: enforce");
+    let elsewhere = stage.pod("shop", "elsewhere", "node-2").await;
+
+    let mut nameless = alert("none", "none");
+    nameless.entity.pod_namespace = None;
+    nameless.entity.pod_name = None;
+    nameless.entity.pod_uid = None;
+    publish_alert(&stage.bus, &nameless).await;
+    let (_, outcome) = outcomes.next().await;
+    assert_eq!(outcome.reason.as_deref(), Some("the alert is about no pod"));
+    assert_eq!(stage.living("shop", "elsewhere").await, Some(elsewhere));
+
+    stage.pod("shop", "cart", NODE).await;
+    nameless.id = lanner_alert::AlertId::new();
+    publish_alert(&stage.bus, &nameless).await;
+    let (_, outcome) = outcomes.next().await;
+    assert_eq!(outcome.status, Status::Executed, "{outcome:?}");
+    assert_eq!(stage.living("shop", "cart").await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,12 @@
 mod facts;
 
 /// Made by `examples/generate_cri.rs` from `proto/cri.proto`.
-#[allow(clippy::all, unreachable_pub, reason = "generated")]
+#[allow(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    unreachable_pub,
+    reason = "generated"
+)]
 #[rustfmt::skip]
 #[path = "cri/runtime.v1.rs"]
 pub mod v1;

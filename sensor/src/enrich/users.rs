@@ -1,19 +1,21 @@
 //! Names of users and groups, from the container's own files where there is one.
 //!
 //! The files belong to whoever runs in the container. They are opened inside of
-//! its root only (no link leads out), never waited for (a pipe does not block
-//! us), and read up to a bound.
+//! its root only (no link leads out), never waited for (neither a pipe nor a
+//! file system of theirs blocks us), and read up to a bound.
 
 use std::{
     collections::HashMap,
     fs::File,
     io::{self, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+
+use super::patient::Patient;
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -47,9 +49,16 @@ pub enum Root {
 }
 
 /// Names of all root directories, as far as they were asked for.
-#[derive(Debug, Default)]
 pub struct Users {
     known: HashMap<Root, (Instant, Arc<Names>)>,
+    reader: Patient<PathBuf, Names>,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        let reader = Patient::new("user names", |directory: PathBuf| Names::read(&directory));
+        Self { known: HashMap::new(), reader }
+    }
 }
 
 impl Users {
@@ -66,7 +75,7 @@ impl Users {
         let names = match self.known.get(&root) {
             Some((read_at, names)) if now.duration_since(*read_at) < FRESH => Arc::clone(names),
             _ => {
-                let names = Arc::new(Names::read(directory));
+                let names = Arc::new(self.reader.ask(directory.to_owned()).unwrap_or_default());
                 if self.known.len() >= ROOTS_MAX {
                     self.known.retain(|_, (read_at, _)| now.duration_since(*read_at) < FRESH);
                 }

@@ -54,7 +54,7 @@ impl View<'_> {
                 let lived = self.event.time_ns.saturating_sub(info.started_ns?);
                 lived.try_into().ok().map(Value::Uint)
             }
-            Field::ContainerLabel => info.labels.get(arg?).map(|label| Value::text(label)),
+            Field::ContainerLabel => info.labels.get(arg?).map(Value::text),
             Field::ContainerLabels => Some(Value::from(joined(&info.labels))),
             Field::ContainerMountDest => mount().map(|mount| Value::text(&mount.destination)),
             Field::ContainerMountRdwr => {
@@ -85,14 +85,14 @@ fn pod_field<'a>(pod: &'a PodInfo, field: Field, arg: Option<&str>) -> Option<Va
         Field::K8sPodSandboxId => {
             Some(Value::text(pod.sandbox_id.get(..SHORT_LEN).unwrap_or(&pod.sandbox_id)))
         }
-        Field::K8sPodLabel => pod.labels.get(arg?).map(|label| Value::text(label)),
+        Field::K8sPodLabel => pod.labels.get(arg?).map(Value::text),
         Field::K8sPodLabels => Some(Value::from(joined(&pod.labels))),
         _ => None,
     }
 }
 
 fn optional(text: &Option<String>) -> Option<Value<'_>> {
-    text.as_ref().map(|text| Value::text(text))
+    text.as_ref().map(Value::text)
 }
 
 fn joined(labels: &BTreeMap<String, String>) -> String {

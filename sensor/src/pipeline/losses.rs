@@ -10,9 +10,6 @@ use tracing::warn;
 
 use crate::{decode::Family, output::DropCounts, source::ebpf::LossCounts};
 
-/// Least time between two reports of one kind.
-const EVERY: Duration = Duration::from_secs(10);
-
 #[derive(Default)]
 pub(super) struct LossReport {
     events_told: u64,
@@ -23,10 +20,15 @@ pub(super) struct LossReport {
 impl LossReport {
     /// A sentence about kernel events lost since the last report, if there are
     /// any and the last report is not too near.
-    pub(super) fn events(&mut self, losses: &LossCounts, undecodable: u64) -> Option<String> {
+    pub(super) fn events(
+        &mut self,
+        losses: &LossCounts,
+        undecodable: u64,
+        every: Duration,
+    ) -> Option<String> {
         let lost = |family| losses.in_ring(family) + losses.in_queue(family);
         let total = Family::ALL.into_iter().map(lost).sum::<u64>() + losses.unknown() + undecodable;
-        if total <= self.events_told || !is_time(self.events_at) {
+        if total <= self.events_told || !is_time(self.events_at, every) {
             return None;
         }
         let mut message =
@@ -45,13 +47,13 @@ impl LossReport {
     }
 
     /// Logs alerts that an output lost.
-    pub(super) fn output(&mut self, output: &'static str, drops: &DropCounts) {
+    pub(super) fn output(&mut self, output: &'static str, drops: &DropCounts, every: Duration) {
         let total = drops.total();
         let (told, at) = match self.outputs.get(output) {
             Some((told, at)) => (*told, Some(*at)),
             None => (0, None),
         };
-        if total <= told || !is_time(at) {
+        if total <= told || !is_time(at, every) {
             return;
         }
         let counts = drops.counts().map(|(priority, count)| format!("{priority}={count}"));
@@ -61,6 +63,6 @@ impl LossReport {
     }
 }
 
-fn is_time(last: Option<Instant>) -> bool {
-    last.is_none_or(|last| last.elapsed() >= EVERY)
+fn is_time(last: Option<Instant>, every: Duration) -> bool {
+    last.is_none_or(|last| last.elapsed() >= every)
 }

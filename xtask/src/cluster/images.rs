@@ -19,7 +19,7 @@ use crate::{
 pub(super) const PAUSE: &str = "lanner.local/pause:1";
 
 /// A small system with a shell, for pods that something happens in.
-const BUSYBOX: &str = "lanner.local/busybox:1";
+pub(super) const BUSYBOX: &str = "lanner.local/busybox:1";
 
 /// Runs as nobody: whoever pauses needs no rights.
 const NOBODY: &str = "65534:65534";

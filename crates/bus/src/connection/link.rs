@@ -53,14 +53,24 @@ impl Links {
         self.state.subscribe()
     }
 
-    /// Listens from the call on, not from the first poll.
+    /// Returns when the server refuses `subject`. Listens from the call on, not
+    /// from the first poll.
     pub(super) fn refusal_of(&self, subject: &str) -> impl Future<Output = ()> + use<> {
         let subject = subject.to_owned();
+        let refusal = self.refusal(move |refused| refused == subject);
+        async move { drop(refusal.await) }
+    }
+
+    /// The first refused subject that `is_ours`, from the call on.
+    pub(super) fn refusal<F: Fn(&str) -> bool>(
+        &self,
+        is_ours: F,
+    ) -> impl Future<Output = Arc<str>> + use<F> {
         let mut refused = self.refused.subscribe();
         async move {
             loop {
                 match refused.recv().await {
-                    Ok(refused) if *refused == *subject => return,
+                    Ok(refused) if is_ours(&refused) => return refused,
                     // Missed ones come again: what is refused is tried again.
                     Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
@@ -85,10 +95,12 @@ impl Links {
                     info!(servers = %self.servers, connections, "connected to the bus again");
                 }
             }
-            Event::Disconnected | Event::Closed => {
+            Event::Disconnected => {
                 self.state.send_modify(|state| state.up = false);
                 self.failed("lost the connection to the bus", &"disconnected");
             }
+            // We gave it up ourselves: there is nobody left to tell.
+            Event::Closed => self.state.send_modify(|state| state.up = false),
             Event::ClientError(error) => self.failed("cannot connect to the bus", &error),
             Event::ServerError(ServerError::Other(text)) => {
                 if let Some(subject) = refused_subject(&text) {

@@ -38,3 +38,11 @@ async fn what_does_not_fit_the_server_is_refused_with_the_reason() {
     assert_eq!(error.to_string(), "cannot create or update stream LANNER_ALERTS");
     assert!(reason.contains("insufficient storage resources"), "{reason}");
 }
+
+#[tokio::test]
+async fn whoever_is_not_the_admin_is_told_so_at_once() {
+    let bus = SecuredBus::start_empty(&[]);
+    let reader = Connection::connect(&bus.connection(&Identity::Subscriber)).await.unwrap();
+    let error = reader.set_up(bus.layout()).await.unwrap_err();
+    assert!(error.to_string().ends_with("to our certificate; connect as the admin"), "{error}");
+}

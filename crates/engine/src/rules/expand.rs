@@ -1,17 +1,25 @@
 //! Lists are text: their names are replaced in a condition before it is parsed, as Falco does.
 
+use std::ops::Range;
+
 use indexmap::IndexMap;
 
 use super::definitions::ListDefinition;
 use crate::traced::TracedText;
 
-/// How long a condition may become. A list of lists of lists grows fast.
-const EXPANDED_BYTES_MAX: usize = 4 << 20;
+/// How long a condition, or a list, may become. A list of lists of lists grows fast.
+const EXPANDED_BYTES_MAX: usize = 1 << 20;
 
-/// Lists in the order of definition, with the text that replaces their names.
+/// Lists in the order of definition.
 pub(super) struct Lists {
-    texts: Vec<(String, String)>,
-    used: Vec<bool>,
+    lists: Vec<List>,
+}
+
+struct List {
+    name: String,
+    /// What replaces the name, unless it is too long.
+    text: Option<String>,
+    used: bool,
 }
 
 impl Lists {
@@ -19,86 +27,90 @@ impl Lists {
     pub(super) fn new(definitions: &IndexMap<String, ListDefinition>) -> Self {
         let mut used = vec![false; definitions.len()];
         let mut texts = Vec::new();
-        for (name, list) in definitions {
-            let mut items: Vec<&str> = Vec::new();
+        for list in definitions.values() {
+            let mut text = Some(String::new());
             for item in &list.items {
                 let inner = definitions.get_full(item.as_str());
                 match inner.filter(|(_, _, inner)| inner.index < list.visibility) {
                     Some((position, _, inner)) => {
                         used.iter_mut().skip(position).take(1).for_each(|used| *used = true);
-                        items.extend(inner.items.iter().map(String::as_str));
+                        inner.items.iter().for_each(|item| add_item(&mut text, item));
                     }
-                    None => items.push(item),
+                    None => add_item(&mut text, item),
                 }
             }
-            let items = items.into_iter().map(quote).collect::<Vec<_>>();
-            texts.push((name.clone(), items.join(", ")));
+            texts.push(text);
         }
-        Self { texts, used }
+        let lists = definitions.keys().cloned().zip(texts).zip(used);
+        Self { lists: lists.map(|((name, text), used)| List { name, text, used }).collect() }
     }
 
     /// Replaces the names of lists in `condition`.
     pub(super) fn expand(&mut self, condition: &mut TracedText) -> Result<(), String> {
-        for ((name, text), used) in self.texts.iter().zip(&mut self.used) {
-            let mut from = 0;
-            while let Some(found) = find_name(condition.as_str(), name, from) {
-                *used = true;
-                if condition.as_str().len() + text.len() > EXPANDED_BYTES_MAX {
-                    let message = format!("grows past {EXPANDED_BYTES_MAX} bytes by its lists");
-                    return Err(format!("the condition {message}"));
-                }
-                let (start, end) = if text.is_empty() {
-                    with_one_comma(condition.as_str(), found, found + name.len())
-                } else {
-                    (found, found + name.len())
-                };
-                condition.replace(start..end, text);
-                from = start + text.len();
+        for list in &mut self.lists {
+            let ranges = find_names(condition.as_str(), list);
+            if ranges.is_empty() {
+                continue;
             }
+            list.used = true;
+            let text = list.text.as_deref().filter(|text| {
+                condition.as_str().len() + ranges.len() * text.len() <= EXPANDED_BYTES_MAX
+            });
+            let too_long =
+                || format!("the condition grows past {EXPANDED_BYTES_MAX} bytes by its lists");
+            condition.replace_all(&ranges, text.ok_or_else(too_long)?);
         }
         Ok(())
     }
 
     /// The names of the lists that nothing used.
     pub(super) fn unused(&self) -> impl Iterator<Item = &str> {
-        let unused = self.texts.iter().zip(&self.used).filter(|(_, used)| !**used);
-        unused.map(|((name, _), _)| name.as_str())
+        self.lists.iter().filter(|list| !list.used).map(|list| list.name.as_str())
     }
 }
 
-/// Where `name` stands as a word of its own, at or after `from`.
-fn find_name(text: &str, name: &str, mut from: usize) -> Option<usize> {
+/// Adds an item to a list's text; an item with a blank is quoted, unless it brings its own quotes.
+fn add_item(text: &mut Option<String>, item: &str) {
+    let Some(before) = text else { return };
+    let separator = if before.is_empty() { "" } else { ", " };
+    let bare = !item.contains(' ') || item.starts_with(['"', '\'']);
+    let quote = if bare { "" } else { "\"" };
+    before.push_str(&format!("{separator}{quote}{item}{quote}"));
+    if before.len() > EXPANDED_BYTES_MAX {
+        *text = None;
+    }
+}
+
+/// Where a list's name stands as a word of its own. An empty list takes a comma with it.
+fn find_names(text: &str, list: &List) -> Vec<Range<usize>> {
     let delimiter = |byte: Option<&u8>| {
         byte.is_none_or(|byte| {
             matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'(' | b')' | b',' | b'=')
         })
     };
-    let bytes = text.as_bytes();
-    loop {
-        let found = from + text.get(from..)?.find(name)?;
-        let before = found.checked_sub(1).and_then(|index| bytes.get(index));
-        if delimiter(before) && delimiter(bytes.get(found + name.len())) {
-            return Some(found);
+    let empty = list.text.as_deref() == Some("");
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for (start, name) in text.match_indices(&list.name) {
+        let end = start + name.len();
+        let before = start.checked_sub(1).and_then(|index| text.as_bytes().get(index));
+        if delimiter(before) && delimiter(text.as_bytes().get(end)) {
+            let taken = ranges.last().map_or(0, |range| range.end);
+            ranges.push(if empty { with_one_comma(text, taken, start..end) } else { start..end });
         }
-        from = found + name.len().max(1);
     }
+    ranges
 }
 
-/// Widens a range by the comma before it, or else the one after it.
-fn with_one_comma(text: &str, start: usize, end: usize) -> (usize, usize) {
-    let before = text.get(..start).unwrap_or_default().trim_ascii_end();
+/// Widens a range by the comma before it, if it is not taken yet, or else by the one after it.
+fn with_one_comma(text: &str, taken: usize, range: Range<usize>) -> Range<usize> {
+    let before = text.get(taken..range.start).unwrap_or_default().trim_ascii_end();
     if before.ends_with(',') {
-        return (before.len() - 1, end);
+        return taken + before.len() - 1..range.end;
     }
-    let after = text.get(end..).unwrap_or_default();
-    let blanks = after.len() - after.trim_ascii_start().len();
-    if after.trim_ascii_start().starts_with(',') { (start, end + blanks + 1) } else { (start, end) }
-}
-
-/// An item with a blank is one value, unless it brings its own quotes.
-fn quote(item: &str) -> String {
-    let bare = !item.contains(' ') || item.starts_with(['"', '\'']);
-    if bare { item.to_owned() } else { format!("\"{item}\"") }
+    let after = text.get(range.end..).unwrap_or_default();
+    let trimmed = after.trim_ascii_start();
+    let comma = if trimmed.starts_with(',') { after.len() - trimmed.len() + 1 } else { 0 };
+    range.start..range.end + comma
 }
 
 #[cfg(test)]
@@ -139,6 +151,8 @@ mod tests {
         check(&[none], "a in (x, none)", "a in (x)");
         check(&[none], "a in (none , x)", "a in ( x)");
         check(&[none], "a in (x, none, y)", "a in (x, y)");
+        check(&[none], "a in (none, none, y)", "a in (  y)");
+        check(&[none], "a in (x, none, none)", "a in (x)");
     }
 
     #[test]

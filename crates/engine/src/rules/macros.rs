@@ -4,11 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     suggest,
-    syntax::{Expr, Span},
+    syntax::{Expr, LEVELS_MAX, Span},
 };
 
-/// How deep and how large a condition may become: macros of macros of macros grow fast.
-const DEPTH_MAX: usize = 1000;
+/// How large a condition may become: macros of macros of macros grow fast.
 const NODES_MAX: usize = 100_000;
 
 /// The macros that could be resolved, and the names of those that could not.
@@ -27,7 +26,7 @@ struct Macro {
 
 #[derive(Clone, Copy)]
 struct Size {
-    depth: usize,
+    levels: usize,
     nodes: usize,
 }
 
@@ -81,17 +80,17 @@ impl Macros {
         within: Option<&str>,
         visibility: usize,
     ) -> Result<(Expr, Size), ResolveError> {
-        let mut total = Size { depth: 1, nodes: 1 };
+        let mut total = Size { levels: 0, nodes: 1 };
         let mut parts = |this: &mut Self, parts: Vec<Expr>| {
             let mut resolved = Vec::with_capacity(parts.len());
             for part in parts {
                 let span = first_span(&part);
                 let (part, size) = this.resolve_sized(part, within, visibility)?;
-                total.depth = total.depth.max(size.depth + 1);
+                total.levels = total.levels.max(size.levels + 1);
                 total.nodes += size.nodes;
-                if total.depth > DEPTH_MAX || total.nodes > NODES_MAX {
+                if total.levels > LEVELS_MAX || total.nodes > NODES_MAX {
                     let message = format!(
-                        "the condition with its macros is too large: at most {DEPTH_MAX} levels and {NODES_MAX} checks"
+                        "the condition with its macros is too large: at most {LEVELS_MAX} levels and {NODES_MAX} checks"
                     );
                     return Err(ResolveError { message, span, suggestion: None });
                 }

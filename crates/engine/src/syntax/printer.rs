@@ -27,6 +27,12 @@ impl Printer {
         match expr {
             Expr::And(parts) => self.joined(parts, " and ", f),
             Expr::Or(parts) => self.joined(parts, " or ", f),
+            // Two in a row would cancel when read again; Falco prints them in a row all the same.
+            Expr::Not(inner) if matches!(**inner, Expr::Not(_)) && !self.falco_form => {
+                f.write_str("not (")?;
+                self.expr(inner, f)?;
+                f.write_str(")")
+            }
             Expr::Not(inner) => {
                 f.write_str("not ")?;
                 self.expr(inner, f)

@@ -65,7 +65,10 @@ pub async fn read_until(
     let mut recount = tokio::time::interval(RECOUNT_EVERY);
     loop {
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => {
+                count_lost(&lost, &losses);
+                return Ok(());
+            }
             _ = recount.tick() => count_lost(&lost, &losses),
             ready = ring.readable_mut() => {
                 let mut ready = ready?;

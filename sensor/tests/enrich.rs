@@ -1,0 +1,132 @@
+//! Processes and their ancestors, from records alone.
+
+#[path = "support/record.rs"]
+mod record;
+
+use std::time::Instant;
+
+use lanner_engine::{Event as _, Field, Value};
+use lanner_sensor::{
+    decode::decode,
+    enrich::{Enricher, metadata::Containers, procfs::Procfs},
+    event::SyscallEvent,
+};
+
+use crate::record::{EXEC, EXIT, FORK, Head, exec_payload, fork_payload, open_payload, record};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// An enricher that knows nothing but what it is told.
+struct Node {
+    enricher: Enricher,
+    _proc: tempfile::TempDir,
+}
+
+impl Node {
+    fn new() -> Self {
+        let proc = tempfile::tempdir().unwrap();
+        let containers = Containers::new(None);
+        Self { enricher: Enricher::new("n", Procfs::new(proc.path()), containers), _proc: proc }
+    }
+
+    fn take(&mut self, head: &Head, kind: u16, payload: &[u8]) -> Option<SyscallEvent> {
+        let event = decode(&record(head, kind, 1, payload)).unwrap();
+        self.enricher.take(event, |_| true, Instant::now()).map(|enriched| enriched.event)
+    }
+
+    fn fork(&mut self, head: &Head) {
+        assert!(self.take(head, FORK, &fork_payload()).is_none());
+    }
+
+    fn exec(&mut self, head: &Head, args: &str) -> SyscallEvent {
+        let payload =
+            exec_payload(b"\x01x\0bin\0", b"\x01w\0", b"\x01\0", args.as_bytes(), b"A=1\0");
+        self.take(head, EXEC, &payload).unwrap()
+    }
+
+    fn open(&mut self, head: &Head, path: &str) -> SyscallEvent {
+        self.take(head, 4, &open_payload(format!("{path}\0").as_bytes(), b"", b"")).unwrap()
+    }
+}
+
+fn process(tgid: u32, start_s: u64, ppid: u32, parent_start_s: u64, comm: &'static str) -> Head {
+    Head {
+        time_ns: start_s * SECOND_NS,
+        start_ns: start_s * SECOND_NS,
+        parent_start_ns: parent_start_s * SECOND_NS,
+        tgid,
+        ppid,
+        comm,
+        ..Head::default()
+    }
+}
+
+#[track_caller]
+fn check(event: &SyscallEvent, field: Field, arg: Option<&str>, expected: &str) {
+    let view = event.views().next().unwrap();
+    let found = match view.get(field, arg) {
+        Some(Value::Text(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        Some(Value::List(values)) => format!("{} values", values.len()),
+        Some(other) => format!("{other:?}"),
+        None => "none".to_owned(),
+    };
+    assert_eq!(found, expected, "{field}{arg:?}");
+}
+
+#[test]
+fn a_child_has_its_parents_program_until_it_has_its_own() {
+    let mut node = Node::new();
+    let (shell, child) = (process(10, 1, 1, 0, "sh"), process(11, 2, 10, 1, "sh"));
+    node.exec(&shell, "sh\0-c\0x\0");
+    node.fork(&child);
+    let before = node.open(&child, "/a");
+    check(&before, Field::ProcCmdline, None, "sh -c x");
+    check(&before, Field::ProcPname, None, "sh");
+    let after = node.exec(&Head { comm: "ls", ..child.clone() }, "ls\0-l\0");
+    check(&after, Field::ProcCmdline, None, "ls -l");
+    check(&after, Field::ProcExepath, None, "/bin/x");
+    check(&after, Field::ProcEnv, Some("A"), "1");
+    check(&after, Field::ProcPcmdline, None, "sh -c x");
+    check(&after, Field::ProcAname, Some("1"), "sh");
+    check(&after, Field::ProcAname, Some("2"), "none");
+}
+
+#[test]
+fn a_parent_that_ended_is_still_the_parent() {
+    let mut node = Node::new();
+    let (grand, parent) = (process(10, 1, 1, 0, "sshd"), process(11, 2, 10, 1, "sh"));
+    let child = process(12, 3, 11, 2, "nohup");
+    node.exec(&grand, "sshd\0");
+    node.exec(&parent, "sh\0");
+    node.fork(&child);
+    node.take(&Head { time_ns: 4 * SECOND_NS, ..parent }, EXIT, &[0; 8]);
+    // The kernel gave the child to the first process meanwhile.
+    let adopted = Head { ppid: 1, parent_start_ns: 0, time_ns: 5 * SECOND_NS, ..child };
+    let event = node.open(&adopted, "/a");
+    check(&event, Field::ProcPname, None, "sh");
+    check(&event, Field::ProcAname, Some("2"), "sshd");
+    check(&event, Field::ProcAname, None, "2 values");
+}
+
+#[test]
+fn a_reused_process_id_is_another_process() {
+    let mut node = Node::new();
+    let old = process(10, 1, 1, 0, "old");
+    node.exec(&old, "old\0");
+    node.take(&Head { time_ns: 2 * SECOND_NS, ..old.clone() }, EXIT, &[0; 8]);
+    let new = process(10, 3, 1, 0, "new");
+    check(&node.open(&new, "/a"), Field::ProcName, None, "new");
+    check(&node.open(&new, "/a"), Field::ProcExepath, None, "none");
+    check(&node.open(&old, "/a"), Field::ProcName, None, "old");
+}
+
+#[test]
+fn a_relative_name_starts_where_the_process_is() {
+    let mut node = Node::new();
+    let head = process(10, 1, 1, 0, "x");
+    node.exec(&head, "x\0");
+    check(&node.open(&head, "./a/../b//c"), Field::FdName, None, "/w/b/c");
+    check(&node.open(&head, "../../../etc/shadow"), Field::FdName, None, "/etc/shadow");
+    check(&node.open(&head, "/"), Field::FdName, None, "/");
+    check(&node.open(&head, "/c"), Field::FdDirectory, None, "/");
+}
