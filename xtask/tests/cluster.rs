@@ -172,4 +172,18 @@ fn pods_run_and_nothing_stays() {
     xtask.cluster(&["status"]).unwrap_err();
     xtask.cluster(&["down"]).unwrap();
     traces.assert_gone();
+    // Whoever starts it is killed half way: it goes by itself.
+    let mut up = Command::new(env!("CARGO_BIN_EXE_lanner-xtask"))
+        .args(["cluster", "up", "--dir", xtask.dir.to_str().unwrap()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("containerd starts", DEADLINE, || {
+        xtask.dir.join("containerd.log").exists().then_some(())
+    });
+    up.kill().unwrap();
+    up.wait().unwrap();
+    eventually("the supervisor is gone", DEADLINE, || processes(&own).is_empty().then_some(()));
+    fs::remove_dir_all(&xtask.dir).unwrap();
+    traces.assert_gone();
 }
