@@ -2,12 +2,12 @@
 
 use std::{
     env, fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
-use lanner_testkit::{eventually, not_run, programs::Program};
+use lanner_testkit::{eventually, not_run, programs::cache_dir};
 
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -134,22 +134,11 @@ fn ctrl_c_leaves_nothing_behind() {
     demo.assert_nothing_is_left();
 }
 
-/// Where the tests of the local cluster run, nobody else's may be.
-fn cluster_folder() -> PathBuf {
-    lanner_testkit::programs::cache_dir().with_file_name("cluster")
-}
-
 /// The whole of it, for real: `kubectl exec` into a pod, the sensor on its
-/// node, the responder in the cluster, the kubelet that ends the pod. Then the
-/// same cluster as somebody's own, of which `demo` knows the kubeconfig only.
+/// node, the responder in the cluster, the kubelet that ends the pod.
 #[test]
 fn on_a_real_node_the_pod_is_gone() {
-    if !is_root() {
-        not_run("the demo on a real node", "it needs root");
-        return;
-    }
-    if Program::Kubelet.find().is_none() {
-        not_run("the demo on a real node", "its programs are missing: cargo xtask tools --all");
+    if !can_run_a_node("the demo on a real node") {
         return;
     }
     let demo = Demo::new();
@@ -157,6 +146,67 @@ fn on_a_real_node_the_pod_is_gone() {
     assert_story(&text, "lanner-node", "executed");
     assert!(text.contains("pod shop/cart, uid "), "the entity has the pod's uid:\n{text}");
     assert!(text.contains("pod shop/cart is gone: the kubelet has ended"), "{text}");
-    assert!(!Path::new(&cluster_folder()).exists(), "the cluster's folder is left");
+    assert!(!cache_dir().with_file_name("cluster").exists(), "the cluster's folder is left");
     demo.assert_nothing_is_left();
+}
+
+/// A cluster of which the demo knows the kubeconfig only: it acts there when it
+/// is told to, and else observes.
+#[test]
+fn beside_somebodys_cluster_it_observes_unless_told_to_act() {
+    if !can_run_a_node("the demo beside a cluster") {
+        return;
+    }
+    let cluster = SomebodysCluster::up();
+    for (flags, outcome, aftermath) in
+        [(&[][..], "observed", "is as it was"), (&["--enforce"], "executed", "/cart is ")]
+    {
+        let demo = Demo::new();
+        let flags = [&["--once", "--image", "lanner.local/busybox:1"], flags].concat();
+        let mut command = demo.command(XTASK, &[], &flags);
+        let text = told(command.env("KUBECONFIG", cluster.kubeconfig()).output().unwrap());
+        assert_story(&text, "lanner-node", outcome);
+        assert!(text.contains(aftermath), "{text}");
+        demo.assert_nothing_is_left();
+    }
+}
+
+struct SomebodysCluster {
+    folder: tempfile::TempDir,
+}
+
+impl SomebodysCluster {
+    fn up() -> Self {
+        let cluster = Self { folder: tempfile::tempdir().unwrap() };
+        cluster.xtask("up");
+        cluster
+    }
+
+    fn xtask(&self, action: &str) {
+        let dir = self.dir();
+        let mut command = Command::new(XTASK);
+        told(command.args(["cluster", action, "--dir"]).arg(dir).output().unwrap());
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.folder.path().join("cluster")
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.dir().join("pki/admin.kubeconfig")
+    }
+}
+
+impl Drop for SomebodysCluster {
+    fn drop(&mut self) {
+        self.xtask("down");
+    }
+}
+
+fn can_run_a_node(test: &str) -> bool {
+    if !is_root() {
+        not_run(test, "it needs root");
+        return false;
+    }
+    true
 }

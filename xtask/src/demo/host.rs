@@ -24,8 +24,6 @@ use rustix::system::uname;
 use super::{container::Container, part};
 use crate::run::output_of;
 
-/// The pod of a cluster that is not ours lives in a namespace of its own.
-const NAMESPACE: &str = "lanner-demo";
 const READY_MAX: &str = "120s";
 
 /// Fields drop in this order: who watches, who acts, what they act on.
@@ -60,7 +58,7 @@ impl HostStage {
             namespace: "shop".to_owned(),
             name: "cart".to_owned(),
             node,
-            container: random_container_id()?,
+            container: random_hex::<32>()?,
         };
         pod.create(&apiserver);
         part(
@@ -147,9 +145,8 @@ impl HostStage {
         let args = ["--namespace", namespace, "get", "pod", name, "--output", deletion];
         let found = match &self.cluster {
             ActedOn::Ours(apiserver) => apiserver.kubectl(&args),
-            ActedOn::Yours(namespace) => {
-                output_of(namespace.kubectl().args(args)).map_err(|error| format!("{error:#}"))
-            }
+            ActedOn::Yours(cluster) => output_of(kubectl(&cluster.kubeconfig).args(args))
+                .map_err(|error| format!("{error:#}")),
         };
         match found {
             Ok(time) if time.is_empty() => Ok(format!("\npod {namespace}/{name} is as it was")),
@@ -195,45 +192,39 @@ impl Scene {
     }
 }
 
-/// A namespace of somebody else's cluster, deleted on drop.
+/// A namespace of our own in somebody else's cluster, deleted on drop.
 struct Namespace {
     kubeconfig: PathBuf,
+    name: String,
 }
 
 impl Namespace {
     fn make(kubeconfig: PathBuf) -> anyhow::Result<Self> {
-        let namespace = Self { kubeconfig };
-        if let Err(error) = output_of(namespace.kubectl().args(["create", "namespace", NAMESPACE]))
-        {
-            // Not ours: it must not be deleted.
-            std::mem::forget(namespace);
-            return Err(error);
-        }
-        Ok(namespace)
+        // The one of the last demo may still be ending.
+        let name = format!("lanner-demo-{}", random_hex::<3>()?);
+        output_of(kubectl(&kubeconfig).args(["create", "namespace", &name]))?;
+        Ok(Self { kubeconfig, name })
     }
 
+    /// `kubectl` in this namespace.
     fn kubectl(&self) -> Command {
-        let mut command = Command::new(Program::Kubectl.path());
-        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        let mut command = kubectl(&self.kubeconfig);
+        command.args(["--namespace", &self.name]);
         command
     }
 
     fn run_pod(&self, image: &str) -> anyhow::Result<ScenePod> {
         let name = "cart";
         let run = ["run", name, "--image", image, "--restart=Never", "--command", "--"];
-        output_of(
-            self.kubectl().args(["--namespace", NAMESPACE]).args(run).args(["sleep", "3600"]),
-        )?;
+        output_of(self.kubectl().args(run).args(["sleep", "3600"]))?;
         let ready = ["wait", "--for=condition=Ready", "--timeout", READY_MAX, "pod", name];
-        output_of(self.kubectl().args(["--namespace", NAMESPACE]).args(ready))
-            .context("the demo's pod does not run")?;
+        output_of(self.kubectl().args(ready)).context("the demo's pod does not run")?;
         let fields = "jsonpath={.spec.nodeName} {.status.containerStatuses[0].containerID}";
-        let get = ["get", "pod", name, "--output", fields];
-        let text = output_of(self.kubectl().args(["--namespace", NAMESPACE]).args(get))?;
+        let text = output_of(self.kubectl().args(["get", "pod", name, "--output", fields]))?;
         let (node, container) = text.split_once(' ').context("the pod runs on no node")?;
         let (_runtime, container) = container.split_once("://").context("no container id")?;
         Ok(ScenePod {
-            namespace: NAMESPACE.to_owned(),
+            namespace: self.name.clone(),
             name: name.to_owned(),
             node: node.to_owned(),
             container: container.to_owned(),
@@ -243,15 +234,22 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let delete = ["delete", "namespace", NAMESPACE, "--wait=false"];
-        if let Err(error) = output_of(self.kubectl().args(delete)) {
-            eprintln!("error: namespace {NAMESPACE} may still be there: {error:#}");
+        let delete = ["delete", "namespace", &self.name, "--wait=false"];
+        if let Err(error) = output_of(kubectl(&self.kubeconfig).args(delete)) {
+            eprintln!("error: namespace {} may still be there: {error:#}", self.name);
         }
     }
 }
 
-fn random_container_id() -> anyhow::Result<String> {
-    let mut bytes = [0_u8; 32];
+fn kubectl(kubeconfig: &Path) -> Command {
+    let mut command = Command::new(Program::Kubectl.path());
+    command.arg("--kubeconfig").arg(kubeconfig);
+    command
+}
+
+/// Twice `N` digits that nobody else has: of a container's id, of a name.
+fn random_hex<const N: usize>() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; N];
     let random = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     random.context("cannot read /dev/urandom")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
