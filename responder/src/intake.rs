@@ -1,7 +1,7 @@
 //! From a message to stored plans.
 //!
 //! ```text
-//! message ─▶ alert ─▶ its own node? ─▶ our cluster? ─▶ each playbook: match ▶ its pod? ▶ young? ▶ news? ▶ plan ▶ guard ▶ store
+//! message ─▶ alert ─▶ its own node? ─▶ our cluster? ─▶ each playbook: match ▶ its pod? ▶ young? ▶ plan ▶ guard ▶ news? ▶ store
 //!                                                                                     then acknowledge
 //! ```
 //!
@@ -175,7 +175,23 @@ impl Intake {
             self.outcomes.tell(&id.to_string(), &outcome).await;
             return Ok(());
         }
+        let plan = match self.run(name.clone(), facts.clone(), now).await {
+            Ok(plan) => plan,
+            Err(problem) => {
+                self.tally.playbook_errors.add();
+                let reason = problem.to_string();
+                let outcome =
+                    self.outcomes.of_alert(Some(alert), Some(name), Status::Failed, reason);
+                self.outcomes.tell(&id.to_string(), &outcome).await;
+                return Ok(());
+            }
+        };
+        let refusal = self.guard.check(&plan).err();
+        // Only a plan that will be tried makes the next one no news: an alert that its
+        // playbook skips, fails on or may not act on must not silence the one after it.
         if let Some(dedup) = &playbook.head.dedup
+            && refusal.is_none()
+            && !plan.steps.is_empty()
             && !self.is_news(dedup, name, facts, id).await?
         {
             self.tally.duplicates.add();
@@ -185,25 +201,13 @@ impl Intake {
             self.outcomes.tell(&id.to_string(), &outcome).await;
             return Ok(());
         }
-        match self.run(name.clone(), facts.clone(), now).await {
-            Ok(plan) => {
-                let refusal = self.guard.check(&plan).err();
-                let mut record = PlanRecord::new(plan, self.owner.clone());
-                if let Some(reason) = refusal {
-                    let outcome = self.outcomes.of_plan(&record, Status::Refused, Some(reason));
-                    record.outcome = Some(outcome);
-                }
-                self.plans.create(&record).await?;
-                self.tally.planned.add();
-            }
-            Err(problem) => {
-                self.tally.playbook_errors.add();
-                let reason = problem.to_string();
-                let outcome =
-                    self.outcomes.of_alert(Some(alert), Some(name), Status::Failed, reason);
-                self.outcomes.tell(&id.to_string(), &outcome).await;
-            }
+        let mut record = PlanRecord::new(plan, self.owner.clone());
+        if let Some(reason) = refusal {
+            let outcome = self.outcomes.of_plan(&record, Status::Refused, Some(reason));
+            record.outcome = Some(outcome);
         }
+        self.plans.create(&record).await?;
+        self.tally.planned.add();
         Ok(())
     }
 
