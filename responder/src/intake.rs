@@ -20,7 +20,7 @@ use lanner_service::Chain;
 use tracing::{debug, warn};
 
 use crate::{
-    action::Cluster,
+    action::{ActError, Cluster},
     guard::Guard,
     outcomes::Outcomes,
     plan_store::PlanStore,
@@ -28,8 +28,11 @@ use crate::{
     tally::Tally,
 };
 
-/// When what we need is away, the message comes again after that.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// When what we need is away, the message comes again after that, and each time
+/// after twice as long: the server gives a message up after a few deliveries, and
+/// until then an API server must have had the time to come back.
+const RETRY_FIRST: Duration = Duration::from_secs(2);
+const RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// What alerts are held against.
 pub struct Intake {
@@ -77,7 +80,7 @@ impl Intake {
                 Ok(()) => delivery.ack().await,
                 Err(error) => {
                     warn!(error = %format!("{error:#}"), "plans cannot be stored, takes the alert again");
-                    delivery.nak(Some(RETRY_AFTER)).await
+                    delivery.nak(Some(retry_after(delivery.delivered()))).await
                 }
             },
         };
@@ -129,7 +132,8 @@ impl Intake {
         let mut facts = AlertFacts::new(alert);
         let answers: Vec<&Playbook> =
             self.playbooks.iter().filter(|playbook| playbook.matches(&facts)).collect();
-        if !answers.is_empty() {
+        // One that is too old is refused anyhow, whomever it is about.
+        if !answers.is_empty() && self.wrong_age(facts.alert(), Timestamp::now()).is_none() {
             facts = self.with_pod(facts).await?;
         }
         let facts = Arc::new(facts);
@@ -149,8 +153,16 @@ impl Intake {
     async fn with_pod(&self, facts: AlertFacts) -> anyhow::Result<AlertFacts> {
         let alert = facts.alert();
         let mut entity = alert.entity.clone();
-        let found = self.pods.complete(&mut entity, &alert.node).await;
-        found.context("cannot find the pod of the alert's container")?;
+        match self.pods.complete(&mut entity, &alert.node).await {
+            Ok(()) => {}
+            // It will say no again. Who tells people still can; who acts finds no pod.
+            Err(error @ ActError::Failed(_)) => {
+                warn!(alert = %alert.id, %error, "the pod of the alert's container is not told");
+            }
+            Err(error) => {
+                return Err(error).context("cannot find the pod of the alert's container");
+            }
+        }
         if entity == alert.entity {
             return Ok(facts);
         }
@@ -256,5 +268,26 @@ impl Intake {
     ) -> anyhow::Result<bool> {
         let window = dedup.window.unsigned_abs();
         Ok(self.plans.is_news(&dedup.key(playbook, facts), id, window).await?)
+    }
+}
+
+fn retry_after(delivered: u32) -> Duration {
+    let doublings = delivered.saturating_sub(1).min(8);
+    (RETRY_FIRST * 2_u32.pow(doublings)).min(RETRY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::retry_after;
+
+    #[test]
+    fn a_message_waits_longer_each_time() {
+        // The server delivers a message eight times.
+        let waits: Vec<u64> = (1..8).map(|delivered| retry_after(delivered).as_secs()).collect();
+        assert_eq!(waits, [2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(retry_after(u32::MAX), Duration::from_secs(60));
+        assert_eq!(retry_after(0), Duration::from_secs(2));
     }
 }
