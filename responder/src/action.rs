@@ -146,9 +146,7 @@ impl Cluster {
         dry_run: bool,
     ) -> Result<Option<String>, ActError> {
         let Some(target) = &step.target else { return Ok(None) };
-        if undo == Some(&Undo::Nothing) {
-            return Ok(Some("already done by another plan, which also undoes it".to_owned()));
-        }
+        let done_before = undo == Some(&Undo::Nothing);
         match (&step.action, target) {
             (Action::Delete { grace_seconds }, Target::Pod { namespace, name, .. }) => {
                 self.delete_pod(warrant, namespace, name, *grace_seconds, dry_run).await
@@ -157,7 +155,12 @@ impl Cluster {
                 self.set_labels(warrant, target, labels, dry_run).await.map(|()| None)
             }
             (Action::Isolate { allow_dns, .. }, Target::Pod { namespace, name, .. }) => {
-                self.isolate_pod(warrant, namespace, name, *allow_dns, dry_run).await
+                let done =
+                    self.isolate_pod(warrant, namespace, name, *allow_dns, done_before, dry_run);
+                done.await
+            }
+            (Action::Isolate { .. }, Target::Namespace { .. }) if done_before => {
+                Ok(Some(isolate::DONE_BEFORE.to_owned()))
             }
             (Action::Isolate { allow_dns, allow_namespaces }, Target::Namespace { name }) => {
                 self.isolate_namespace(warrant, name, *allow_dns, allow_namespaces, dry_run).await

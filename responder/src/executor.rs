@@ -146,7 +146,6 @@ impl Executor {
         }
         if held.record().undo.is_some() {
             let verdict = self.take_back(&mut held).await?;
-            held.write(|record| record.undo = None).await?;
             self.conclude(&mut held, verdict).await?;
             self.tell(&mut held).await?;
         }
@@ -155,9 +154,12 @@ impl Executor {
 
     async fn conclude(&self, held: &mut Held<'_>, verdict: Verdict) -> Result<(), Interrupted> {
         let outcome = self.outcomes.of_plan(held.record(), verdict.status, verdict.reason);
+        // At once: an undo that is no longer wished for and not told of would be forgotten
+        // by whoever takes the plan over.
         held.write(|record| {
             record.outcome = Some(outcome);
             record.told = false;
+            record.undo = None;
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! From a message to stored plans.
 //!
 //! ```text
-//! message ─▶ alert ─▶ its own node? ─▶ our cluster? ─▶ each playbook: match ▶ its pod? ▶ young? ▶ news? ▶ plan ▶ guard ▶ store
+//! message ─▶ alert ─▶ its own node? ─▶ our cluster? ─▶ each playbook: match ▶ its pod? ▶ young? ▶ plan ▶ guard ▶ news? ▶ store
 //!                                                                                     then acknowledge
 //! ```
 //!
@@ -20,7 +20,7 @@ use lanner_service::Chain;
 use tracing::{debug, warn};
 
 use crate::{
-    action::Cluster,
+    action::{ActError, Cluster},
     guard::Guard,
     outcomes::Outcomes,
     plan_store::PlanStore,
@@ -28,10 +28,18 @@ use crate::{
     tally::Tally,
 };
 
+<<<<<<< HEAD
 /// When what we need is away, the message comes again after that, and after twice
 /// as long each time: it is delivered a few times only, and an outage may last.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 const RETRY_DOUBLINGS_MAX: u32 = 7;
+=======
+/// When what we need is away, the message comes again after that, and each time
+/// after twice as long: the server gives a message up after a few deliveries, and
+/// until then an API server must have had the time to come back.
+const RETRY_FIRST: Duration = Duration::from_secs(2);
+const RETRY_MAX: Duration = Duration::from_secs(60);
+>>>>>>> refs/heads/review
 
 /// What alerts are held against.
 pub struct Intake {
@@ -79,8 +87,12 @@ impl Intake {
                 Ok(()) => delivery.ack().await,
                 Err(error) => {
                     warn!(error = %format!("{error:#}"), "plans cannot be stored, takes the alert again");
+<<<<<<< HEAD
                     let doublings = delivery.delivered().saturating_sub(1).min(RETRY_DOUBLINGS_MAX);
                     delivery.nak(Some(RETRY_AFTER * 2_u32.pow(doublings))).await
+=======
+                    delivery.nak(Some(retry_after(delivery.delivered()))).await
+>>>>>>> refs/heads/review
                 }
             },
         };
@@ -132,7 +144,8 @@ impl Intake {
         let mut facts = AlertFacts::new(alert);
         let answers: Vec<&Playbook> =
             self.playbooks.iter().filter(|playbook| playbook.matches(&facts)).collect();
-        if !answers.is_empty() {
+        // One that is too old is refused anyhow, whomever it is about.
+        if !answers.is_empty() && self.wrong_age(facts.alert(), Timestamp::now()).is_none() {
             facts = self.with_pod(facts).await?;
         }
         let facts = Arc::new(facts);
@@ -152,8 +165,16 @@ impl Intake {
     async fn with_pod(&self, facts: AlertFacts) -> anyhow::Result<AlertFacts> {
         let alert = facts.alert();
         let mut entity = alert.entity.clone();
-        let found = self.pods.complete(&mut entity, &alert.node).await;
-        found.context("cannot find the pod of the alert's container")?;
+        match self.pods.complete(&mut entity, &alert.node).await {
+            Ok(()) => {}
+            // It will say no again. Who tells people still can; who acts finds no pod.
+            Err(error @ ActError::Failed(_)) => {
+                warn!(alert = %alert.id, %error, "the pod of the alert's container is not told");
+            }
+            Err(error) => {
+                return Err(error).context("cannot find the pod of the alert's container");
+            }
+        }
         if entity == alert.entity {
             return Ok(facts);
         }
@@ -178,7 +199,23 @@ impl Intake {
             self.outcomes.tell(&id.to_string(), &outcome).await;
             return Ok(());
         }
+        let plan = match self.run(name.clone(), facts.clone(), now).await {
+            Ok(plan) => plan,
+            Err(problem) => {
+                self.tally.playbook_errors.add();
+                let reason = problem.to_string();
+                let outcome =
+                    self.outcomes.of_alert(Some(alert), Some(name), Status::Failed, reason);
+                self.outcomes.tell(&id.to_string(), &outcome).await;
+                return Ok(());
+            }
+        };
+        let refusal = self.guard.check(&plan).err();
+        // Only a plan that will be tried makes the next one no news: an alert that its
+        // playbook skips, fails on or may not act on must not silence the one after it.
         if let Some(dedup) = &playbook.head.dedup
+            && refusal.is_none()
+            && !plan.steps.is_empty()
             && !self.is_news(dedup, name, facts, id).await?
         {
             self.tally.duplicates.add();
@@ -188,25 +225,13 @@ impl Intake {
             self.outcomes.tell(&id.to_string(), &outcome).await;
             return Ok(());
         }
-        match self.run(name.clone(), facts.clone(), now).await {
-            Ok(plan) => {
-                let refusal = self.guard.check(&plan).err();
-                let mut record = PlanRecord::new(plan, self.owner.clone());
-                if let Some(reason) = refusal {
-                    let outcome = self.outcomes.of_plan(&record, Status::Refused, Some(reason));
-                    record.outcome = Some(outcome);
-                }
-                self.plans.create(&record).await?;
-                self.tally.planned.add();
-            }
-            Err(problem) => {
-                self.tally.playbook_errors.add();
-                let reason = problem.to_string();
-                let outcome =
-                    self.outcomes.of_alert(Some(alert), Some(name), Status::Failed, reason);
-                self.outcomes.tell(&id.to_string(), &outcome).await;
-            }
+        let mut record = PlanRecord::new(plan, self.owner.clone());
+        if let Some(reason) = refusal {
+            let outcome = self.outcomes.of_plan(&record, Status::Refused, Some(reason));
+            record.outcome = Some(outcome);
         }
+        self.plans.create(&record).await?;
+        self.tally.planned.add();
         Ok(())
     }
 
@@ -255,5 +280,26 @@ impl Intake {
     ) -> anyhow::Result<bool> {
         let window = dedup.window.unsigned_abs();
         Ok(self.plans.is_news(&dedup.key(playbook, facts), id, window).await?)
+    }
+}
+
+fn retry_after(delivered: u32) -> Duration {
+    let doublings = delivered.saturating_sub(1).min(8);
+    (RETRY_FIRST * 2_u32.pow(doublings)).min(RETRY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::retry_after;
+
+    #[test]
+    fn a_message_waits_longer_each_time() {
+        // The server delivers a message eight times.
+        let waits: Vec<u64> = (1..8).map(|delivered| retry_after(delivered).as_secs()).collect();
+        assert_eq!(waits, [2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(retry_after(u32::MAX), Duration::from_secs(60));
+        assert_eq!(retry_after(0), Duration::from_secs(2));
     }
 }

@@ -39,6 +39,8 @@ pub struct Worker {
 struct Board {
     /// Not finished, as far as we know. Bounded by the bucket.
     open: BTreeSet<PlanId>,
+    /// Of those, the ones that found no room here.
+    waiting: BTreeSet<PlanId>,
     /// Carried out by a task of ours.
     here: HashMap<PlanId, task::Id>,
     tasks: JoinSet<PlanId>,
@@ -88,6 +90,7 @@ impl Worker {
                 change = changes.next() => match change {
                     Some(Ok(record)) if record.is_finished() => {
                         board.open.remove(&record.plan.id);
+                        board.waiting.remove(&record.plan.id);
                     }
                     Some(Ok(record)) => {
                         board.open.insert(record.plan.id);
@@ -107,6 +110,9 @@ impl Worker {
                             board.here.retain(|_, task| *task != error.id());
                         }
                     }
+                    if let Some(next) = board.waiting.pop_first() {
+                        self.start(board, next);
+                    }
                 }
                 _ = again.tick() => {
                     let open: Vec<PlanId> = board.open.iter().copied().collect();
@@ -117,9 +123,14 @@ impl Worker {
     }
 
     fn start(self: &Arc<Self>, board: &mut Board, id: PlanId) {
-        if board.here.len() >= PLANS_AT_ONCE || board.here.contains_key(&id) {
+        if board.here.contains_key(&id) {
             return;
         }
+        if board.here.len() >= PLANS_AT_ONCE {
+            board.waiting.insert(id);
+            return;
+        }
+        board.waiting.remove(&id);
         let worker = self.clone();
         let task = board.tasks.spawn(async move {
             if let Err(error) = worker.work(id).await {

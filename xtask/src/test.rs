@@ -12,7 +12,12 @@ use crate::{
 
 /// What is run, in this order.
 const STEPS: [Step; 3] = [
-    Step { what: "all crates' tests", cargo: &["test", "--workspace"], of: "Cargo.toml" },
+    // One failed test must not hide the others.
+    Step {
+        what: "all crates' tests",
+        cargo: &["test", "--workspace", "--no-fail-fast"],
+        of: "Cargo.toml",
+    },
     Step {
         what: "the rules' tests",
         cargo: &["run", "--quiet", "--package", "lanner-cli", "--", "rules", "test", "rules"],

@@ -72,8 +72,15 @@ impl Connection {
         Ok(Rights {
             user: data.user,
             account: data.account,
-            publish: publish.unwrap_or_default().allow,
-            subscribe: subscribe.unwrap_or_default().allow,
+            publish: sorted(publish),
+            subscribe: sorted(subscribe),
         })
     }
+}
+
+/// The server lists subjects in another order each time.
+fn sorted(subjects: Option<Subjects>) -> Vec<String> {
+    let mut allowed = subjects.unwrap_or_default().allow;
+    allowed.sort();
+    allowed
 }

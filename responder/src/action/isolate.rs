@@ -24,6 +24,8 @@ const POD_POLICY: &str = "lanner-isolated";
 const POD_DNS_POLICY: &str = "lanner-isolated-dns";
 const NAMESPACE_POLICY: &str = "lanner-isolated-namespace";
 
+pub(super) const DONE_BEFORE: &str = "already done by another plan, which also undoes it";
+
 /// The labels that isolate a pod.
 pub(super) fn labels(plan: PlanId, allow_dns: bool) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([(ISOLATED.to_owned(), plan.short())]);
@@ -57,9 +59,11 @@ impl Cluster {
         namespace: &str,
         name: &str,
         allow_dns: bool,
+        done_before: bool,
         dry_run: bool,
     ) -> Result<Option<String>, ActError> {
-        // The policies first: the label cuts off at once when it is set.
+        // The policies first: the label cuts off at once when it is set. They are made
+        // even if the label is there: whoever makes a pod can also write that on it.
         let mut isolation = Isolation {
             namespace,
             name: POD_POLICY,
@@ -75,6 +79,9 @@ impl Cluster {
             isolation.allow_dns = true;
             isolation.ingress = false;
             self.apply_policy(warrant, &isolation, dry_run).await?;
+        }
+        if done_before {
+            return Ok(Some(DONE_BEFORE.to_owned()));
         }
         let pod = Target::Pod {
             namespace: namespace.to_owned(),

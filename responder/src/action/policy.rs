@@ -19,6 +19,8 @@ use super::{ActError, Cluster, FIELD_MANAGER, Warrant, answer::code, failure};
 
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const PLAN: &str = "lanner.dev/plan";
+/// Other policies that a remark names.
+const OTHERS_NAMED_MAX: usize = 10;
 /// Kubernetes itself labels each namespace with its name.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
@@ -192,14 +194,18 @@ impl Cluster {
         let found = self.policies(namespace).list(&ListParams::default()).await;
         let found =
             found.map_err(|error| failure(&format!("list policies of {namespace}"), error))?;
-        let others: Vec<String> = found
+        let others: Vec<&str> = found
             .items
             .iter()
             .filter(|policy| !is_ours(policy))
-            .filter_map(|policy| policy.metadata.name.clone())
+            .filter_map(|policy| policy.metadata.name.as_deref())
             .collect();
+        // Anybody there may make any number of them, and a record has a greatest length.
+        let named = others.get(..OTHERS_NAMED_MAX).unwrap_or(&others).join(", ");
+        let more = others.len().saturating_sub(OTHERS_NAMED_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Ok((!others.is_empty()).then(|| {
-            format!("other network policies there may still allow traffic: {}", others.join(", "))
+            format!("other network policies there may still allow traffic: {named}{more}")
         }))
     }
 }

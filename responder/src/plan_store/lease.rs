@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lanner_bus::{Store, StoreError};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// A plan belongs to us until this expires on the server.
 ///
@@ -16,6 +16,8 @@ pub struct Lease {
     owner: Bytes,
     revision: u64,
     ttl: Duration,
+    /// Not later than on the server: counted from before it was asked.
+    expires: Instant,
 }
 
 impl Lease {
@@ -26,29 +28,31 @@ impl Lease {
         ttl: Duration,
     ) -> Result<Option<Self>, StoreError> {
         let owner = Bytes::copy_from_slice(owner.as_bytes());
+        let expires = Instant::now() + ttl;
         match locks.create_with_ttl(&key, owner.clone(), ttl).await {
-            Ok(revision) => Ok(Some(Self { locks, key, owner, revision, ttl })),
+            Ok(revision) => Ok(Some(Self { locks, key, owner, revision, ttl, expires })),
             Err(StoreError::Exists { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Keeps it until it is lost, and returns then.
+    /// Keeps it until it is lost, and returns then: at its end on the server at the
+    /// latest, even if the server is away.
     pub async fn keep(&mut self) {
-        let mut renewed = Instant::now();
         loop {
-            sleep(self.ttl / 3).await;
+            sleep_until((Instant::now() + self.ttl / 3).min(self.expires)).await;
             let asked = Instant::now();
-            match self.locks.renew(&self.key, self.owner.clone(), self.revision, self.ttl).await {
-                Ok(revision) => {
+            let renewal = self.locks.renew(&self.key, self.owner.clone(), self.revision, self.ttl);
+            match timeout_at(self.expires, renewal).await {
+                Ok(Ok(revision)) => {
                     self.revision = revision;
-                    renewed = asked;
+                    self.expires = asked + self.ttl;
                 }
-                Err(StoreError::Conflict { .. }) => return,
+                Ok(Err(StoreError::Conflict { .. })) | Err(_) => return,
                 // It may have been renewed: then the next try ends in a conflict,
                 // and we give up a lease that we had. That is the safe side.
-                Err(_) if renewed.elapsed() < self.ttl => {}
-                Err(_) => return,
+                Ok(Err(_)) if Instant::now() < self.expires => {}
+                Ok(Err(_)) => return,
             }
         }
     }

@@ -42,9 +42,15 @@ impl Dedup {
     }
 
     /// Names what this alert is about, for this playbook: 32 hexadecimal digits.
+    ///
+    /// The node is always part of it: it is what the bus proved of the alert, and the
+    /// other values are only said. So no node can make another one's alerts no news.
     pub fn key(&self, playbook: &str, facts: &AlertFacts) -> String {
         let mut hash = Sha256::new();
-        hash.update(playbook);
+        for name in [playbook, &facts.alert().node] {
+            hash.update(name);
+            hash.update([0]);
+        }
         for key in &self.keys {
             let value = match key {
                 Key::Rule => Value::from(facts.alert().rule.as_str()),

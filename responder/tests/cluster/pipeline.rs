@@ -14,6 +14,19 @@ use crate::stage::{CONTAINER, NODE, Stage};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// A playbook that does not act on each alert that it answers.
+const CAREFUL: &str = r#"
+playbook(#{
+    name: "careful", owner: "tests", when: #{ rules: ["Careful"] }, mode: "enforce",
+    needs: ["pods:label"], dedup: #{ key: ["k8s.pod.name"], window: "10m" },
+});
+fn respond(alert) {
+    if alert.output == "harmless" { skip("harmless"); return; }
+    if alert.output == "broken" { throw "broken"; }
+    label(alert.pod, #{ "seen": "yes" });
+}
+"#;
+
 /// A responder process with its settings.
 pub(crate) struct Daemon {
     pub(crate) process: Process,
@@ -34,6 +47,7 @@ impl Daemon {
         );
         fs::create_dir(dir.path().join("own")).unwrap();
         fs::write(dir.path().join("own/bad.rhai"), "playbook(#{ nmae: 1 });").unwrap();
+        fs::write(dir.path().join("own/careful.rhai"), CAREFUL).unwrap();
         let path = dir.path().join("responder.yaml");
         fs::write(&path, config).unwrap();
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_lanner-responder"));
@@ -230,6 +244,33 @@ async fn a_node_cannot_speak_for_another() {
     assert_eq!(subject, "lanner.responses.refused._.node-1");
     assert!(outcome.reason.unwrap().starts_with("not an alert: "));
     assert_eq!(stage.living("shop", "cart").await, Some(uid));
+}
+
+/// What makes an alert no news is a plan that is tried, and of its own node.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_makes_an_alert_no_news_without_cause() {
+    let stage = Stage::start().await;
+    let mut outcomes = Outcomes::listen(&stage.bus).await;
+    let _daemon = Daemon::start(&stage.bus, stage.api.kubeconfig_path(), "mode: enforce");
+    let uid = stage.pod("shop", "cart", NODE).await;
+    let says = |node: &str, output: &str| {
+        let mut alert = alert("cart", &uid);
+        alert.rule = "Careful".to_owned();
+        alert.node = node.to_owned();
+        alert.output = output.to_owned();
+        alert
+    };
+    for (node, output, status) in [
+        ("node-2", "a lie", Status::Refused),
+        (NODE, "harmless", Status::Skipped),
+        (NODE, "broken", Status::Failed),
+        (NODE, "true", Status::Executed),
+        (NODE, "true", Status::Skipped),
+    ] {
+        publish_alert(&stage.bus, &says(node, output)).await;
+        let (_, outcome) = outcomes.next().await;
+        assert_eq!(outcome.status, status, "{output:?} of {node}: {:?}", outcome.reason);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

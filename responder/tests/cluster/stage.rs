@@ -52,12 +52,7 @@ impl Stage {
         let bus = SecuredBus::start(&[NODE, "node-2"]).await;
         let connection = Connection::connect(&bus.connection(&Identity::Responder)).await.unwrap();
         let plans = PlanStore::open(&connection).await.unwrap();
-        let cluster = Cluster::connect(Some(api.kubeconfig_path())).await.unwrap();
-        let publisher = Publisher::new(connection);
-        let outcomes = Outcomes::new(publisher, SubjectRoot::default(), OWNER.to_owned());
-        let patience =
-            Patience { unreachable: Duration::from_secs(10), settling: Duration::from_millis(500) };
-        let executor = Executor::new(plans.clone(), cluster, Guard::default(), outcomes, patience);
+        let executor = executor(&api, connection, plans.clone()).await;
         let stage = Self { client: client_of(&api).await, api, bus, plans, executor };
         stage.namespace("shop", json!({})).await;
         stage
@@ -132,6 +127,13 @@ impl Stage {
         pod.metadata.deletion_timestamp.is_none().then_some(pod.metadata.uid?)
     }
 
+    /// Another executor on the same servers.
+    pub(crate) async fn another_executor(&self) -> Executor {
+        let responder = self.bus.connection(&Identity::Responder);
+        let connection = Connection::connect(&responder).await.unwrap();
+        executor(&self.api, connection, self.plans.clone()).await
+    }
+
     /// Stores the plan and carries it out; gives what its record says then.
     pub(crate) async fn carry_out(&self, plan: Plan) -> PlanRecord {
         let id = plan.id;
@@ -161,6 +163,15 @@ impl Stage {
         self.plans.ask_undo(&mut stored, "tester").await.unwrap();
         self.finish(id).await
     }
+}
+
+async fn executor(api: &KubeApiserver, connection: Connection, plans: PlanStore) -> Executor {
+    let cluster = Cluster::connect(Some(api.kubeconfig_path())).await.unwrap();
+    let outcomes =
+        Outcomes::new(Publisher::new(connection), SubjectRoot::default(), OWNER.to_owned());
+    let patience =
+        Patience { unreachable: Duration::from_secs(10), settling: Duration::from_millis(500) };
+    Executor::new(plans, cluster, Guard::default(), outcomes, patience)
 }
 
 pub(crate) async fn client_of(api: &KubeApiserver) -> Client {

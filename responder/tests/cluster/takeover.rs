@@ -9,10 +9,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use lanner_alert::{PlanId, PlanRecord, Status, StepState};
+use lanner_alert::{Action, PlanId, PlanRecord, Status, StepState};
+use lanner_responder::{tally::Tally, worker::Worker};
+use lanner_service::CancellationToken;
 use lanner_testkit::eventually_async;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,7 +24,7 @@ use tokio::{
 
 use crate::{
     pipeline::{DEADLINE, Daemon, Outcomes, alert, publish_alert},
-    stage::{NODE, Stage},
+    stage::{Aim, NODE, Stage, plan},
 };
 
 /// Stands between a responder and the API server, and makes its answers late.
@@ -178,6 +180,43 @@ async fn killed_while_the_delete_is_under_way() {
     let note = outcome.steps[0].record.note.as_deref();
     assert_eq!(note, Some("found done by the replica before this one"));
     assert_eq!(pod_deletes(&stage), 1);
+}
+
+/// More plans than are carried out at a time, and nothing to remind of the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_ends_makes_room_for_the_next() {
+    const PLANS: usize = 40;
+    let stage = Stage::start().await;
+    for _ in 0..PLANS {
+        let tell = Action::Notify { channel: "secops".to_owned(), text: "x".to_owned() };
+        let plan = plan("shop", "none", None, vec![(tell, Aim::Nothing)]);
+        stage.plans.create(&PlanRecord::new(plan, "test".to_owned())).await.unwrap();
+    }
+    let lease = Duration::from_secs(3600);
+    let (executor, tally) = (stage.another_executor().await, Arc::<Tally>::default());
+    let worker =
+        Worker::new(stage.plans.clone(), executor, "test".to_owned(), lease, tally.clone());
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(worker.run(stop.clone()));
+    eventually_async("every plan is carried out", DEADLINE, async || {
+        (tally.concluded.get() == PLANS as u64).then_some(())
+    })
+    .await;
+    stop.cancel();
+    working.await.unwrap();
+}
+
+/// The server's clock goes on while we cannot reach it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_lost_in_time_when_the_bus_is_away() {
+    let mut stage = Stage::start().await;
+    let ttl = Duration::from_secs(3);
+    let id = plan("shop", "none", None, Vec::new()).id;
+    let asked = Instant::now();
+    let mut lease = stage.plans.lease(id, "test", ttl).await.unwrap().unwrap();
+    stage.bus.server.kill();
+    tokio::time::timeout(DEADLINE, lease.keep()).await.expect("it is given up");
+    assert!(asked.elapsed() < ttl + Duration::from_secs(1), "after {:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

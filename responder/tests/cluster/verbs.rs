@@ -209,6 +209,18 @@ async fn a_pod_is_cut_off_and_connected_again() {
     assert_eq!(labels_of(&stage, "cart").await, labels(&[]));
 }
 
+/// Whoever makes a pod also writes its labels: ours on it proves nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_says_it_is_cut_off_is_cut_off() {
+    let stage = Stage::start().await;
+    let liar = json!({ "metadata": { "labels": { "lanner.dev/isolated": "done" } } });
+    let uid = stage.pod_with("shop", "liar", NODE, liar).await;
+    let action = vec![(isolate(false, &[]), Aim::Pod)];
+    assert_eq!(stage.outcome(plan("shop", "liar", Some(&uid), action)).await, "executed");
+    let policy = stage.policies("shop").get_opt("lanner-isolated").await.unwrap();
+    assert!(policy.is_some(), "nothing stands behind the label");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_would_be_refused_half_way_never_starts() {
     let stage = Stage::start().await;
