@@ -1,16 +1,14 @@
 //! `lanner bus`: certificates, the server's permissions, and what stands on it.
 
 mod certs;
-mod connection;
 mod permissions;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use lanner_bus::{Connection, Rights, layout::Layout};
+use lanner_bus::{Rights, layout::Layout};
 
-use self::connection::ConnectionArgs;
-use crate::Verdict;
+use crate::{Verdict, connection::ConnectionArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -57,28 +55,19 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Permissions(args) => print!("{}", args.server_config()?.render()),
         Command::Setup { connection, layout } => {
             let layout = layout.load()?;
-            on_bus(&connection, async |bus| {
+            connection.on_bus(async |bus| {
                 for standing in bus.set_up(&layout).await? {
                     println!("{} {}", standing.kind, standing.name);
                 }
                 Ok(())
             })?;
         }
-        Command::Check { connection } => on_bus(&connection, async |bus| {
+        Command::Check { connection } => connection.on_bus(async |bus| {
             print_rights(&bus.rights().await?);
             Ok(())
         })?,
     }
     Ok(Verdict::Good)
-}
-
-fn on_bus(
-    args: &ConnectionArgs,
-    work: impl AsyncFnOnce(Connection) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    lanner_service::install_crypto();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { work(Connection::connect(&args.config()).await?).await })
 }
 
 fn print_rights(rights: &Rights) {

@@ -2,10 +2,13 @@
 //!
 //! One file or folder per subcommand. Only this crate prints to standard output.
 
+mod alerts;
 mod bus;
+mod connection;
 mod filter;
 mod plan;
 mod playbook;
+mod printable;
 mod rules;
 
 use std::process::ExitCode;
@@ -34,6 +37,9 @@ enum Command {
     /// Write, check, test and explain playbooks
     #[command(subcommand)]
     Playbook(playbook::Command),
+    /// Read alerts
+    #[command(subcommand)]
+    Alerts(alerts::Command),
     /// See what the responders did, and have it taken back
     #[command(subcommand)]
     Plan(plan::Command),
@@ -52,6 +58,7 @@ fn main() -> ExitCode {
         Command::Rules(command) => rules::run(command),
         Command::Filter(command) => filter::run(command),
         Command::Playbook(command) => playbook::run(command),
+        Command::Alerts(command) => alerts::run(command),
         Command::Plan(command) => plan::run(command),
     };
     match verdict {

@@ -1,21 +1,19 @@
 //! `lanner plan`: what the responders did, and how to have it taken back.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use lanner_alert::{PlanRecord, Status};
-use lanner_bus::{Connection, ConnectionConfig};
 use lanner_responder::{
     explain,
     plan_store::{PlanStore, Stored},
 };
-use serde::Deserialize;
 
-use crate::Verdict;
+use crate::{Verdict, connection::ConnectionArgs};
 
 const POLL: Duration = Duration::from_millis(200);
 
@@ -24,7 +22,7 @@ pub(crate) enum Command {
     /// List plans, the newest first
     List {
         #[command(flatten)]
-        bus: BusArgs,
+        bus: ConnectionArgs,
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,
@@ -32,7 +30,7 @@ pub(crate) enum Command {
     /// Show a plan, its steps and its outcome
     Show {
         #[command(flatten)]
-        bus: BusArgs,
+        bus: ConnectionArgs,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -42,7 +40,7 @@ pub(crate) enum Command {
     /// Have a plan's steps taken back by the responders
     Undo {
         #[command(flatten)]
-        bus: BusArgs,
+        bus: ConnectionArgs,
         /// Seconds to wait for it
         #[arg(long, default_value_t = 60)]
         wait_seconds: u64,
@@ -51,69 +49,24 @@ pub(crate) enum Command {
     },
 }
 
-/// How to reach the bus: a file, or flags.
-#[derive(Debug, Args)]
-pub(crate) struct BusArgs {
-    /// A file with the section `bus` of the daemons' settings, and nothing else
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "servers",
-        required_unless_present = "servers"
-    )]
-    config: Option<PathBuf>,
-    /// Address of a server; once for each
-    #[arg(long = "server", value_name = "URL")]
-    servers: Vec<String>,
-    /// Certificate of the authority
-    #[arg(long, value_name = "FILE", requires = "servers")]
-    ca: Option<PathBuf>,
-    /// Our certificate
-    #[arg(long, value_name = "FILE", requires = "servers")]
-    cert: Option<PathBuf>,
-    /// The key of our certificate
-    #[arg(long, value_name = "FILE", requires = "servers")]
-    key: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConfigFile {
-    bus: ConnectionConfig,
-}
-
-impl BusArgs {
-    fn resolve(self) -> anyhow::Result<ConnectionConfig> {
-        match self.config {
-            Some(path) => Ok(lanner_service::config::load::<ConfigFile>(&path)?.bus),
-            None => Ok(ConnectionConfig {
-                servers: self.servers,
-                ca_file: self.ca,
-                cert_file: self.cert,
-                key_file: self.key,
-                name: None,
-            }),
+pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
+    match command {
+        Command::List { bus, json } => on_plans(bus, async |plans| list(&plans, json).await),
+        Command::Show { bus, json, id } => {
+            on_plans(bus, async |plans| show(&plans, &id, json).await)
+        }
+        Command::Undo { bus, wait_seconds, id } => {
+            let wait = Duration::from_secs(wait_seconds);
+            on_plans(bus, async |plans| undo(&plans, &id, wait).await)
         }
     }
 }
 
-pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
-    lanner_service::install_crypto();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match command {
-            Command::List { bus, json } => list(&open(bus).await?, json).await,
-            Command::Show { bus, json, id } => show(&open(bus).await?, &id, json).await,
-            Command::Undo { bus, wait_seconds, id } => {
-                undo(&open(bus).await?, &id, Duration::from_secs(wait_seconds)).await
-            }
-        }
-    })
-}
-
-async fn open(bus: BusArgs) -> anyhow::Result<PlanStore> {
-    let connection = Connection::connect(&bus.resolve()?).await?;
-    Ok(PlanStore::open(&connection).await?)
+fn on_plans(
+    bus: ConnectionArgs,
+    work: impl AsyncFnOnce(PlanStore) -> anyhow::Result<Verdict>,
+) -> anyhow::Result<Verdict> {
+    bus.on_bus(async |connection| work(PlanStore::open(&connection).await?).await)
 }
 
 async fn list(plans: &PlanStore, json: bool) -> anyhow::Result<Verdict> {

@@ -97,6 +97,39 @@ fn who_may_not_connect_is_told_why() {
 }
 
 #[test]
+fn a_daemons_own_settings_name_the_bus() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |bus: &str| {
+        let file = format!("node: node-1\n{bus}inputs:\n  stdin: true\n");
+        fs::write(dir.path().join("forwarder.yaml"), file).unwrap();
+        let output = shell(dir.path(), "lanner bus check --config forwarder.yaml");
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let server = NatsServer::start();
+    assert_eq!(check(&format!("bus: {{servers: [\"{}\"]}}\n", server.url())).0, Some(0));
+    let (code, error) = check("bus: {servers: [\"nats://127.0.0.1:1\"], ca_flie: x}\n");
+    assert_eq!(code, Some(1));
+    let expected = "forwarder.yaml:2:40: unknown key `ca_flie`; did you mean `ca_file`?";
+    assert!(error.contains(expected), "{error}");
+    let (code, error) = check("");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("missing field `bus`"), "{error}");
+}
+
+#[test]
+fn the_bus_is_named_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for command in [
+        "lanner bus check",
+        "lanner plan list --config x.yaml --server nats://127.0.0.1:1",
+        "lanner alerts tail --config x.yaml --ca ca.crt",
+        "lanner alerts tail --ca ca.crt",
+    ] {
+        assert_eq!(shell(dir.path(), command).status.code(), Some(2), "$ {command}");
+    }
+}
+
+#[test]
 fn nodes_come_from_a_file_as_well() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("nodes.txt"), "node/a.b\n# gone: node/c\n\nd\n").unwrap();

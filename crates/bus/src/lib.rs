@@ -6,6 +6,7 @@
 //! ConnectionConfig ─▶ Connection ─┬▶ Publisher   stored messages, retried until acknowledged
 //!                                 ├▶ Consumer    alerts, each acknowledged by hand
 //!                                 ├▶ Subscription what is published from now on
+//!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
 //! certs, permissions: who may connect, and what each may do
@@ -19,6 +20,7 @@
 #![warn(missing_docs)]
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod archive;
 mod cause;
 pub mod certs;
 mod connection;
@@ -34,6 +36,7 @@ mod store;
 mod subscription;
 
 pub use crate::{
+    archive::{Archive, ArchiveError},
     cause::Cause,
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},

@@ -1,6 +1,7 @@
 //! The bus against a real nats-server with mutual TLS.
 
 mod access;
+mod archive;
 mod certs;
 mod config;
 mod delivery;
