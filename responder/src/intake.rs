@@ -28,18 +28,11 @@ use crate::{
     tally::Tally,
 };
 
-<<<<<<< HEAD
-/// When what we need is away, the message comes again after that, and after twice
-/// as long each time: it is delivered a few times only, and an outage may last.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
-const RETRY_DOUBLINGS_MAX: u32 = 7;
-=======
 /// When what we need is away, the message comes again after that, and each time
 /// after twice as long: the server gives a message up after a few deliveries, and
 /// until then an API server must have had the time to come back.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_MAX: Duration = Duration::from_secs(60);
->>>>>>> refs/heads/review
 
 /// What alerts are held against.
 pub struct Intake {
@@ -87,12 +80,7 @@ impl Intake {
                 Ok(()) => delivery.ack().await,
                 Err(error) => {
                     warn!(error = %format!("{error:#}"), "plans cannot be stored, takes the alert again");
-<<<<<<< HEAD
-                    let doublings = delivery.delivered().saturating_sub(1).min(RETRY_DOUBLINGS_MAX);
-                    delivery.nak(Some(RETRY_AFTER * 2_u32.pow(doublings))).await
-=======
                     delivery.nak(Some(retry_after(delivery.delivered()))).await
->>>>>>> refs/heads/review
                 }
             },
         };
