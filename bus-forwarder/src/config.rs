@@ -9,15 +9,11 @@ use lanner_alert::SubjectRoot;
 use lanner_bus::ConnectionConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-/// The environment variable that names the node where the file does not: one
-/// file can then serve all nodes of a cluster.
-pub(crate) const NODE_VARIABLE: &str = "LANNER_NODE";
-
 /// The forwarder's settings, as written in `forwarder.yaml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The Kubernetes node, or the host. Unless set: `$LANNER_NODE`, or else
+    /// The Kubernetes node, or the host. Unless set: `$NODE_NAME`, or else
     /// this host's name.
     #[serde(default)]
     pub node: Option<String>,
@@ -134,7 +130,7 @@ impl Config {
     /// # Errors
     /// When neither the file nor the environment nor the host names it.
     pub fn node(&self) -> anyhow::Result<String> {
-        let named = self.node.clone().or_else(|| std::env::var(NODE_VARIABLE).ok());
+        let named = self.node.clone().or_else(lanner_service::node_of_environment);
         let node = match named {
             Some(node) => node,
             None => match hostname::get()?.into_string() {

@@ -147,10 +147,9 @@ impl Config {
 
     /// The node's name.
     pub fn node(&self) -> String {
-        let from_environment = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
         self.node
             .clone()
-            .or_else(from_environment)
+            .or_else(lanner_service::node_of_environment)
             .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
     }
 

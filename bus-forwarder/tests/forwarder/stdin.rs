@@ -19,7 +19,7 @@ fn run_with(rig: &Rig, input: &[u8]) -> Output {
     let mut child = Command::new(PROGRAM)
         .args(["run", "--config"])
         .arg(config)
-        .env("LANNER_NODE", NODE)
+        .env("NODE_NAME", NODE)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

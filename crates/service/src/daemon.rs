@@ -81,7 +81,9 @@ fn command<D: Daemon>() -> Command {
             .default_value(D::CONFIG_FILE)
             .value_parser(clap::value_parser!(PathBuf))
     };
-    let run = Command::new("run").about("Work until SIGTERM or SIGINT").arg(config()).arg(
+    // Set last: the flags' own doc comment would take its place.
+    const RUN_ABOUT: &str = "Work until SIGTERM or SIGINT";
+    let run = Command::new("run").arg(config()).arg(
         clap::arg!(--"log-format" <FORMAT> "How log lines are written to standard error")
             .default_value("text")
             .value_parser(clap::value_parser!(LogFormat)),
@@ -91,7 +93,7 @@ fn command<D: Daemon>() -> Command {
         .version(D::VERSION)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(D::Flags::augment_args(run))
+        .subcommand(D::Flags::augment_args(run).about(RUN_ABOUT).long_about(None))
         .subcommand(
             Command::new("check").about("Check the configuration and what it names").arg(config()),
         )

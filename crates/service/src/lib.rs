@@ -19,6 +19,7 @@ pub mod config;
 mod daemon;
 mod doctor;
 mod log;
+mod node;
 mod stop;
 
 pub use crate::{
@@ -26,5 +27,6 @@ pub use crate::{
     daemon::{Daemon, NoFlags, install_crypto, main},
     doctor::Finding,
     log::{LogFormat, start_log},
+    node::node_of_environment,
 };
 pub use tokio_util::sync::CancellationToken;
