@@ -78,8 +78,14 @@ impl Daemon for Responder {
         let tally = Arc::new(Tally::default());
         let guard = guard(&config, &cluster);
         let patience = Patience::default();
-        let executor =
-            Executor::new(plans.clone(), cluster.clone(), guard.clone(), outcomes(), patience);
+        let executor = Executor::new(
+            plans.clone(),
+            cluster.clone(),
+            guard.clone(),
+            config.mode,
+            outcomes(),
+            patience,
+        );
         let lease = config.lease.unsigned_abs();
         let worker = Worker::new(plans.clone(), executor, owner.clone(), lease, tally.clone());
         let intake = Arc::new(Intake {

@@ -51,6 +51,7 @@ pub struct Executor {
     plans: PlanStore,
     cluster: Cluster,
     guard: Guard,
+    ceiling: Mode,
     outcomes: Outcomes,
     patience: Patience,
 }
@@ -118,15 +119,17 @@ impl Held<'_> {
 }
 
 impl Executor {
-    /// Works on what is in `plans`, through `cluster`.
+    /// Works on what is in `plans`, through `cluster`, and does at most what `ceiling`
+    /// allows.
     pub fn new(
         plans: PlanStore,
         cluster: Cluster,
         guard: Guard,
+        ceiling: Mode,
         outcomes: Outcomes,
         patience: Patience,
     ) -> Self {
-        Self { plans, cluster, guard, outcomes, patience }
+        Self { plans, cluster, guard, ceiling, outcomes, patience }
     }
 
     /// Does what is left to do about a plan. The caller holds its lease.
@@ -174,7 +177,7 @@ impl Executor {
     }
 
     async fn carry_out(&self, held: &mut Held<'_>) -> Result<Verdict, Interrupted> {
-        let plan = held.record().plan.clone();
+        let mut plan = held.record().plan.clone();
         if let Some(reason) = &plan.skip {
             return Ok(Verdict::new(Status::Skipped, reason));
         }
@@ -184,6 +187,13 @@ impl Executor {
         // Again: the replica that made the plan may protect less than we do.
         if let Err(reason) = self.guard.check(&plan) {
             return Ok(Verdict::new(Status::Refused, reason));
+        }
+        // And may do more: who lowers the mode wants nothing more done, old plans included.
+        plan.mode = plan.mode.min(self.ceiling);
+        let begun =
+            |record: &PlanRecord| record.steps.iter().any(|step| step.state != StepState::Pending);
+        if plan.mode == Mode::Observe && begun(held.record()) {
+            return Ok(Verdict::new(Status::Failed, "stopped half way: the mode is observe now"));
         }
         let cluster = self.cluster.for_plan(plan.id);
         // A plan that only tells has nothing to check.

@@ -14,19 +14,27 @@ mod socket;
 mod stdout;
 mod syslog;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use lanner_alert::{Alert, Priority};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tracing::warn;
 
 pub use self::{format::Format, socket::LossAlert};
 use crate::config::OutputsConfig;
 
 /// Alerts that wait for one output.
 const QUEUE_ALERTS_MAX: usize = 8192;
+
+/// How long the outputs may take for their last alerts. Longer than a forwarder
+/// that is away is tried for.
+const FINISH_MAX: Duration = Duration::from_secs(5);
 
 /// Alerts that an output did not take, by priority.
 #[derive(Debug, Default)]
@@ -108,10 +116,21 @@ impl Outputs {
         self.handles.iter().map(|handle| (handle.name, &*handle.drops))
     }
 
-    /// Closes the queues and waits until what is in them is written.
+    /// Closes the queues and waits until what is in them is written, but not for an
+    /// other end that takes nothing.
     pub async fn finish(mut self) {
-        self.handles.clear();
-        while self.tasks.join_next().await.is_some() {}
+        let drops: Vec<_> =
+            self.handles.drain(..).map(|handle| (handle.name, handle.drops)).collect();
+        let written = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(FINISH_MAX, written).await.is_err() {
+            warn!(outputs = self.tasks.len(), "outputs hang; what they hold is lost");
+        }
+        for (output, drops) in drops {
+            let lost = drops.total();
+            if lost > 0 {
+                warn!(output, lost, "alerts lost since the start");
+            }
+        }
     }
 
     fn add(&mut self, name: &'static str) -> (mpsc::Receiver<Arc<Alert>>, Arc<DropCounts>) {

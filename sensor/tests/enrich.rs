@@ -130,3 +130,22 @@ fn a_relative_name_starts_where_the_process_is() {
     check(&node.open(&head, "/"), Field::FdName, None, "/");
     check(&node.open(&head, "/c"), Field::FdDirectory, None, "/");
 }
+
+/// Each argument is short, but there are thousands of them, and hundreds of processes.
+#[test]
+fn who_starts_many_programs_does_not_fill_the_memory() {
+    let mut node = Node::new();
+    let shell = process(10, 1, 1, 0, "sh");
+    node.exec(&shell, "sh\0");
+    let args = "a\0".repeat(2000);
+    for pid in 100..2100 {
+        let head = process(pid, 2, 10, 1, "many");
+        node.exec(&head, &args);
+        node.take(&Head { time_ns: 3 * SECOND_NS, ..head }, EXIT, &[0; 8]);
+    }
+    let (processes, bytes) = (&node.enricher.processes, node.enricher.processes.size_bytes());
+    assert!(bytes <= 128 << 20, "{bytes} bytes for {} processes", processes.len());
+    // Who lives is not forgotten for those who ended.
+    check(&node.open(&shell, "/a"), Field::ProcCmdline, None, "sh");
+    check(&node.open(&process(2099, 2, 10, 1, "many"), "/a"), Field::ProcExepath, None, "/bin/x");
+}

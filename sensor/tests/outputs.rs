@@ -189,6 +189,20 @@ async fn what_the_forwarder_did_not_acknowledge_comes_again() {
     timeout(DEADLINE, outputs.finish()).await.unwrap();
 }
 
+/// It greets, and then neither reads nor acknowledges.
+#[tokio::test]
+async fn a_forwarder_that_hangs_does_not_keep_the_sensor_from_ending() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let outputs = start(&format!("{{ socket: {{ path: {} }} }}", path.display()));
+    let _hanging = Forwarder::accept(&listener).await;
+    for _ in 0..1000 {
+        outputs.send(&alert("unread"));
+    }
+    timeout(DEADLINE, outputs.finish()).await.unwrap();
+}
+
 #[tokio::test]
 async fn losses_are_told_when_the_forwarder_is_back() {
     let directory = tempfile::tempdir().unwrap();

@@ -52,7 +52,7 @@ impl Stage {
         let bus = SecuredBus::start(&[NODE, "node-2"]).await;
         let connection = Connection::connect(&bus.connection(&Identity::Responder)).await.unwrap();
         let plans = PlanStore::open(&connection).await.unwrap();
-        let executor = executor(&api, connection, plans.clone()).await;
+        let executor = executor(&api, connection, plans.clone(), Mode::Enforce).await;
         let stage = Self { client: client_of(&api).await, api, bus, plans, executor };
         stage.namespace("shop", json!({})).await;
         stage
@@ -128,10 +128,10 @@ impl Stage {
     }
 
     /// Another executor on the same servers.
-    pub(crate) async fn another_executor(&self) -> Executor {
+    pub(crate) async fn another_executor(&self, ceiling: Mode) -> Executor {
         let responder = self.bus.connection(&Identity::Responder);
         let connection = Connection::connect(&responder).await.unwrap();
-        executor(&self.api, connection, self.plans.clone()).await
+        executor(&self.api, connection, self.plans.clone(), ceiling).await
     }
 
     /// Stores the plan and carries it out; gives what its record says then.
@@ -165,13 +165,18 @@ impl Stage {
     }
 }
 
-async fn executor(api: &KubeApiserver, connection: Connection, plans: PlanStore) -> Executor {
+async fn executor(
+    api: &KubeApiserver,
+    connection: Connection,
+    plans: PlanStore,
+    ceiling: Mode,
+) -> Executor {
     let cluster = Cluster::connect(Some(api.kubeconfig_path())).await.unwrap();
     let outcomes =
         Outcomes::new(Publisher::new(connection), SubjectRoot::default(), OWNER.to_owned());
     let patience =
         Patience { unreachable: Duration::from_secs(10), settling: Duration::from_millis(500) };
-    Executor::new(plans, cluster, Guard::default(), outcomes, patience)
+    Executor::new(plans, cluster, Guard::default(), ceiling, outcomes, patience)
 }
 
 pub(crate) async fn client_of(api: &KubeApiserver) -> Client {

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lanner_alert::{Action, PlanId, PlanRecord, Status, StepState};
+use lanner_alert::{Action, Mode, PlanId, PlanRecord, Status, StepState};
 use lanner_responder::{tally::Tally, worker::Worker};
 use lanner_service::CancellationToken;
 use lanner_testkit::eventually_async;
@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::{
     pipeline::{DEADLINE, Daemon, Outcomes, alert, publish_alert},
-    stage::{Aim, NODE, Stage, plan},
+    stage::{Aim, NODE, Stage, delete, plan, said},
 };
 
 /// Stands between a responder and the API server, and makes its answers late.
@@ -182,6 +182,29 @@ async fn killed_while_the_delete_is_under_way() {
     assert_eq!(pod_deletes(&stage), 1);
 }
 
+/// Somebody pulled the brake after the plan was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_to_enforce_is_only_observed_where_the_mode_is_observe() {
+    let stage = Stage::start().await;
+    let uid = stage.pod("shop", "cart", NODE).await;
+    let observing = stage.another_executor(Mode::Observe).await;
+    let finished = async |record: PlanRecord| {
+        stage.plans.create(&record).await.unwrap();
+        let stored = stage.plans.get(record.plan.id).await.unwrap().unwrap();
+        observing.finish(stored, "test").await.unwrap();
+        said(&stage.plans.get(record.plan.id).await.unwrap().unwrap().record)
+    };
+    let record =
+        || PlanRecord::new(plan("shop", "cart", Some(&uid), vec![delete()]), "test".to_owned());
+    assert_eq!(finished(record()).await, "observed: all checks passed; the mode is observe");
+
+    let mut begun = record();
+    begun.pod_uid = Some(uid.clone());
+    begun.steps[0].state = StepState::Started;
+    assert_eq!(finished(begun).await, "failed: stopped half way: the mode is observe now");
+    assert_eq!(stage.living("shop", "cart").await, Some(uid));
+}
+
 /// More plans than are carried out at a time, and nothing to remind of the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_ends_makes_room_for_the_next() {
@@ -193,7 +216,7 @@ async fn a_plan_that_ends_makes_room_for_the_next() {
         stage.plans.create(&PlanRecord::new(plan, "test".to_owned())).await.unwrap();
     }
     let lease = Duration::from_secs(3600);
-    let (executor, tally) = (stage.another_executor().await, Arc::<Tally>::default());
+    let (executor, tally) = (stage.another_executor(Mode::Enforce).await, Arc::<Tally>::default());
     let worker =
         Worker::new(stage.plans.clone(), executor, "test".to_owned(), lease, tally.clone());
     let stop = CancellationToken::new();

@@ -22,27 +22,35 @@ const WAIT_MAX: Duration = Duration::from_millis(250);
 /// Threads that may be stuck at one time; then nothing is read any more.
 const STUCK_MAX: usize = 4;
 
+/// Counts a thread for as long as it lives, however it ends.
+struct Alive(Arc<AtomicUsize>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Asks a thread, and leaves it alone when it does not answer.
 pub(super) struct Patient<Q, A> {
     name: &'static str,
     read: fn(Q) -> A,
     thread: Option<(SyncSender<Q>, Receiver<A>)>,
-    stuck: Arc<AtomicUsize>,
+    /// Threads that have not ended. All but the one that we ask are stuck.
+    alive: Arc<AtomicUsize>,
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Patient<Q, A> {
     /// `name` is for the log.
     pub(super) fn new(name: &'static str, read: fn(Q) -> A) -> Self {
-        Self { name, read, thread: None, stuck: Arc::default() }
+        Self { name, read, thread: None, alive: Arc::default() }
     }
 
     /// The answer, unless it takes too long.
     pub(super) fn ask(&mut self, question: Q) -> Option<A> {
-        if self.stuck.load(Ordering::Relaxed) >= STUCK_MAX {
-            return None;
-        }
         let (questions, answers) = match self.thread.take() {
             Some(thread) => thread,
+            None if self.alive.load(Ordering::Relaxed) >= STUCK_MAX => return None,
             None => self.start()?,
         };
         questions.send(question).ok()?;
@@ -52,7 +60,6 @@ impl<Q: Send + 'static, A: Send + 'static> Patient<Q, A> {
                 Some(answer)
             }
             Err(RecvTimeoutError::Timeout) => {
-                self.stuck.fetch_add(1, Ordering::Relaxed);
                 warn!(read = self.name, "a read hangs; somebody may want to stop the sensor");
                 None
             }
@@ -63,12 +70,13 @@ impl<Q: Send + 'static, A: Send + 'static> Patient<Q, A> {
     fn start(&self) -> Option<(SyncSender<Q>, Receiver<A>)> {
         let (questions, asked) = sync_channel::<Q>(1);
         let (answered, answers) = sync_channel(1);
-        let (read, stuck) = (self.read, Arc::clone(&self.stuck));
+        self.alive.fetch_add(1, Ordering::Relaxed);
+        let (read, alive) = (self.read, Alive(Arc::clone(&self.alive)));
         let run = move || {
+            let _alive = alive;
             for question in asked {
                 if answered.send(read(question)).is_err() {
                     // Nobody waited, and now it is done after all.
-                    stuck.fetch_sub(1, Ordering::Relaxed);
                     return;
                 }
             }

@@ -15,6 +15,13 @@ use crate::decode::{EventHead, Exec, ProcessFacts, exe_bits};
 /// Most processes that are remembered, ended ones included.
 const PROCESSES_MAX: usize = 65_536;
 
+/// Most bytes that they take while any of them has ended: who starts programs by the
+/// hundred, each with thousands of arguments, must not fill our memory with them.
+const BYTES_MAX: usize = 128 << 20;
+
+/// What an argument takes beside its bytes: the vector and the allocator's own.
+const ARGUMENT_OVERHEAD: usize = 56;
+
 /// How long one that ended is remembered.
 const GRACE_NS: u64 = 300 * 1_000_000_000;
 
@@ -122,10 +129,18 @@ pub fn joined(first: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
     line
 }
 
+#[derive(Debug)]
+struct Remembered {
+    process: Arc<Process>,
+    size_bytes: usize,
+}
+
 /// All processes that are known.
 #[derive(Debug, Default)]
 pub struct ProcessCache {
-    known: HashMap<ProcessKey, Arc<Process>>,
+    known: HashMap<ProcessKey, Remembered>,
+    /// Of all that are known, about.
+    size_bytes: usize,
     /// The newest process of each id.
     newest: HashMap<u32, ProcessKey>,
     /// Those that ended, the oldest first, and when.
@@ -144,7 +159,7 @@ impl ProcessCache {
     pub fn on_fork(&mut self, head: &EventHead, facts: &ProcessFacts) {
         let mut child = Process::from_head(head);
         child.facts = facts.clone();
-        if let Some(parent) = self.known.get(&child.parent) {
+        if let Some(parent) = self.get(child.parent) {
             child.image = Arc::clone(&parent.image);
             child.cwd.clone_from(&parent.cwd);
         }
@@ -153,7 +168,7 @@ impl ProcessCache {
 
     pub fn on_exec(&mut self, head: &EventHead, exec: &Exec) {
         let mut process = Process::from_head(head);
-        if let Some(before) = self.known.get(&process.key) {
+        if let Some(before) = self.get(process.key) {
             process.parent = before.parent;
         }
         process.facts = exec.process.clone();
@@ -194,12 +209,12 @@ impl ProcessCache {
     }
 
     pub fn get(&self, key: ProcessKey) -> Option<&Arc<Process>> {
-        self.known.get(&key)
+        self.known.get(&key).map(|remembered| &remembered.process)
     }
 
     /// The process that has, or last had, this id.
     pub fn newest_of(&self, pid: u32) -> Option<&Arc<Process>> {
-        self.known.get(self.newest.get(&pid)?)
+        self.get(*self.newest.get(&pid)?)
     }
 
     /// The parent, the parent's parent and so on, as far as they are known.
@@ -207,7 +222,7 @@ impl ProcessCache {
         let mut ancestors: Vec<Arc<Process>> = Vec::new();
         let mut key = process.parent;
         while ancestors.len() < ANCESTORS_MAX
-            && let Some(ancestor) = self.known.get(&key)
+            && let Some(ancestor) = self.get(key)
             && ancestor.parent != key
         {
             ancestors.push(Arc::clone(ancestor));
@@ -225,6 +240,11 @@ impl ProcessCache {
         self.known.is_empty()
     }
 
+    /// About the bytes that they take.
+    pub fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
     /// Processes not remembered because there were too many.
     pub fn refused(&self) -> u64 {
         self.refused
@@ -239,17 +259,37 @@ impl ProcessCache {
             }
         }
         self.newest.insert(key.pid, key);
-        self.known.insert(key, Arc::new(process));
+        let size_bytes = size_bytes(&process);
+        let remembered = Remembered { process: Arc::new(process), size_bytes };
+        self.size_bytes += size_bytes;
+        if let Some(before) = self.known.insert(key, remembered) {
+            self.size_bytes -= before.size_bytes;
+        }
+        while self.size_bytes > BYTES_MAX && self.forget_oldest_ended() {}
     }
 
     fn forget_oldest_ended(&mut self) -> bool {
         let Some((_, key)) = self.ended.pop_front() else { return false };
-        self.known.remove(&key);
+        if let Some(forgotten) = self.known.remove(&key) {
+            self.size_bytes -= forgotten.size_bytes;
+        }
         if self.newest.get(&key.pid) == Some(&key) {
             self.newest.remove(&key.pid);
         }
         true
     }
+}
+
+/// About what a process takes. An image is its first owner's: who was forked from it
+/// has it for nothing.
+fn size_bytes(process: &Process) -> usize {
+    let own = size_of::<Process>() + process.comm.len() + process.cwd.len();
+    if Arc::strong_count(&process.image) > 1 {
+        return own;
+    }
+    let Image { args, env, exe_path, .. } = &*process.image;
+    let arguments = args.iter().chain(env);
+    own + exe_path.len() + arguments.map(|text| text.len() + ARGUMENT_OVERHEAD).sum::<usize>()
 }
 
 fn bytes_of(path: Option<&crate::decode::KernelPath>) -> Vec<u8> {

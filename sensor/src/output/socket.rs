@@ -73,6 +73,9 @@ pub(super) async fn run(
     for waiting in &link.window {
         link.drops.add(waiting.priority);
     }
+    while let Ok(alert) = link.alerts.try_recv() {
+        link.drops.add(alert.priority);
+    }
 }
 
 /// An alert as it goes out.
