@@ -184,3 +184,51 @@ impl fmt::Display for Ending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_read_off_the_last_lines() {
+        let ending = Ending::read(
+            "#2\tINITED cov: 7 ft: 8 corp: 1/1b exec/s: 0 rss: 40Mb\n\
+             #8192\tpulse  cov: 123 ft: 456 corp: 78/9kb lim: 21 exec/s: 4096 rss: 40Mb\n\
+             stat::number_of_executed_units: 8200\n",
+        );
+        assert_eq!((ending.runs, ending.edges, ending.features), (8200, 123, 456));
+        assert_eq!((ending.inputs, ending.is_crash()), (78, false));
+    }
+
+    #[test]
+    fn a_failure_says_why() {
+        for (said, expected) in [
+            (
+                "#1\nthread 'x' (7) panicked at a.rs:1:2:\nboom\nstack",
+                "thread 'x' (7) panicked at a.rs:1:2: boom",
+            ),
+            (
+                "==7== ERROR: libFuzzer: timeout after 10 seconds\n",
+                "==7== ERROR: libFuzzer: timeout after 10 seconds",
+            ),
+        ] {
+            assert_eq!(reason(said).as_deref(), Some(expected));
+        }
+        assert_eq!(reason("#1\n"), None);
+    }
+
+    #[test]
+    fn every_target_is_in_the_manifest_and_says_what_it_holds() {
+        let manifest = fs::read_to_string(folder().join("Cargo.toml")).unwrap();
+        let targets = Target::named(&[]).unwrap();
+        assert!(targets.len() >= 12);
+        for target in targets {
+            assert!(
+                manifest.contains(&format!("name = \"{}\"\n", target.name())),
+                "{}",
+                target.name()
+            );
+            assert!(!target.purpose().unwrap().is_empty(), "{}", target.name());
+        }
+    }
+}
