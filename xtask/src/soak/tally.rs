@@ -164,3 +164,27 @@ impl fmt::Display for Report {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(number: u32) -> Seen {
+        let alert = serde_json::json!({
+            "id": AlertId::new(), "schema": 1, "time": "2026-01-02T03:04:05Z", "node": "n",
+            "hostname": "n", "rule": "r", "priority": "Notice", "source": "syscall",
+            "output": "o", "output_fields": { NUMBER: number },
+        });
+        Seen { subject: String::new(), payload: alert.to_string().into_bytes() }
+    }
+
+    #[test]
+    fn what_is_missing_or_there_twice_is_told() {
+        let tally = Tally::of(4, 4);
+        [0, 1, 1, 3, 9].map(|number| tally.count_alert(&seen(number)));
+        let report = tally.report(4);
+        assert_eq!((report.stored_once, report.stored_again, report.lost), (2, 1, 1));
+        assert_eq!((report.strange, report.asked, report.answered), (1, 1, 0));
+        assert!(!report.is_good() && !tally.is_complete(4));
+    }
+}
