@@ -181,7 +181,9 @@ mod tests {
     #[test]
     fn what_is_missing_or_there_twice_is_told() {
         let tally = Tally::of(4, 4);
-        [0, 1, 1, 3, 9].map(|number| tally.count_alert(&seen(number)));
+        for number in [0, 1, 1, 3, 9] {
+            tally.count_alert(&seen(number));
+        }
         let report = tally.report(4);
         assert_eq!((report.stored_once, report.stored_again, report.lost), (2, 1, 1));
         assert_eq!((report.strange, report.asked, report.answered), (1, 1, 0));
