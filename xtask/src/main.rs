@@ -4,9 +4,11 @@ mod ci;
 mod cluster;
 mod demo;
 mod deploy;
+mod fuzz;
 mod image;
 mod oci;
 mod run;
+mod soak;
 mod test;
 mod tools;
 
@@ -32,6 +34,10 @@ enum Command {
     Test,
     /// Check all that has to hold before a change is taken
     Ci,
+    /// Feed every parser of outside bytes with bytes that try to break it
+    Fuzz(fuzz::Arguments),
+    /// Run the chain under load while its parts go and come back, and count what is lost
+    Soak(soak::Arguments),
     /// Build our programs as an OCI image
     Image(image::Arguments),
     /// A real cluster of one node on this machine
@@ -46,6 +52,8 @@ fn main() -> ExitCode {
         Command::Tools(arguments) => tools::main(&arguments),
         Command::Test => test::main(),
         Command::Ci => ci::main(),
+        Command::Fuzz(arguments) => fuzz::main(&arguments),
+        Command::Soak(arguments) => soak::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),
         Command::Cluster(arguments) => cluster::main(&arguments),
         Command::ClusterSupervisor(arguments) => cluster::supervise(&arguments),

@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use expect_test::expect_file;
 use lanner_alert::{ALERT_BYTES_MAX, Alert, AlertError, FalcoInput};
+use proptest::prelude::*;
 
 fn input() -> FalcoInput {
     FalcoInput { node: "node-7".to_owned(), cluster: Some("eu-1".to_owned()) }
@@ -46,6 +47,29 @@ fn a_writer_of_falco_alerts_cannot_aim_at_another_node() {
     assert_eq!((alert.node.as_str(), alert.cluster.as_deref()), ("node-7", Some("eu-1")));
     assert_eq!(alert.entity, Default::default());
     assert!(alert.other.is_empty(), "{:?}", alert.other);
+}
+
+#[track_caller]
+fn check_number(text: &str, number: f64) {
+    let falco = format!(
+        r#"{{"rule":"r","priority":"error","output":"o","time":"2026-11-21T00:00:00Z",
+            "output_fields":{{"n":{text}}}}}"#
+    );
+    let alert = input().read(falco.as_bytes()).unwrap();
+    assert_eq!(alert.output_fields["n"].as_f64(), Some(number), "{text}");
+    assert_eq!(Alert::from_json(&alert.to_json().unwrap()).unwrap(), alert, "{text}");
+}
+
+#[test]
+fn a_number_keeps_its_last_digit() {
+    check_number("1.63759643512345678", 1.637_596_435_123_456_8);
+}
+
+proptest! {
+    #[test]
+    fn every_number_stays_the_same(number in proptest::num::f64::NORMAL) {
+        check_number(&format!("{number:?}"), number);
+    }
 }
 
 #[track_caller]

@@ -89,6 +89,11 @@ impl NatsServer {
         self.process.kill();
     }
 
+    /// Whether it runs: not after a [`kill`](Self::kill).
+    pub fn is_running(&mut self) -> bool {
+        self.process.exit_status().is_none()
+    }
+
     /// Starts it again on the same port and store, after a kill if it still ran.
     ///
     /// # Panics
