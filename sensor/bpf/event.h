@@ -44,7 +44,7 @@ struct event_head {
 	u64 time_ns;         /* since boot, CLOCK_BOOTTIME */
 	u64 start_ns;        /* when the process began, same clock */
 	u64 parent_start_ns; /* when its parent began */
-	u64 cgroup_id;       /* of the deepest control group it is in */
+	u64 cgroup_id;       /* of the deepest control group it is in, and its hierarchy */
 	u32 tgid;            /* in the host's pid namespace, as are all of these */
 	u32 tid;
 	u32 ppid;

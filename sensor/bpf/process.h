@@ -47,7 +47,9 @@ static __always_inline struct cgroup *fill_head(struct event_head *head, struct 
 	head->time_ns = bpf_ktime_get_boot_ns();
 	head->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	head->parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
-	head->cgroup_id = BPF_CORE_READ(cgroup, kn, id);
+	/* Each hierarchy of v1 counts its groups on its own; the one of v2 is number 0. */
+	head->cgroup_id = BPF_CORE_READ(cgroup, kn, id) ^
+			  ((u64)BPF_CORE_READ(cgroup, root, hierarchy_id) << 56);
 	head->tgid = BPF_CORE_READ(task, tgid);
 	head->tid = BPF_CORE_READ(task, pid);
 	head->ppid = BPF_CORE_READ(task, real_parent, tgid);

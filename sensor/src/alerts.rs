@@ -15,6 +15,9 @@ pub struct AlertMaker {
     time_zone: TimeZone,
 }
 
+/// What is kept of the text of an alert that is too long: in JSON, six bytes each.
+const OUTPUT_CUT_CHARS: usize = 16 << 10;
+
 /// The source that rules about system calls name.
 const SOURCE: &str = "syscall";
 
@@ -82,7 +85,7 @@ impl AlertMaker {
             // Says why the container's fields are missing.
             output_fields.insert("container.incomplete".to_owned(), true.into());
         }
-        Alert {
+        let alert = Alert {
             id: AlertId::new(),
             schema: SCHEMA,
             time,
@@ -97,7 +100,8 @@ impl AlertMaker {
             output_fields,
             entity,
             other: Map::new(),
-        }
+        };
+        if alert.to_json().is_ok() { alert } else { cut(alert) }
     }
 
     /// Falco's line: local time, priority, message.
@@ -105,6 +109,16 @@ impl AlertMaker {
         let time = time.to_zoned(self.time_zone.clone()).strftime("%H:%M:%S.%9f").to_string();
         format!("{time}: {priority} {message}")
     }
+}
+
+/// The same alert, short enough for every output: whoever chose long names must not
+/// get away with it. Whom it is about stays whole.
+fn cut(mut alert: Alert) -> Alert {
+    let time = alert.output_fields.remove("evt.time");
+    alert.output_fields = time.into_iter().map(|time| ("evt.time".to_owned(), time)).collect();
+    alert.output_fields.insert("alert.cut".to_owned(), true.into());
+    alert.output = alert.output.chars().take(OUTPUT_CUT_CHARS).collect();
+    alert
 }
 
 fn priority(of_rule: lanner_engine::Priority) -> Priority {

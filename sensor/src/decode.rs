@@ -74,7 +74,7 @@ pub struct EventHead {
     pub start_ns: u64,
     /// When its parent began.
     pub parent_start_ns: u64,
-    /// The deepest control group it is in.
+    /// The deepest control group it is in, told apart from those of other hierarchies.
     pub cgroup_id: u64,
     /// Process id in the host's namespace, as all ids here.
     pub tgid: u32,

@@ -109,6 +109,8 @@ impl Pipeline {
             alerts = totals.alerts,
             undecodable = totals.undecodable,
             processes = self.enricher.processes.len(),
+            processes_refused = self.enricher.processes.refused(),
+            look_ups_refused = self.enricher.containers.refused(),
             "pipeline stopped"
         );
         self.outputs.finish().await;

@@ -103,3 +103,35 @@ async fn a_line_that_is_no_event_is_named() {
     let error = Sensor::run(config, flags, CancellationToken::new()).await.unwrap_err();
     assert!(format!("{error:#}").contains("events.jsonl:2"), "{error:#}");
 }
+
+#[tokio::test]
+async fn an_event_of_very_many_views_is_refused() {
+    let recording = tempfile::NamedTempFile::new().unwrap();
+    fs::write(recording.path(), "{\"evt.type\":\"execve\",\"evt.num\":1}\n".repeat(20)).unwrap();
+    let mut taken = 0;
+    let read = lanner_sensor::source::replay::read(recording.path(), |_| taken += 1);
+    let error = format!("{:#}", read.unwrap_err());
+    assert!(error.ends_with(":17: more than 16 views of one event"), "{error}");
+    assert_eq!(taken, 0);
+}
+
+/// Each control character takes six bytes in JSON.
+#[tokio::test]
+async fn long_and_hostile_values_do_not_make_an_alert_too_long_to_be_sent() {
+    let fields =
+        ["proc.cmdline", "proc.pcmdline", "proc.exepath", "proc.args", "proc.cwd", "fd.name"];
+    let rules = tempfile::NamedTempFile::new().unwrap();
+    let output: String = fields.iter().map(|field| format!("%{field} ")).collect();
+    let rule = "- rule: r\n  desc: d\n  condition: evt.type = execve\n  priority: notice\n";
+    fs::write(rules.path(), format!("{rule}  output: x {output}\n")).unwrap();
+    let mut event = serde_json::json!({ "evt.type": "execve", "evt.num": 1, "proc.pid": 7 });
+    for field in fields {
+        event[field] = "\u{1}".repeat(4096).into();
+    }
+    let recording = tempfile::NamedTempFile::new().unwrap();
+    fs::write(recording.path(), format!("{event}\n")).unwrap();
+    let alerts = replay(rules.path().to_str().unwrap(), recording.path().to_str().unwrap()).await;
+    let [alert] = alerts.as_slice() else { panic!("{} alerts", alerts.len()) };
+    assert_eq!((alert.rule.as_str(), alert.entity.pid), ("r", Some(7)));
+    assert_eq!(alert.output_fields["alert.cut"], true);
+}

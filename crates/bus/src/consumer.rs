@@ -158,7 +158,7 @@ impl Delivery {
     /// # Errors
     /// When it could not be sent. The message comes again in any case.
     pub async fn nak(&self, delay: Option<Duration>) -> Result<(), AckError> {
-        self.sent(AckKind::Nak(delay)).await
+        self.bounded(self.message.ack_with(AckKind::Nak(delay))).await
     }
 
     /// Never again: nobody can do anything with it. An advisory of it is kept
@@ -170,20 +170,8 @@ impl Delivery {
         self.answered(AckKind::Term).await
     }
 
-    /// Still at it: the time until it comes again starts anew.
-    ///
-    /// # Errors
-    /// When it could not be sent.
-    pub async fn in_progress(&self) -> Result<(), AckError> {
-        self.sent(AckKind::Progress).await
-    }
-
     async fn answered(&self, kind: AckKind) -> Result<(), AckError> {
         self.bounded(self.message.double_ack_with(kind)).await
-    }
-
-    async fn sent(&self, kind: AckKind) -> Result<(), AckError> {
-        self.bounded(self.message.ack_with(kind)).await
     }
 
     async fn bounded(

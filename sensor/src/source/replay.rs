@@ -18,6 +18,9 @@ pub struct Replayed {
 
 const LINE_BYTES_MAX: u64 = 4 << 20;
 
+/// A recording has at most two; more come only from somebody who means harm.
+const VIEWS_MAX: usize = 16;
+
 /// Gives each event of the recording at `path` to `take`.
 ///
 /// # Errors
@@ -44,6 +47,8 @@ pub fn read(path: &Path, mut take: impl FnMut(Replayed)) -> anyhow::Result<()> {
         };
         match &mut open {
             Some((known, replayed)) if event.is_some() && *known == event => {
+                let fits = replayed.views.len() < VIEWS_MAX;
+                anyhow::ensure!(fits, "{}: more than {VIEWS_MAX} views of one event", place());
                 replayed.views.push(view);
             }
             _ => {

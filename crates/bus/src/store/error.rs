@@ -48,13 +48,6 @@ pub enum StoreError {
     },
 }
 
-impl StoreError {
-    /// Whether the same call may succeed later.
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Failed { .. })
-    }
-}
-
 pub(super) async fn bounded<T>(
     deed: &'static str,
     key: &str,

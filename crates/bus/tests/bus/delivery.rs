@@ -43,7 +43,6 @@ async fn what_is_published_is_consumed_with_its_headers_and_not_again_once_ackno
     assert_eq!(first.header("Nats-Msg-Id"), Some("id-1"));
     assert_eq!((first.payload(), first.sequence(), first.delivered()), (&b"1"[..], 1, 1));
 
-    first.in_progress().await.unwrap();
     first.nak(None).await.unwrap();
     let second = timeout(SOON, alerts.next()).await.unwrap();
     assert_eq!((second.sequence(), second.delivered()), (1, 2));
