@@ -242,11 +242,20 @@ impl Executor {
     ) -> Result<T, ActError> {
         let began = Instant::now();
         let mut wait = RETRY_WAIT_MIN;
+        let mut was_away = false;
         loop {
             let (error, patience) = match attempt().await {
-                Err(error @ ActError::Unreachable(_)) => (error, self.patience.unreachable),
+                Err(error @ ActError::Unreachable(_)) => {
+                    was_away = true;
+                    (error, self.patience.unreachable)
+                }
                 Err(error @ ActError::NotYet(_)) => (error, self.patience.settling),
-                done => return done,
+                done => {
+                    if was_away {
+                        info!("the kubernetes api answers again");
+                    }
+                    return done;
+                }
             };
             if began.elapsed() + wait > patience {
                 return Err(error);

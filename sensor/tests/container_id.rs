@@ -99,3 +99,15 @@ fn lines_of_proc() {
     assert_eq!(container_of_proc(&colons).unwrap().runtime, Runtime::Containerd);
     assert_eq!(container_of_proc("0::/init.scope\nnonsense\n"), None);
 }
+
+#[test]
+fn a_container_cannot_pass_for_another_by_a_group_below_its_own() {
+    let other = "e".repeat(64);
+    for own in ["/kubepods/burstable/pod1/ID", "/system.slice/docker-ID.scope", "/docker/ID"] {
+        for below in [format!("cri-containerd-{other}.scope"), format!("pod2/{other}")] {
+            let path = format!("{own}/{below}").replace("ID", ID);
+            let found = container_of_path(&path).map(|found| found.full);
+            assert_eq!(found.as_deref(), Some(ID), "path {path}");
+        }
+    }
+}

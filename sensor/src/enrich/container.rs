@@ -57,16 +57,24 @@ impl ContainerId {
 }
 
 /// The container that the group at `path` is, or is inside of.
+///
+/// The outermost one of the kubelet's, or else the outermost of all: a process
+/// that may make groups below its own can call them as it likes, and must not
+/// pass for another container. A runtime within a container is that container.
 pub fn container_of_path(path: &str) -> Option<ContainerId> {
-    // The last one counts: a container may run another runtime.
-    let mut parts = path.trim_end_matches('/').rsplit('/');
-    // Systemd inside a container makes groups below it; runtimes that split
-    // groups (Podman's `/container`, CRI-O's `/container`) do so as well.
-    let mut found = parts.find_map(container_of_part)?;
-    if found.runtime == Runtime::Other && parts.next() == Some("docker") {
-        found.runtime = Runtime::Docker;
+    // The kubelet's node may itself be a container, as kind makes them.
+    let of_kubelet = path.split_once("kubepods").map(|(_, below)| below);
+    let mut before = "";
+    for part in of_kubelet.unwrap_or(path).split('/') {
+        if let Some(mut found) = container_of_part(part) {
+            if found.runtime == Runtime::Other && before == "docker" {
+                found.runtime = Runtime::Docker;
+            }
+            return Some(found);
+        }
+        before = part;
     }
-    Some(found)
+    None
 }
 
 /// The first container that the lines of `/proc/PID/cgroup` name.
