@@ -4,6 +4,7 @@ use std::{
     env, fs,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -141,6 +142,7 @@ fn on_a_real_node_the_pod_is_gone() {
     if !can_run_a_node("the demo on a real node") {
         return;
     }
+    let _alone = one_at_a_time();
     let demo = Demo::new();
     let text = demo.run(XTASK, &[], &["--cluster", "--once"]);
     assert_story(&text, "lanner-node", "executed");
@@ -157,6 +159,7 @@ fn beside_somebodys_cluster_it_observes_unless_told_to_act() {
     if !can_run_a_node("the demo beside a cluster") {
         return;
     }
+    let _alone = one_at_a_time();
     let cluster = SomebodysCluster::up();
     for (flags, outcome, aftermath) in
         [(&[][..], "observed", "is as it was"), (&["--enforce"], "executed", "/cart is ")]
@@ -169,6 +172,12 @@ fn beside_somebodys_cluster_it_observes_unless_told_to_act() {
         assert!(text.contains(aftermath), "{text}");
         demo.assert_nothing_is_left();
     }
+}
+
+/// Two clusters at once wait too long for their pods on two cores.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static RUNS: Mutex<()> = Mutex::new(());
+    RUNS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct SomebodysCluster {

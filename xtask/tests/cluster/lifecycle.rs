@@ -4,12 +4,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
 };
 
-use lanner_testkit::{eventually, not_run, programs::Program};
+use lanner_testkit::{eventually, not_run};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+use crate::{DEADLINE, Xtask, one_at_a_time, output};
 
 /// Its sleep is one that nobody else on this machine has.
 const PODS: &str = r#"
@@ -29,45 +28,6 @@ spec:
   containers:
   - {name: main, image: "lanner.local/lanner:dev", imagePullPolicy: Never, args: [--version]}
 "#;
-
-struct Xtask {
-    dir: PathBuf,
-}
-
-impl Xtask {
-    fn run(&self, args: &[&str]) -> Result<String, String> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lanner-xtask"));
-        output(command.args(args))
-    }
-
-    fn cluster(&self, args: &[&str]) -> Result<String, String> {
-        self.run(&[&["cluster", "--dir", self.dir.to_str().unwrap()], args].concat())
-    }
-
-    fn kubectl(&self, args: &[&str]) -> Result<String, String> {
-        let mut command = Command::new(Program::Kubectl.path());
-        command.arg("--kubeconfig").arg(self.dir.join("pki/admin.kubeconfig"));
-        output(command.args(args))
-    }
-}
-
-impl Drop for Xtask {
-    fn drop(&mut self) {
-        if let Err(error) = self.cluster(&["down"]) {
-            eprintln!("the cluster of this test is not gone: {error}");
-        }
-    }
-}
-
-fn output(command: &mut Command) -> Result<String, String> {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        Ok(text)
-    } else {
-        Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr)))
-    }
-}
 
 /// The processes with this command line, whatever they run in.
 fn processes(command_line: &str) -> Vec<u32> {
@@ -131,6 +91,7 @@ fn pods_run_and_nothing_stays() {
         not_run("the local cluster", "it needs root");
         return;
     }
+    let _alone = one_at_a_time();
     let folder = tempfile::tempdir().unwrap();
     let xtask = Xtask { dir: folder.path().join("cluster") };
     xtask.cluster(&["up"]).unwrap();

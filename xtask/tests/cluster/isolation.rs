@@ -1,0 +1,95 @@
+//! A namespace is cut off because of what a container in it did, and a person
+//! has that taken back.
+
+use std::path::Path;
+
+use lanner_testkit::{
+    eventually, not_run,
+    process::Process,
+    product::Binary,
+    programs::{KUBERNETES_VERSION, Program},
+};
+use serde_json::Value;
+
+use crate::{DEADLINE, Xtask, one_at_a_time, output};
+
+const POLICY: &str = "lanner-isolated-namespace";
+
+#[test]
+fn a_container_that_asks_the_api_server_has_its_namespace_cut_off_until_undone() {
+    if !rustix::process::geteuid().is_root() {
+        not_run("isolation on a real node", "it needs root");
+        return;
+    }
+    let _alone = one_at_a_time();
+    let folder = tempfile::tempdir().unwrap();
+    let xtask = Xtask { dir: folder.path().join("cluster") };
+    xtask.cluster(&["up"]).unwrap();
+    xtask.cluster(&["deploy", "--profile", "dev", "--enforce"]).unwrap();
+    let in_shop = |args: &[&str]| xtask.kubectl(&[&["--namespace", "shop"], args].concat());
+    xtask.kubectl(&["create", "namespace", "shop"]).unwrap();
+    let run = ["run", "cart", "--image=lanner.local/busybox:1", "--command", "--"];
+    in_shop(&[&run[..], &["sleep", "3600"]].concat()).unwrap();
+    in_shop(&["wait", "--for=condition=Ready", "--timeout=60s", "pod/cart"]).unwrap();
+
+    let ask = "echo | nc -w 5 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT";
+    in_shop(&["exec", "cart", "--", "sh", "-c", ask]).unwrap();
+
+    let get = ["get", "networkpolicy", POLICY, "--show-managed-fields", "--output=json"];
+    let policy = eventually("the namespace is cut off", DEADLINE, || in_shop(&get).ok());
+    let policy: Value = serde_json::from_str(&policy).unwrap();
+    let managers: Vec<_> = policy["metadata"]["managedFields"].as_array().unwrap().iter().collect();
+    assert!(
+        managers.iter().all(|manager| manager["manager"] == "lanner-responder"),
+        "{managers:?} on Kubernetes {KUBERNETES_VERSION}"
+    );
+    in_shop(&["get", "pod", "cart"]).expect("nothing is deleted");
+
+    let forward = Forward::to_the_bus(&xtask, folder.path());
+    let plan = eventually("the plan is executed", DEADLINE, || {
+        let plans = forward.lanner(&["plan", "list"], &[]);
+        let plan = plans.lines().find(|line| line.contains(" isolate-namespace "))?.to_owned();
+        plan.contains(" executed ").then_some(plan)
+    });
+    assert!(plan.ends_with("namespace shop"), "{plan}");
+    let id = plan.split(' ').next().unwrap();
+    let undone = forward.lanner(&["plan", "undo"], &[id]);
+    assert!(undone.contains("undone"), "{undone}");
+    let error = in_shop(&get).unwrap_err();
+    assert!(error.contains("NotFound"), "{error}");
+}
+
+/// The cluster's bus on a port of this host.
+struct Forward {
+    _kubectl: Process,
+    server: String,
+    certificates: String,
+}
+
+impl Forward {
+    fn to_the_bus(xtask: &Xtask, folder: &Path) -> Self {
+        let log = folder.join("port-forward.log");
+        let kubeconfig = xtask.dir.join("pki/admin.kubeconfig");
+        let args = ["--namespace", "lanner", "port-forward", "service/nats", ":4222"];
+        let args = [&["--kubeconfig", kubeconfig.to_str().unwrap()][..], &args].concat();
+        let mut kubectl = Process::spawn(&Program::Kubectl.path(), args, &log);
+        let port = eventually("the port is forwarded", DEADLINE, || {
+            kubectl.assert_running();
+            let text = kubectl.log_tail();
+            let (_, rest) = text.split_once("127.0.0.1:")?;
+            Some(rest.split(' ').next()?.to_owned())
+        });
+        let certificates = xtask.dir.join("bus").display().to_string();
+        Self { _kubectl: kubectl, server: format!("tls://127.0.0.1:{port}"), certificates }
+    }
+
+    /// Runs our tool as the bus's admin.
+    fn lanner(&self, command: &[&str], operands: &[&str]) -> String {
+        let mut lanner = std::process::Command::new(Binary::Tool.path());
+        lanner.args(command).args(["--server", &self.server]);
+        for (flag, file) in [("--ca", "ca.crt"), ("--cert", "admin.crt"), ("--key", "admin.key")] {
+            lanner.arg(flag).arg(Path::new(&self.certificates).join(file));
+        }
+        output(lanner.args(operands)).unwrap()
+    }
+}
