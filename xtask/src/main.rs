@@ -8,6 +8,7 @@ mod fuzz;
 mod image;
 mod oci;
 mod run;
+mod scale;
 mod soak;
 mod test;
 mod tools;
@@ -38,6 +39,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Run the chain under load while its parts go and come back, and count what is lost
     Soak(soak::Arguments),
+    /// Many nodes on one bus, all writing at once
+    Scale(scale::Arguments),
     /// Build our programs as an OCI image
     Image(image::Arguments),
     /// A real cluster of one node on this machine
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::main(),
         Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Soak(arguments) => soak::main(&arguments),
+        Command::Scale(arguments) => scale::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),
         Command::Cluster(arguments) => cluster::main(&arguments),
         Command::ClusterSupervisor(arguments) => cluster::supervise(&arguments),
