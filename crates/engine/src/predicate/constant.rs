@@ -29,7 +29,9 @@ impl Constant {
             (Operator::Glob, _) => Self::Glob(Glob::new(literal, false)),
             (Operator::GlobNoCase, _) => Self::Glob(Glob::new(literal, true)),
             (Operator::Regex, _) => {
-                let anchored = Regex::new(&format!("^(?:{text})$"))
+                // By itself first: `a)|(b` is none, and between our brackets it would be.
+                let anchored = Regex::new(&text)
+                    .and_then(|_alone| Regex::new(&format!("^(?:{text})$")))
                     .map_err(|error| format!("invalid regex pattern: {error}"))?;
                 Self::Regex(anchored)
             }

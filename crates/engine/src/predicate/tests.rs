@@ -167,6 +167,7 @@ fn what_does_not_fit_is_refused_where_it_stands() {
     check_error("proc.aname[x] = x", 1, "takes a number");
     check_error("evt.arg = x", 1, "needs an argument");
     check_error("proc.name regex '('", 17, "invalid regex pattern");
+    check_error("proc.name regex 'a)|(b'", 17, "invalid regex pattern");
     check_error("tolower(fd.num) = x", 1, "does not take");
     check_error("fd.num = val(proc.name)", 10, "fd.num is int and proc.name is text");
     check_error("a and proc.name = x", 1, "Undefined macro 'a'");
