@@ -14,7 +14,9 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
-use lanner_alert::{Alert, Mode, PlanId, PlanRecord, Status, SubjectRoot, node_token};
+use lanner_alert::{
+    Alert, Mode, PlanId, PlanRecord, Status, SubjectRoot, node_of_token, node_token,
+};
 use lanner_bus::Delivery;
 use lanner_service::Chain;
 use tracing::{debug, warn};
@@ -124,7 +126,7 @@ impl Intake {
         let mut outcome =
             self.outcomes.of_alert(poison.alert.as_deref(), None, Status::Refused, poison.reason);
         // The bus proved the subject's node; what the alert says is only said.
-        outcome.node = poison.node;
+        outcome.node = poison.node.as_deref().and_then(node_of_token);
         self.outcomes.tell(&format!("message-{}", delivery.sequence()), &outcome).await;
     }
 

@@ -41,5 +41,7 @@ pub use crate::{
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
     routing::RoutingTags,
-    subject::{AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_token, slug},
+    subject::{
+        AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token, slug,
+    },
 };

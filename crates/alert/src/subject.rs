@@ -179,3 +179,22 @@ pub fn node_token(node: &str) -> String {
     }
     token
 }
+
+/// The node whose name [`node_token`] wrote as `token`; `None` when it is no
+/// such token, or the name is not UTF-8.
+pub fn node_of_token(token: &str) -> Option<String> {
+    let mut name = Vec::with_capacity(token.len());
+    let mut bytes = token.bytes();
+    while let Some(byte) = bytes.next() {
+        name.push(match byte {
+            b'_' => b'.',
+            b'=' => {
+                let (high, low) = (char::from(bytes.next()?), char::from(bytes.next()?));
+                u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok()?
+            }
+            byte => byte,
+        });
+    }
+    let name = String::from_utf8(name).ok()?;
+    (node_token(&name) == token).then_some(name)
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lanner_alert::{
-    Alert, FalcoInput, Priority, RoutingTags, Subject, SubjectRoot, node_token, slug,
+    Alert, FalcoInput, Priority, RoutingTags, Subject, SubjectRoot, node_of_token, node_token, slug,
 };
 use proptest::prelude::*;
 
@@ -104,6 +104,14 @@ proptest! {
     #[test]
     fn different_nodes_have_different_tokens(a in "(?s).{0,40}", b in "(?s).{0,40}") {
         prop_assert_eq!(a == b, node_token(&a) == node_token(&b));
+        if !a.is_empty() {
+            prop_assert_eq!(node_of_token(&node_token(&a)), Some(a));
+        }
+    }
+
+    #[test]
+    fn any_token_can_be_read_back(token in "(?s)[=_A-F0-9a-z.]{0,20}|.{0,40}") {
+        let _ = node_of_token(&token);
     }
 
     #[test]
