@@ -87,9 +87,9 @@ impl Test {
         match value {
             _ if self.operator == Operator::Exists => true,
             Value::List(values) if self.needs_all() => {
-                values.iter().all(|value| self.value_holds(value, event))
+                values.iter().all(|value| self.value_holds(&value, event))
             }
-            Value::List(values) => values.iter().any(|value| self.value_holds(value, event)),
+            Value::List(values) => values.iter().any(|value| self.value_holds(&value, event)),
             value => self.value_holds(&value, event),
         }
     }
@@ -122,7 +122,7 @@ impl Test {
             }
             Right::Extract(right) => match right.read(event) {
                 Some(Value::List(list)) => {
-                    list.iter().any(|right| values_hold(self.operator, value, right))
+                    list.iter().any(|right| values_hold(self.operator, value, &right))
                 }
                 Some(right) => values_hold(self.operator, value, &right),
                 None => false,

@@ -2,7 +2,7 @@
 
 use super::functions::call;
 use crate::{
-    event::{Event, Value},
+    event::{Event, List, Value},
     field::{Field, FieldRef, Kind, Shape},
     syntax::Function,
 };
@@ -88,7 +88,8 @@ impl Extract {
             Self::Text(text) => Some(Value::text(text)),
             Self::List(parts) => {
                 let parts = parts.iter().map(|part| part.read(event));
-                parts.collect::<Option<_>>().map(Value::List)
+                let parts: Option<Vec<_>> = parts.collect();
+                Some(Value::List(parts?.into()))
             }
             Self::Call { function, arguments, option } => {
                 let arguments = arguments.iter().map(|argument| argument.read(event));
@@ -105,9 +106,11 @@ fn read_field<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> 
 
 fn value_of<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> {
     let both = |first, second| {
-        let ends = [event.get(first, None), event.get(second, None)];
-        let ends: Vec<_> = ends.into_iter().flatten().collect();
-        (!ends.is_empty()).then_some(Value::List(ends))
+        Some(Value::List(match (event.get(first, None), event.get(second, None)) {
+            (Some(first), Some(second)) => List::both(first, second),
+            (Some(only), None) | (None, Some(only)) => List::from(vec![only]),
+            (None, None) => return None,
+        }))
     };
     match wanted.field {
         Field::EvtType => Some(event.event_type()).filter(|name| !name.is_empty()).map(Value::text),
