@@ -34,7 +34,7 @@ mod traced;
 mod yaml;
 
 pub use diagnostic::{Code, Context, Diagnostic, Severity};
-pub use event::{Event, Value};
+pub use event::{Elements, Event, List, Value};
 pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Kind, Shape};
 pub use filter::Filter;
 pub use priority::{Priority, UnknownPriority};

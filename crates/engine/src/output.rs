@@ -188,7 +188,7 @@ fn as_text(extract: &Extract, value: &Value<'_>) -> String {
         Value::Text(text) => cut(text),
         Value::Ip(address) => address.to_string(),
         Value::List(list) => {
-            let texts: Vec<_> = list.iter().map(|value| as_text(extract, value)).collect();
+            let texts: Vec<_> = list.iter().map(|value| as_text(extract, &value)).collect();
             // Ancestors read as a line of words; lists are in brackets.
             match extract.field.shape() {
                 crate::field::Shape::List => format!("({})", texts.join(",")),
@@ -207,7 +207,7 @@ fn as_json(extract: &Extract, value: &Value<'_>) -> Json {
         Value::Int(number) => Json::from(*number),
         Value::Uint(number) => Json::from(*number),
         Value::List(list) if extract.field.shape() == crate::field::Shape::List => {
-            list.iter().map(|value| as_json(extract, value)).collect()
+            list.iter().map(|value| as_json(extract, &value)).collect()
         }
         _ => Json::from(as_text(extract, value)),
     }

@@ -89,9 +89,9 @@ impl Test {
         };
         let mut values = values.iter();
         if every {
-            values.all(|value| self.value_holds(value, event))
+            values.all(|value| self.value_holds(&value, event))
         } else {
-            values.any(|value| self.value_holds(value, event))
+            values.any(|value| self.value_holds(&value, event))
         }
     }
 
@@ -113,7 +113,7 @@ impl Test {
             }
             Right::Extract(right) => match right.read(event) {
                 Some(Value::List(list)) => {
-                    list.iter().any(|right| values_hold(self.operator, value, right))
+                    list.iter().any(|right| values_hold(self.operator, value, &right))
                 }
                 Some(right) => values_hold(self.operator, value, &right),
                 None => false,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    event::{Event, Value},
+    event::{Event, List, Value},
     field::{Field, FieldRef, Kind, Shape},
     syntax::Function,
 };
@@ -40,9 +40,11 @@ impl Extract {
 /// The value of a field, with what the engine itself knows.
 pub(crate) fn read_field<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> {
     let both = |first, second| {
-        let ends = [event.get(first, None), event.get(second, None)];
-        let ends: Vec<_> = ends.into_iter().flatten().collect();
-        (!ends.is_empty()).then_some(Value::List(ends))
+        Some(Value::List(match (event.get(first, None), event.get(second, None)) {
+            (Some(first), Some(second)) => List::both(first, second),
+            (Some(only), None) | (None, Some(only)) => List::from(vec![only]),
+            (None, None) => return None,
+        }))
     };
     match wanted.field {
         Field::EvtType => Some(event.event_type()).filter(|name| !name.is_empty()).map(Value::text),
@@ -74,7 +76,7 @@ fn apply(function: Function, value: Value<'_>) -> Option<Value<'_>> {
         (Function::Len, Value::List(list)) => u64::try_from(list.len()).ok().map(Value::Uint),
         (Function::Len, Value::Text(text)) => u64::try_from(text.len()).ok().map(Value::Uint),
         (function, Value::List(list)) => {
-            let list = list.into_iter().map(|value| apply(function, value));
+            let list = list.into_vec().into_iter().map(|value| apply(function, value));
             list.collect::<Option<_>>().map(Value::List)
         }
         (Function::ToLower, Value::Text(text)) => Some(text.to_ascii_lowercase().into()),
