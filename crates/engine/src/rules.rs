@@ -7,6 +7,7 @@ mod expand;
 mod macros;
 mod reader;
 mod rule_set;
+mod tuning;
 
 pub use rule_set::{Match, Rule, RuleSet};
 
@@ -54,6 +55,7 @@ pub fn load(files: &[SourceFile], options: &Options) -> (RuleSet, Vec<Diagnostic
         let items = reader::read(&sources, number, &file.text, &mut diagnostics);
         definitions.take(items, &sources, &mut diagnostics);
     }
-    let rules = compile::compile(&definitions, options, &mut sources, &mut diagnostics);
+    let mut rules = compile::compile(&definitions, options, &mut sources, &mut diagnostics);
+    rules.taken = tuning::TakenNames::of(&definitions);
     (rules, diagnostics)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value as Json;
 
-use super::Matching;
+use super::{Matching, tuning::TakenNames};
 use crate::{
     event::Event,
     event_types::EventTypes,
@@ -22,6 +22,7 @@ pub struct RuleSet {
     matching: Matching,
     by_source: HashMap<String, Index>,
     fields: Vec<FieldRef>,
+    pub(super) taken: TakenNames,
 }
 
 /// The enabled rules of one source, by the event types they can match.
@@ -127,7 +128,8 @@ impl RuleSet {
             }
         }
         let fields: BTreeSet<_> = enabled().flat_map(|(_, rule)| rule.fields()).collect();
-        Self { matching, by_source, fields: fields.into_iter().collect(), rules }
+        let taken = TakenNames::default();
+        Self { matching, by_source, fields: fields.into_iter().collect(), rules, taken }
     }
 
     /// Its rules, in the order of definition; those that are not enabled, too.
