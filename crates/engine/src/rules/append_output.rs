@@ -74,10 +74,10 @@ impl From<Format> for RuleOutput {
 }
 
 impl RuleOutput {
-    /// The fields that it asks for; some more than once.
-    pub(super) fn fields(&self) -> impl Iterator<Item = &FieldRef> {
+    /// Calls `found` with every field that it asks for; with some more than once.
+    pub(super) fn for_each_field(&self, found: &mut impl FnMut(&FieldRef)) {
         let extra = self.extra.iter().map(|extra| &extra.format);
-        self.formats.iter().chain(extra).flat_map(Format::fields)
+        self.formats.iter().chain(extra).for_each(|format| format.for_each_field(found));
     }
 
     /// The message for an event.
@@ -153,8 +153,13 @@ impl<'o> Additions<'o> {
             }
             if wanted.suggested_output && rule.source == "syscall" {
                 for (text, format) in &self.suggested {
-                    let shown: BTreeSet<&FieldRef> = rule.format.fields().collect();
-                    if !format.fields().all(|field| shown.contains(field)) {
+                    let mut shown = BTreeSet::new();
+                    rule.format.for_each_field(&mut |field| {
+                        shown.insert(field.clone());
+                    });
+                    let mut is_shown = true;
+                    format.for_each_field(&mut |field| is_shown &= shown.contains(field));
+                    if !is_shown {
                         rule.add_output(text, format);
                     }
                 }
