@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use crate::{
+    derived,
     event::{Event, List, Value},
-    field::{Field, FieldRef, Kind, Shape},
+    field::{Field, FieldRef, Filler, Kind, Shape},
     syntax::Function,
 };
 
@@ -18,7 +19,7 @@ pub(crate) struct Extract {
 impl Extract {
     /// What its values are.
     pub(crate) fn kind(&self) -> Kind {
-        if self.functions.contains(&Function::Len) { Kind::Uint } else { self.field.field.kind() }
+        if self.functions.contains(&Function::Len) { Kind::Uint } else { self.field.kind() }
     }
 
     /// How its values are compared.
@@ -47,15 +48,6 @@ pub(crate) fn read_field<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<
         }))
     };
     match wanted.field {
-        Field::EvtType => Some(event.event_type()).filter(|name| !name.is_empty()).map(Value::text),
-        Field::EvtTime
-        | Field::EvtTimeS
-        | Field::EvtTimeIso8601
-        | Field::EvtDatetime
-        | Field::EvtRawtime
-        | Field::JevtTime
-        | Field::JevtRawtime => Some(Value::Int(event.time_ns())),
-        Field::EvtDir => Some(Value::text("<")),
         // A network field is its address, compared with networks.
         Field::FdNet => read_field(event, &FieldRef { field: Field::FdIp, arg: None }),
         Field::FdCnet => event.get(Field::FdCip, None),
@@ -65,6 +57,9 @@ pub(crate) fn read_field<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<
         Field::FdIp => event.get(Field::FdIp, None).or_else(|| both(Field::FdCip, Field::FdSip)),
         Field::FdPort => {
             event.get(Field::FdPort, None).or_else(|| both(Field::FdCport, Field::FdSport))
+        }
+        field if field.filler() == Filler::Engine => {
+            derived::value(event, field, wanted.arg.as_deref())
         }
         field => event.get(field, wanted.arg.as_deref()),
     }
