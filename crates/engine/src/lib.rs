@@ -41,4 +41,7 @@ pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Filler, Kind, Shap
 pub use filter::Filter;
 pub use priority::{Priority, UnknownPriority};
 pub use recorded::{RecordedEvent, RecordedEventError};
-pub use rules::{Match, Matching, Options, Rule, RuleSet, SourceFile, load};
+pub use rules::{
+    AppendOutput, ExtraField, Match, Matching, Options, Rule, RuleSet, Selection, Selector,
+    SourceFile, load,
+};
