@@ -1,7 +1,7 @@
 //! What is alike in the messages of one cause: everything that changes from one time to the next
 //! is replaced by a word for it, such as `<n>` or `<uuid>`.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// How much of a message counts. An attacker's command line can be long.
 const MESSAGE_BYTES_MAX: usize = 1024;
@@ -80,10 +80,9 @@ fn push_word(pattern: &mut String, word: &str, key: &str) {
 
 /// An address, perhaps with a port. Ports that say which service is meant stay.
 fn push_address(pattern: &mut String, text: &str) -> bool {
-    let address = |text: &str| {
-        text.parse::<IpAddr>().is_ok_and(|ip| !ip.is_unspecified())
-            || text.parse::<Ipv6Addr>().is_ok()
-    };
+    // Words such as `a::b` would be addresses, too.
+    let digit = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
+    let address = |text: &str| digit(text) && text.parse::<IpAddr>().is_ok();
     let with_port = text.rsplit_once(':').filter(|(host, _)| address(host));
     match with_port.and_then(|(_, port)| port.parse::<u16>().ok()) {
         Some(port) if port >= EPHEMERAL_PORT_MIN => pattern.push_str("<ip>:<port>"),
