@@ -92,7 +92,7 @@ fn show(value: Option<Value<'_>>) -> String {
         Some(Value::Uint(number)) => number.to_string(),
         Some(Value::Bool(value)) => value.to_string(),
         Some(Value::List(values)) => {
-            values.into_iter().map(|value| show(Some(value))).collect::<Vec<_>>().join(",")
+            values.iter().map(|value| show(Some(value))).collect::<Vec<_>>().join(",")
         }
     }
 }

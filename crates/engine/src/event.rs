@@ -1,6 +1,10 @@
 //! What a rule can ask of an event.
 
+mod list;
+
 use std::{borrow::Cow, net::IpAddr};
+
+pub use list::{Elements, List};
 
 use crate::field::Field;
 
@@ -42,13 +46,25 @@ pub enum Value<'a> {
     /// An address.
     Ip(IpAddr),
     /// The values of a list field.
-    List(Vec<Value<'a>>),
+    List(List<'a>),
 }
 
 impl<'a> Value<'a> {
     /// A text value that borrows.
     pub fn text(text: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self::Text(Cow::Borrowed(text.as_ref()))
+    }
+
+    /// The same value, borrowing from this one.
+    pub fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Int(value) => Value::Int(*value),
+            Self::Uint(value) => Value::Uint(*value),
+            Self::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Self::Ip(address) => Value::Ip(*address),
+            Self::List(list) => Value::List(list.borrowed()),
+        }
     }
 }
 

@@ -4,7 +4,16 @@ use std::fmt;
 
 use crate::suggest;
 
+mod audit;
+mod audit_pod;
+mod container;
+mod descriptor;
+mod event;
+mod json;
+mod kubernetes;
+mod process;
 mod table;
+mod user;
 
 pub use table::Field;
 
@@ -73,17 +82,73 @@ pub enum ArgumentRule {
     OptionalIndex,
     /// A name, or no brackets.
     OptionalKey,
+    /// A name or a number, or no brackets.
+    OptionalKeyOrIndex,
     /// A name.
     RequiredKey,
+    /// A name or a number.
+    RequiredKeyOrIndex,
+    /// A name after a dot, as in `evt.rawarg.flags`; there are no brackets.
+    RequiredName,
     /// A name or a number; a name may also follow a dot, as in `evt.arg.flags`.
     RequiredNameOrIndex,
 }
 
-pub(crate) struct Info {
+/// Who gives a field its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Filler {
+    /// The engine itself, from the event's time and type or from other fields.
+    Engine,
+    /// The sensor, for system calls.
+    Syscall,
+    /// An [`AuditEvent`](crate::AuditEvent).
+    Audit,
+    /// The sensor, and audit events.
+    Both,
+    /// Nobody yet: the field is Falco's or will be ours, and has no value.
+    Nobody,
+}
+
+impl Filler {
+    /// The word that the reference page uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::Syscall => "syscall",
+            Self::Audit => "k8s_audit",
+            Self::Both => "syscall, k8s_audit",
+            Self::Nobody => "nobody yet",
+        }
+    }
+}
+
+/// What is special about a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Flag {
+    /// Falco's rules should not use it any more.
+    Deprecated,
+    /// Lanner's: Falco does not know it.
+    Own,
+    /// Falco knows it and does not list it.
+    Hidden,
+    /// It cannot stand on the right side of a comparison, nor be compared with a field.
+    LeftOnly,
+    /// No transformer takes it.
+    NoTransformer,
+    /// It has no place in an output.
+    ConditionOnly,
+    /// Falco fills it for outputs only.
+    OutputOnly,
+}
+
+/// One row of the table, in the order of its columns.
+struct Info {
     name: &'static str,
     kind: Kind,
     shape: Shape,
     argument: ArgumentRule,
+    filler: Filler,
+    flags: &'static [Flag],
     description: &'static str,
 }
 
@@ -108,9 +173,59 @@ impl Field {
         self.info().argument
     }
 
+    /// Who gives it its values.
+    pub fn filler(self) -> Filler {
+        self.info().filler
+    }
+
+    /// Whether events of that source can have a value for it at all.
+    pub fn is_filled_for(self, source: &str) -> bool {
+        match self.filler() {
+            Filler::Engine => true,
+            Filler::Syscall => source == "syscall",
+            Filler::Audit => source == "k8s_audit",
+            Filler::Both => source == "syscall" || source == "k8s_audit",
+            Filler::Nobody => false,
+        }
+    }
+
+    /// Whether Falco advises against it.
+    pub fn is_deprecated(self) -> bool {
+        self.has(Flag::Deprecated)
+    }
+
+    /// Whether it is Lanner's: a stock Falco refuses rules that name it.
+    pub fn is_own(self) -> bool {
+        self.has(Flag::Own)
+    }
+
+    /// Whether Falco knows it but leaves it out of its own list.
+    pub fn is_hidden(self) -> bool {
+        self.has(Flag::Hidden)
+    }
+
+    /// Whether it may be compared with another field, from either side.
+    pub fn is_comparable_with_fields(self) -> bool {
+        !self.has(Flag::LeftOnly)
+    }
+
+    /// Whether transformers take it.
+    pub fn takes_transformers(self) -> bool {
+        !self.has(Flag::NoTransformer)
+    }
+
+    /// Whether an output may show it.
+    pub fn is_for_outputs(self) -> bool {
+        !self.has(Flag::ConditionOnly)
+    }
+
     /// One sentence for the reference page.
     pub fn description(self) -> &'static str {
         self.info().description
+    }
+
+    fn has(self, flag: Flag) -> bool {
+        self.info().flags.contains(&flag)
     }
 }
 

@@ -34,9 +34,12 @@ mod traced;
 mod yaml;
 
 pub use diagnostic::{Code, Context, Diagnostic, Severity};
-pub use event::{Event, Value};
+pub use event::{Elements, Event, List, Value};
 pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Kind, Shape};
 pub use filter::Filter;
 pub use priority::{Priority, UnknownPriority};
 pub use recorded::{RecordedEvent, RecordedEventError};
-pub use rules::{Match, Matching, Options, Rule, RuleSet, SourceFile, load};
+pub use rules::{
+    AppendOutput, ExtraField, Match, Matching, Options, Rule, RuleSet, Selection, Selector,
+    SourceFile, load,
+};

@@ -1,6 +1,6 @@
 //! Events as text: one JSON object, keys are field names.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json};
 
@@ -51,17 +51,7 @@ pub enum RecordedEventError {
 #[derive(Clone, Debug)]
 struct Recorded {
     arg: Option<String>,
-    value: Owned,
-}
-
-#[derive(Clone, Debug)]
-enum Owned {
-    Bool(bool),
-    Int(i64),
-    Uint(u64),
-    Text(String),
-    Ip(IpAddr),
-    List(Vec<Owned>),
+    value: Value<'static>,
 }
 
 impl RecordedEvent {
@@ -107,8 +97,10 @@ impl RecordedEvent {
             found: json.to_string(),
         })?;
         match (field, &value) {
-            (Field::EvtType, Owned::Text(text)) => self.event_type.clone_from(text),
-            (Field::EvtTime | Field::EvtRawtime | Field::JevtRawtime, Owned::Int(time)) => {
+            (Field::EvtType, Value::Text(text)) => {
+                self.event_type = String::from_utf8_lossy(text).into_owned();
+            }
+            (Field::EvtTime | Field::EvtRawtime | Field::JevtRawtime, Value::Int(time)) => {
                 self.time_ns = *time;
             }
             _ => {}
@@ -136,30 +128,17 @@ impl Event for RecordedEvent {
         }
         let ancestor = arg?.parse::<usize>().ok()?.checked_sub(1)?;
         match (field.shape(), &whole(None)?.value) {
-            (Shape::AnyOf, Owned::List(list)) => list.get(ancestor).map(Owned::borrowed),
+            (Shape::AnyOf, Value::List(list)) => list.get(ancestor),
             _ => None,
         }
     }
 }
 
-impl Owned {
-    fn borrowed(&self) -> Value<'_> {
-        match self {
-            Self::Bool(value) => Value::Bool(*value),
-            Self::Int(value) => Value::Int(*value),
-            Self::Uint(value) => Value::Uint(*value),
-            Self::Text(text) => Value::text(text),
-            Self::Ip(address) => Value::Ip(*address),
-            Self::List(list) => Value::List(list.iter().map(Self::borrowed).collect()),
-        }
-    }
-}
-
 /// Numbers and booleans are welcome as text and the other way round, as people write both.
-fn owned(kind: Kind, json: &Json) -> Option<Owned> {
+fn owned(kind: Kind, json: &Json) -> Option<Value<'static>> {
     if let Json::Array(array) = json {
         let scalar = |element: &Json| (!element.is_array()).then(|| owned(kind, element))?;
-        return array.iter().map(scalar).collect::<Option<_>>().map(Owned::List);
+        return array.iter().map(scalar).collect::<Option<_>>().map(Value::List);
     }
     let text = match json {
         Json::String(text) => text.clone(),
@@ -167,10 +146,10 @@ fn owned(kind: Kind, json: &Json) -> Option<Owned> {
         _ => return None,
     };
     match kind {
-        Kind::Text | Kind::Path | Kind::Bytes => Some(Owned::Text(text)),
-        Kind::Int | Kind::Time => text.parse().ok().map(Owned::Int),
-        Kind::Uint | Kind::Port => text.parse().ok().map(Owned::Uint),
-        Kind::Bool => text.parse().ok().map(Owned::Bool),
-        Kind::Ip | Kind::Net => text.parse().ok().map(Owned::Ip),
+        Kind::Text | Kind::Path | Kind::Bytes => Some(text.into()),
+        Kind::Int | Kind::Time => text.parse().ok().map(Value::Int),
+        Kind::Uint | Kind::Port => text.parse().ok().map(Value::Uint),
+        Kind::Bool => text.parse().ok().map(Value::Bool),
+        Kind::Ip | Kind::Net => text.parse().ok().map(Value::Ip),
     }
 }

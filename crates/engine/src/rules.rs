@@ -1,5 +1,6 @@
 //! Rule files in, rules and diagnostics out.
 
+mod append_output;
 mod compile;
 mod definitions;
 mod exceptions;
@@ -7,8 +8,11 @@ mod expand;
 mod macros;
 mod reader;
 mod rule_set;
+mod selection;
 
+pub use append_output::{AppendOutput, ExtraField};
 pub use rule_set::{Match, Rule, RuleSet};
+pub use selection::{Selection, Selector};
 
 use crate::{diagnostic::Diagnostic, priority::Priority, sources::Sources};
 use definitions::Definitions;
@@ -29,6 +33,10 @@ pub struct Options {
     pub matching: Matching,
     /// Leaves out rules that matter less.
     pub min_priority: Option<Priority>,
+    /// Turns rules on and off, in order, whatever the files say.
+    pub selections: Vec<Selection>,
+    /// Adds to the outputs of rules, in order.
+    pub append_output: Vec<AppendOutput>,
 }
 
 /// Which of several rules that match one event count.

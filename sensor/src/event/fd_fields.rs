@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use lanner_engine::{Field, Value};
+use lanner_engine::{Field, List, Value};
 
 use super::{Happening, PathChoice, View, path, text};
 use crate::decode::{AF_UNIX, Connect, Open};
@@ -71,13 +71,13 @@ fn socket_field(field: Field, connect: &Connect) -> Option<Value<'static>> {
         Field::FdSockfamily if is_unix => Some(Value::text("unix")),
         Field::FdSockfamily => ends.map(|_| Value::text("ip")),
         Field::FdIp | Field::FdNet => {
-            ends.map(|ends| Value::List(vec![Value::Ip(ends.local), Value::Ip(ends.remote)]))
+            ends.map(|ends| Value::List(List::both(ends.local.into(), ends.remote.into())))
         }
         Field::FdCip | Field::FdLip | Field::FdCnet | Field::FdLnet => ip(|ends| ends.local),
         Field::FdSip | Field::FdRip | Field::FdSnet | Field::FdRnet => ip(|ends| ends.remote),
         Field::FdPort => ends.map(|_| {
-            let both = [connect.local_port, connect.remote_port];
-            Value::List(both.map(|port| Value::Uint(port.into())).to_vec())
+            let port = |port: u16| Value::Uint(port.into());
+            Value::List(List::both(port(connect.local_port), port(connect.remote_port)))
         }),
         Field::FdCport | Field::FdLport => port(connect.local_port),
         Field::FdSport | Field::FdRport => port(connect.remote_port),

@@ -1,8 +1,8 @@
 //! `proc.*`, `thread.*`, `user.*`, `group.*`.
 
-use lanner_engine::{Field, Value};
+use lanner_engine::{Elements, Field, List, Value};
 
-use super::{View, names, text};
+use super::{SyscallEvent, View, names, text};
 use crate::enrich::process::{ExeFile, Process, joined};
 
 const S_IWOTH: u32 = 0o2;
@@ -23,7 +23,7 @@ impl View<'_> {
             Field::ProcExe => Value::text(process.exe()?),
             Field::ProcExepath => non_empty(&process.image.exe_path)?,
             Field::ProcArgs => self.arguments_field(arg)?,
-            Field::ProcNargs => {
+            Field::ProcCmdnargs => {
                 Value::Uint(process.image.args.len().saturating_sub(1).try_into().ok()?)
             }
             Field::ProcCmdline => text(process.cmdline()),
@@ -117,23 +117,10 @@ impl View<'_> {
 
     /// `[0]` is the process itself; no number means all of its ancestors.
     fn ancestor_field(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
-        fn of(process: &Process, field: Field) -> Option<Value<'_>> {
-            Some(match field {
-                Field::ProcApid => Value::Int(process.key.pid.into()),
-                Field::ProcAname => Value::text(&process.comm),
-                Field::ProcAexe => Value::text(process.exe()?),
-                Field::ProcAexepath => non_empty(&process.image.exe_path)?,
-                _ => text(process.cmdline()),
-            })
-        }
-        let Some(index) = arg else {
-            let all =
-                self.event.ancestors.iter().filter_map(|ancestor| of(ancestor, field)).collect();
-            return Some(Value::List(all));
-        };
+        let Some(index) = arg else { return Some(Value::List(List::of(self.event, field))) };
         match index.parse::<usize>().ok()?.checked_sub(1) {
-            None => of(&self.event.process, field),
-            Some(index) => of(self.event.ancestors.get(index)?, field),
+            None => lineage_value(&self.event.process, field),
+            Some(index) => self.event.element(field, index),
         }
     }
 
@@ -149,6 +136,27 @@ impl View<'_> {
         let since_boot = i64::try_from(self.event.head.start_ns).unwrap_or(i64::MAX);
         since_boot.saturating_add(self.event.boot_time_ns)
     }
+}
+
+/// The fields that have one value for each ancestor.
+impl Elements for SyscallEvent {
+    fn count(&self, _field: Field) -> usize {
+        self.ancestors.len()
+    }
+
+    fn element(&self, field: Field, index: usize) -> Option<Value<'_>> {
+        lineage_value(self.ancestors.get(index)?, field)
+    }
+}
+
+fn lineage_value(process: &Process, field: Field) -> Option<Value<'_>> {
+    Some(match field {
+        Field::ProcApid => Value::Int(process.key.pid.into()),
+        Field::ProcAname => Value::text(&process.comm),
+        Field::ProcAexe => Value::text(process.exe()?),
+        Field::ProcAexepath => non_empty(&process.image.exe_path)?,
+        _ => text(process.cmdline()),
+    })
 }
 
 fn non_empty(bytes: &[u8]) -> Option<Value<'_>> {

@@ -53,6 +53,6 @@ fn json(value: &Value<'_>) -> Json {
         // JSON is text; what is none in an event becomes U+FFFD.
         Value::Text(bytes) => String::from_utf8_lossy(bytes).into(),
         Value::Ip(address) => address.to_string().into(),
-        Value::List(values) => values.iter().map(json).collect(),
+        Value::List(values) => values.iter().map(|value| json(&value)).collect(),
     }
 }

@@ -4,15 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value as Json;
 
-use super::Matching;
+use super::{Matching, append_output::RuleOutput};
 use crate::{
-    event::Event,
-    event_types::EventTypes,
-    field::FieldRef,
-    output::{Format, clock_text},
-    predicate::Predicate,
-    priority::Priority,
-    syntax::Expr,
+    event::Event, event_types::EventTypes, field::FieldRef, output::clock_text,
+    predicate::Predicate, priority::Priority, syntax::Expr,
 };
 
 /// Rules ready to be evaluated.
@@ -45,13 +40,13 @@ pub struct Rule {
     pub source: String,
     /// Its tags, sorted.
     pub tags: Vec<String>,
-    /// The format of its message.
+    /// The format of its message, with what the settings add.
     pub output: String,
     /// Whether it is evaluated.
     pub enabled: bool,
     pub(super) condition: Expr,
     pub(super) predicate: Predicate,
-    pub(super) format: Format,
+    pub(super) format: RuleOutput,
     pub(super) event_types: EventTypes,
 }
 
@@ -88,10 +83,12 @@ impl Rule {
 
     /// What its condition and output ask for, each once, sorted.
     pub fn fields(&self) -> Vec<FieldRef> {
-        let mut fields: BTreeSet<FieldRef> = self.format.fields().cloned().collect();
-        self.predicate.for_each_field(&mut |field| {
+        let mut fields: BTreeSet<FieldRef> = BTreeSet::new();
+        let mut add = |field: &FieldRef| {
             fields.insert(field.clone());
-        });
+        };
+        self.format.for_each_field(&mut add);
+        self.predicate.for_each_field(&mut add);
         fields.into_iter().collect()
     }
 
