@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::{
     event::{Event, Value},
     field::{Field, FieldRef, Kind},
-    predicate::{Extract, extract_of, read_field},
+    predicate::{Extract, extract_of},
     syntax::{self, Right},
 };
 
@@ -15,6 +15,8 @@ const VALUE_BYTES_MAX: usize = 4096;
 
 /// What stands for a missing value in a message.
 const MISSING: &str = "<NA>";
+
+const TIME_ISO_8601: Extract = Extract::Field(FieldRef { field: Field::EvtTimeIso8601, arg: None });
 
 /// A compiled format.
 #[derive(Clone, Debug, Default)]
@@ -69,12 +71,13 @@ impl Format {
         Ok(Self { pieces })
     }
 
-    /// The fields it asks for.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = &FieldRef> {
-        self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Text(_) => None,
-            Piece::Value { extract, .. } => Some(&extract.field),
-        })
+    /// Calls `found` with every field it asks for.
+    pub(crate) fn for_each_field(&self, found: &mut impl FnMut(&FieldRef)) {
+        for piece in &self.pieces {
+            if let Piece::Value { extract, .. } = piece {
+                extract.for_each_field(found);
+            }
+        }
     }
 
     /// The message for an event.
@@ -104,11 +107,12 @@ impl Format {
         let mut values: Vec<(String, Json)> = Vec::new();
         for piece in &self.pieces {
             let Piece::Value { extract, .. } = piece else { continue };
-            let name = extract.field.to_string();
-            if !extract.functions.is_empty() || values.iter().any(|(known, _)| *known == name) {
+            let Some(field) = extract.as_plain_field() else { continue };
+            let name = field.to_string();
+            if values.iter().any(|(known, _)| *known == name) {
                 continue;
             }
-            let value = read_field(event, &extract.field);
+            let value = extract.read(event);
             values.push((name, value.map_or(Json::Null, |value| as_json(extract, &value))));
         }
         values
@@ -140,7 +144,7 @@ fn placeholder(text: &str, offset: usize) -> Result<(Option<Extract>, &str), For
         };
         match resolved {
             Ok((field, after)) => {
-                return Ok((Some(Extract { field, functions: Vec::new() }), after));
+                return Ok((Some(Extract::Field(field)), after));
             }
             Err(refused) => {
                 first_error.get_or_insert(refused);
@@ -182,7 +186,7 @@ fn call(text: &str) -> Option<(Option<Extract>, &str)> {
 fn as_text(extract: &Extract, value: &Value<'_>) -> String {
     match value {
         Value::Bool(value) => value.to_string(),
-        Value::Int(time) if extract.kind() == Kind::Time => time_text(extract.field.field, *time),
+        Value::Int(time) if extract.kind() == Kind::Time => time_text(extract, *time),
         Value::Int(number) => number.to_string(),
         Value::Uint(number) => number.to_string(),
         Value::Text(text) => cut(text),
@@ -190,7 +194,7 @@ fn as_text(extract: &Extract, value: &Value<'_>) -> String {
         Value::List(list) => {
             let texts: Vec<_> = list.iter().map(|value| as_text(extract, &value)).collect();
             // Ancestors read as a line of words; lists are in brackets.
-            match extract.field.shape() {
+            match extract.shape() {
                 crate::field::Shape::List => format!("({})", texts.join(",")),
                 _ => texts.join(" "),
             }
@@ -201,12 +205,10 @@ fn as_text(extract: &Extract, value: &Value<'_>) -> String {
 fn as_json(extract: &Extract, value: &Value<'_>) -> Json {
     match value {
         Value::Bool(value) => Json::from(*value),
-        Value::Int(time) if extract.field.field == Field::EvtTimeIso8601 => {
-            Json::from(time_text(extract.field.field, *time))
-        }
+        Value::Int(time) if *extract == TIME_ISO_8601 => Json::from(time_text(extract, *time)),
         Value::Int(number) => Json::from(*number),
         Value::Uint(number) => Json::from(*number),
-        Value::List(list) if extract.field.shape() == crate::field::Shape::List => {
+        Value::List(list) if extract.shape() == crate::field::Shape::List => {
             list.iter().map(|value| as_json(extract, &value)).collect()
         }
         _ => Json::from(as_text(extract, value)),
@@ -214,13 +216,12 @@ fn as_json(extract: &Extract, value: &Value<'_>) -> Json {
 }
 
 /// The time as each of the time fields shows it, in UTC.
-fn time_text(field: Field, time_ns: i64) -> String {
-    let format = match field {
-        Field::EvtTime => "%H:%M:%S.%9f",
-        Field::EvtTimeS => "%H:%M:%S",
-        Field::EvtTimeIso8601 => "%Y-%m-%dT%H:%M:%S.%9fZ",
-        Field::EvtDatetime => "%Y-%m-%d %H:%M:%S.%9f",
-        Field::JevtTime => "%H:%M:%S.%9f",
+fn time_text(extract: &Extract, time_ns: i64) -> String {
+    let format = match extract.as_plain_field().map(|field| field.field) {
+        Some(Field::EvtTime | Field::JevtTime) => "%H:%M:%S.%9f",
+        Some(Field::EvtTimeS) => "%H:%M:%S",
+        Some(Field::EvtTimeIso8601) => "%Y-%m-%dT%H:%M:%S.%9fZ",
+        Some(Field::EvtDatetime) => "%Y-%m-%d %H:%M:%S.%9f",
         _ => return time_ns.to_string(),
     };
     match Timestamp::from_nanosecond(i128::from(time_ns)) {
@@ -231,7 +232,7 @@ fn time_text(field: Field, time_ns: i64) -> String {
 
 /// `HH:MM:SS.nnnnnnnnn` in UTC, as alerts begin.
 pub(crate) fn clock_text(time_ns: i64) -> String {
-    time_text(Field::EvtTime, time_ns)
+    time_text(&Extract::Field(FieldRef { field: Field::EvtTime, arg: None }), time_ns)
 }
 
 /// Text of a bounded length; what is not UTF-8 becomes U+FFFD.

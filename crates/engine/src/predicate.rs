@@ -3,14 +3,19 @@
 mod compile;
 mod constant;
 mod extract;
+mod functions;
 mod glob;
 mod network;
+mod pattern;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 pub(crate) use compile::{compile, extract_of};
-use constant::{Constant, values_hold};
-pub(crate) use extract::{Extract, read_field};
+pub(crate) use constant::{Constant, values_hold};
+pub(crate) use extract::Extract;
+pub(crate) use glob::Glob;
+pub(crate) use network::Network;
+pub(crate) use pattern::Pattern;
 
 use crate::{
     event::{Event, Value},
@@ -19,7 +24,7 @@ use crate::{
 };
 
 /// A condition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Predicate {
     And(Vec<Predicate>),
     Or(Vec<Predicate>),
@@ -28,21 +33,22 @@ pub(crate) enum Predicate {
 }
 
 /// One check.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Test {
-    left: Extract,
-    operator: Operator,
-    right: Right,
+    pub(crate) left: Extract,
+    pub(crate) operator: Operator,
+    pub(crate) right: Right,
 }
 
-#[derive(Clone, Debug)]
-enum Right {
+/// What a value is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Right {
     /// For `exists`.
     Nothing,
     /// As many of the constants as the quantifier says.
     Constants(Quantifier, Vec<Constant>),
     /// One of many texts, for equality.
-    Texts(HashSet<Vec<u8>>),
+    Texts(BTreeSet<Vec<u8>>),
     /// A field of the same event.
     Extract(Extract),
 }
@@ -65,9 +71,9 @@ impl Predicate {
             }
             Self::Not(inner) => inner.for_each_field(found),
             Self::Test(test) => {
-                found(&test.left.field);
+                test.left.for_each_field(found);
                 if let Right::Extract(right) = &test.right {
-                    found(&right.field);
+                    right.for_each_field(found);
                 }
             }
         }
@@ -76,26 +82,29 @@ impl Predicate {
 
 impl Test {
     /// Without a value on the left, no check holds.
-    fn holds(&self, event: &dyn Event) -> bool {
+    pub(crate) fn holds(&self, event: &dyn Event) -> bool {
         let Some(value) = self.left.read(event) else { return false };
-        let Value::List(values) = value else { return self.value_holds(&value, event) };
-        if values.is_empty() {
-            return false;
-        }
-        let every = match self.left.shape() {
-            Shape::List => self.operator == Operator::In,
-            Shape::EitherEnd => self.operator == Operator::NotEqual,
-            Shape::Scalar | Shape::AnyOf => false,
-        };
-        let mut values = values.iter();
-        if every {
-            values.all(|value| self.value_holds(&value, event))
-        } else {
-            values.any(|value| self.value_holds(&value, event))
+        match value {
+            _ if self.operator == Operator::Exists => true,
+            Value::List(values) if self.needs_all() => {
+                values.iter().all(|value| self.value_holds(&value, event))
+            }
+            Value::List(values) => values.iter().any(|value| self.value_holds(&value, event)),
+            value => self.value_holds(&value, event),
         }
     }
 
-    fn value_holds(&self, value: &Value<'_>, event: &dyn Event) -> bool {
+    /// Whether it must hold for all values of the left side, where those are several.
+    pub(crate) fn needs_all(&self) -> bool {
+        match self.left.shape() {
+            Shape::List => self.operator == Operator::In,
+            Shape::EitherEnd => self.operator == Operator::NotEqual,
+            Shape::Scalar | Shape::AnyOf => false,
+        }
+    }
+
+    /// Whether it holds for one value of the left side.
+    pub(crate) fn value_holds(&self, value: &Value<'_>, event: &dyn Event) -> bool {
         match &self.right {
             Right::Nothing => true,
             Right::Texts(texts) => {

@@ -82,12 +82,19 @@ impl Operand {
 
 /// What is done to a value before it is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(dead_code, reason = "the grammar has no call of several arguments yet")]
 pub(crate) enum Function {
     ToLower,
     ToUpper,
     Base64,
     Basename,
     Len,
+    /// The values of a list with a text between them.
+    Join,
+    /// Texts one after the other.
+    Concat,
+    /// The options among the words of a list.
+    GetOpt,
     /// Nothing: it makes a field of what would be text on the right-hand side.
     Val,
 }
@@ -103,6 +110,9 @@ impl Function {
             Self::Base64 => "b64",
             Self::Basename => "basename",
             Self::Len => "len",
+            Self::Join => "join",
+            Self::Concat => "concat",
+            Self::GetOpt => "getopt",
             Self::Val => "val",
         }
     }

@@ -47,11 +47,11 @@ pub(crate) fn compile(expr: &Expr, misuses: &mut Vec<Misuse>) -> Result<Predicat
     }
 }
 
-/// Looks up the field of an operand and the functions around it.
+/// Looks up the fields of an operand and checks what its functions take.
 pub(crate) fn extract_of(operand: &Operand) -> Result<Extract, CompileError> {
     match operand {
         Operand::Field { name, arg, span } => {
-            let field = FieldRef::resolve(name, arg.as_deref()).map_err(|error| {
+            FieldRef::resolve(name, arg.as_deref()).map(Extract::Field).map_err(|error| {
                 let message = error.to_string();
                 let mut refused = CompileError::new(message, *span);
                 if let FieldRefError::Unknown { nearest, .. } = error {
@@ -59,39 +59,42 @@ pub(crate) fn extract_of(operand: &Operand) -> Result<Extract, CompileError> {
                     refused.unknown_name = true;
                 }
                 refused
-            })?;
-            Ok(Extract { field, functions: Vec::new() })
+            })
         }
+        Operand::Call { function: Function::Val, inner, .. } => extract_of(inner),
         Operand::Call { function, inner, span } => {
-            let mut extract = extract_of(inner)?;
+            let argument = extract_of(inner)?;
+            let (kind, text) = (argument.kind(), class(argument.kind()) == 0);
             let takes = match function {
-                Function::ToLower | Function::ToUpper | Function::Basename => {
-                    matches!(extract.kind(), Kind::Text | Kind::Path)
-                }
-                Function::Base64 => matches!(extract.kind(), Kind::Text | Kind::Bytes),
-                Function::Len => {
-                    matches!(extract.kind(), Kind::Text | Kind::Path | Kind::Bytes)
-                        || extract.shape() == Shape::List
-                }
-                Function::Val => true,
+                Function::Base64 => matches!(kind, Kind::Text | Kind::Bytes),
+                Function::Len => text || argument.shape() == Shape::List,
+                _ => matches!(kind, Kind::Text | Kind::Path),
             };
             if !takes {
-                let (name, kind) = (function.as_str(), extract.kind().as_str());
-                let field = &extract.field;
+                let (name, kind) = (function.as_str(), kind.as_str());
+                let field = name_of(&argument);
                 let message =
                     format!("transformer '{name}' does not take {field}, which is {kind}");
                 return Err(CompileError::new(message, *span));
             }
-            extract.functions.push(*function);
-            Ok(extract)
+            Ok(Extract::Call { function: *function, arguments: vec![argument], option: None })
         }
     }
+}
+
+/// What the messages call it: its first field.
+fn name_of(extract: &Extract) -> String {
+    let mut name = None;
+    extract.for_each_field(&mut |field| {
+        name.get_or_insert_with(|| field.to_string());
+    });
+    name.unwrap_or_else(|| "a constant".to_owned())
 }
 
 fn test(check: &Check, misuses: &mut Vec<Misuse>) -> Result<Test, CompileError> {
     let left = extract_of(&check.left)?;
     if !takes(left.kind(), left.shape(), check.operator) {
-        let (operator, field) = (check.operator_text, &left.field);
+        let (operator, field) = (check.operator_text, name_of(&left));
         let list = if left.shape() == Shape::List { "a list of " } else { "" };
         let kind = left.kind().as_str();
         let message =
@@ -142,11 +145,12 @@ fn right_extract(
     }
     let many = right.shape() != Shape::Scalar && right.shape() != Shape::List;
     if many || right.kind() == Kind::Net || left.kind() == Kind::Net {
-        return refuse(format!("{} cannot be compared with another field", right.field));
+        let right = name_of(&right);
+        return refuse(format!("{right} cannot be compared with another field"));
     }
     if class(left.kind()) != class(right.kind()) {
         let (a, b) = (left.kind().as_str(), right.kind().as_str());
-        return refuse(format!("{} is {a} and {} is {b}", left.field, right.field));
+        return refuse(format!("{} is {a} and {} is {b}", name_of(left), name_of(&right)));
     }
     Ok(right)
 }
@@ -168,7 +172,7 @@ fn constants(
     misuses: &mut Vec<Misuse>,
 ) -> Result<Right, CompileError> {
     for literal in literals {
-        if left.field.field == Field::EvtType {
+        if left.as_plain_field().is_some_and(|left| left.field == Field::EvtType) {
             check_event_type(literal)?;
         } else {
             misuses.extend(misuse(check.operator, literal));

@@ -2,21 +2,19 @@
 
 use std::{cmp::Ordering, net::IpAddr};
 
-use regex::Regex;
-
-use super::{glob::Glob, network::Network};
+use super::{Glob, Network, Pattern};
 use crate::{event::Value, field::Kind, syntax::Operator};
 
 /// One value that others are compared with.
-#[derive(Clone, Debug)]
-pub(super) enum Constant {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Constant {
     Text(Vec<u8>),
     Number(i128),
     Bool(bool),
     Address(IpAddr),
     Network(Network),
     Glob(Glob),
-    Regex(Regex),
+    Regex(Pattern),
     /// The components of a path; each may be a pattern.
     Components(Vec<Glob>),
 }
@@ -28,13 +26,7 @@ impl Constant {
         Ok(match (operator, kind) {
             (Operator::Glob, _) => Self::Glob(Glob::new(literal, false)),
             (Operator::GlobNoCase, _) => Self::Glob(Glob::new(literal, true)),
-            (Operator::Regex, _) => {
-                // By itself first: `a)|(b` is none, and between our brackets it would be.
-                let anchored = Regex::new(&text)
-                    .and_then(|_alone| Regex::new(&format!("^(?:{text})$")))
-                    .map_err(|error| format!("invalid regex pattern: {error}"))?;
-                Self::Regex(anchored)
-            }
+            (Operator::Regex, _) => Self::Regex(Pattern::new(&text)?),
             (Operator::PathMatch, _) => {
                 let components = components(literal).map(|part| Glob::new(part, false));
                 Self::Components(components.collect())
@@ -64,7 +56,7 @@ impl Constant {
     }
 
     /// Whether `value operator self`. False for what cannot be compared.
-    pub(super) fn holds(&self, operator: Operator, value: &Value<'_>) -> bool {
+    pub(crate) fn holds(&self, operator: Operator, value: &Value<'_>) -> bool {
         match (self, value) {
             (Self::Text(wanted), Value::Text(text)) => text_holds(operator, text, wanted),
             (Self::Number(wanted), Value::Int(number)) => {
@@ -81,9 +73,7 @@ impl Constant {
                 network.contains(address.to_canonical()) != (operator == Operator::NotEqual)
             }
             (Self::Glob(glob), Value::Text(text)) => glob.matches(text),
-            (Self::Regex(regex), Value::Text(text)) => {
-                regex.is_match(&String::from_utf8_lossy(text))
-            }
+            (Self::Regex(pattern), Value::Text(text)) => pattern.matches(text),
             (Self::Components(wanted), Value::Text(text)) => {
                 let mut found = components(text);
                 wanted.iter().all(|glob| found.next().is_some_and(|part| glob.matches(part)))
@@ -94,7 +84,7 @@ impl Constant {
 }
 
 /// Compares two values that events gave. False for what cannot be compared.
-pub(super) fn values_hold(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
+pub(crate) fn values_hold(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
     let constant = match right {
         Value::Text(text) => Constant::Text(text.to_vec()),
         Value::Int(number) => Constant::Number(i128::from(*number)),

@@ -1,44 +1,109 @@
 //! Reading a value off an event.
 
-use std::borrow::Cow;
-
+use super::functions::call;
 use crate::{
     event::{Event, List, Value},
     field::{Field, FieldRef, Kind, Shape},
     syntax::Function,
 };
 
-/// A field, and what is done to its value, the innermost function first.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Extract {
-    pub(crate) field: FieldRef,
-    pub(crate) functions: Vec<Function>,
+/// Where a value comes from, and what is done to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Extract {
+    Field(FieldRef),
+    #[expect(dead_code, reason = "the grammar has no call of several arguments yet")]
+    /// A constant among the arguments of a call.
+    Text(Vec<u8>),
+    #[expect(dead_code, reason = "the grammar has no call of several arguments yet")]
+    /// A list written out among the arguments of a call.
+    List(Vec<Extract>),
+    /// A call has as many arguments, of the kinds and shapes, as its function takes: whoever makes
+    /// one has checked it.
+    Call {
+        function: Function,
+        arguments: Vec<Extract>,
+        /// The letter in the brackets after `getopt(...)`.
+        option: Option<u8>,
+    },
 }
 
 impl Extract {
+    /// The field, if it is one and nothing is done to it.
+    pub(crate) fn as_plain_field(&self) -> Option<&FieldRef> {
+        match self {
+            Self::Field(field) => Some(field),
+            Self::Call { .. } | Self::Text(_) | Self::List(_) => None,
+        }
+    }
+
+    /// Calls `found` with every field it asks for.
+    pub(crate) fn for_each_field(&self, found: &mut impl FnMut(&FieldRef)) {
+        match self {
+            Self::Field(field) => found(field),
+            Self::Text(_) => {}
+            Self::List(parts) | Self::Call { arguments: parts, .. } => {
+                parts.iter().for_each(|part| part.for_each_field(found));
+            }
+        }
+    }
+
     /// What its values are.
     pub(crate) fn kind(&self) -> Kind {
-        if self.functions.contains(&Function::Len) { Kind::Uint } else { self.field.field.kind() }
+        match self {
+            Self::Field(field) => field.field.kind(),
+            Self::Text(_) | Self::List(_) => Kind::Text,
+            Self::Call { function, arguments, .. } => match function {
+                Function::Len => Kind::Uint,
+                Function::Join | Function::Concat | Function::GetOpt => Kind::Text,
+                _ => arguments.first().map_or(Kind::Text, Self::kind),
+            },
+        }
     }
 
     /// How its values are compared.
     pub(crate) fn shape(&self) -> Shape {
-        match self.field.shape() {
-            // The length of a list is one number.
-            Shape::List if self.functions.contains(&Function::Len) => Shape::Scalar,
-            shape => shape,
+        match self {
+            Self::Field(field) => field.shape(),
+            Self::Text(_) => Shape::Scalar,
+            Self::List(_) => Shape::List,
+            Self::Call { function, arguments, option } => match function {
+                Function::Join | Function::Concat => Shape::Scalar,
+                Function::GetOpt if option.is_some() => Shape::Scalar,
+                Function::GetOpt => Shape::List,
+                function => match arguments.first().map(Self::shape) {
+                    // The length of a list is one number.
+                    Some(Shape::List) if *function == Function::Len => Shape::Scalar,
+                    shape => shape.unwrap_or(Shape::Scalar),
+                },
+            },
         }
     }
 
     /// The value, or `None` when the event has none.
-    pub(crate) fn read<'e>(&self, event: &'e dyn Event) -> Option<Value<'e>> {
-        let value = read_field(event, &self.field)?;
-        self.functions.iter().try_fold(value, |value, function| apply(*function, value))
+    ///
+    /// A list is empty only where a function made it so: a list field without values has none.
+    pub(crate) fn read<'e>(&'e self, event: &'e dyn Event) -> Option<Value<'e>> {
+        match self {
+            Self::Field(field) => read_field(event, field),
+            Self::Text(text) => Some(Value::text(text)),
+            Self::List(parts) => {
+                let parts = parts.iter().map(|part| part.read(event));
+                parts.collect::<Option<_>>().map(Value::List)
+            }
+            Self::Call { function, arguments, option } => {
+                let arguments = arguments.iter().map(|argument| argument.read(event));
+                call(*function, arguments.collect::<Option<_>>()?, *option)
+            }
+        }
     }
 }
 
 /// The value of a field, with what the engine itself knows.
-pub(crate) fn read_field<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> {
+fn read_field<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> {
+    value_of(event, wanted).filter(|value| !matches!(value, Value::List(list) if list.is_empty()))
+}
+
+fn value_of<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> {
     let both = |first, second| {
         Some(Value::List(match (event.get(first, None), event.get(second, None)) {
             (Some(first), Some(second)) => List::both(first, second),
@@ -57,7 +122,7 @@ pub(crate) fn read_field<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<
         | Field::JevtRawtime => Some(Value::Int(event.time_ns())),
         Field::EvtDir => Some(Value::text("<")),
         // A network field is its address, compared with networks.
-        Field::FdNet => read_field(event, &FieldRef { field: Field::FdIp, arg: None }),
+        Field::FdNet => value_of(event, &FieldRef { field: Field::FdIp, arg: None }),
         Field::FdCnet => event.get(Field::FdCip, None),
         Field::FdSnet => event.get(Field::FdSip, None),
         Field::FdLnet => event.get(Field::FdLip, None),
@@ -67,78 +132,5 @@ pub(crate) fn read_field<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<
             event.get(Field::FdPort, None).or_else(|| both(Field::FdCport, Field::FdSport))
         }
         field => event.get(field, wanted.arg.as_deref()),
-    }
-}
-
-fn apply(function: Function, value: Value<'_>) -> Option<Value<'_>> {
-    match (function, value) {
-        (Function::Val, value) => Some(value),
-        (Function::Len, Value::List(list)) => u64::try_from(list.len()).ok().map(Value::Uint),
-        (Function::Len, Value::Text(text)) => u64::try_from(text.len()).ok().map(Value::Uint),
-        (function, Value::List(list)) => {
-            let list = list.into_vec().into_iter().map(|value| apply(function, value));
-            list.collect::<Option<_>>().map(Value::List)
-        }
-        (Function::ToLower, Value::Text(text)) => Some(text.to_ascii_lowercase().into()),
-        (Function::ToUpper, Value::Text(text)) => Some(text.to_ascii_uppercase().into()),
-        (Function::Base64, Value::Text(text)) => decode_base64(&text).map(Value::from),
-        (Function::Basename, Value::Text(text)) => Some(Value::Text(basename(text))),
-        _ => None,
-    }
-}
-
-fn basename(path: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else { return path };
-    match path {
-        Cow::Borrowed(path) => Cow::Borrowed(path.get(slash + 1..).unwrap_or_default()),
-        Cow::Owned(mut path) => Cow::Owned(path.split_off(slash + 1)),
-    }
-}
-
-/// Standard base64, with or without padding; `None` when it is not.
-fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
-    let (digits, padding) = text.split_at_checked(end)?;
-    let padded = !padding.is_empty() && !text.len().is_multiple_of(4);
-    if padding.len() > 2 || padded || digits.len() % 4 == 1 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    for chunk in digits.chunks(4) {
-        let mut bits = 0;
-        for index in 0..4 {
-            let digit = chunk.get(index).map_or(Some(0), |byte| sextet(*byte))?;
-            bits = bits << 6 | u32::from(digit);
-        }
-        let [_, decoded @ ..] = bits.to_be_bytes();
-        bytes.extend(decoded.into_iter().take(chunk.len() - 1));
-    }
-    Some(bytes)
-}
-
-fn sextet(byte: u8) -> Option<u8> {
-    match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::decode_base64;
-
-    #[test]
-    fn base64_is_decoded_or_refused() {
-        assert_eq!(decode_base64(b"aGVsbG8="), Some(b"hello".to_vec()));
-        assert_eq!(decode_base64(b"aGVsbG8"), Some(b"hello".to_vec()));
-        assert_eq!(decode_base64(b"/etc"), Some(vec![0xfd, 0xeb, 0x5c]));
-        assert_eq!(decode_base64(b""), Some(vec![]));
-        for refused in [&b"a"[..], b"a===", b"aGVsbG8==", b"aG sbG8="] {
-            assert_eq!(decode_base64(refused), None, "{refused:?}");
-        }
     }
 }

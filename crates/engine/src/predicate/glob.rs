@@ -1,13 +1,13 @@
 //! Shell patterns, as `fnmatch` without flags has them: `*` and `?` match a slash too.
 
 /// A compiled pattern: `*`, `?`, `[a-z]`, `[!a-z]`, and `\` before a character that means itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Glob {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Glob {
     parts: Vec<Part>,
     no_case: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Part {
     Byte(u8),
     AnyByte,
@@ -47,7 +47,7 @@ impl Glob {
     }
 
     /// Whether the whole value fits. Takes at most pattern × value steps.
-    pub(super) fn matches(&self, value: &[u8]) -> bool {
+    pub(crate) fn matches(&self, value: &[u8]) -> bool {
         let (mut part, mut at) = (0, 0);
         // Where to go on when a match fails: the last `*`, and how much it has eaten.
         let mut retry = None;

@@ -3,15 +3,15 @@
 use std::{net::IpAddr, str::FromStr};
 
 /// An address and how many of its leading bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Network {
     address: IpAddr,
     prefix: u32,
 }
 
 impl Network {
     /// Whether the address is of the same family and in the network.
-    pub(super) fn contains(self, address: IpAddr) -> bool {
+    pub(crate) fn contains(self, address: IpAddr) -> bool {
         match (self.address, address) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
                 let mask = u32::MAX.checked_shl(32 - self.prefix).unwrap_or(0);

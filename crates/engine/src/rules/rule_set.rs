@@ -88,10 +88,12 @@ impl Rule {
 
     /// What its condition and output ask for, each once, sorted.
     pub fn fields(&self) -> Vec<FieldRef> {
-        let mut fields: BTreeSet<FieldRef> = self.format.fields().cloned().collect();
-        self.predicate.for_each_field(&mut |field| {
+        let mut fields: BTreeSet<FieldRef> = BTreeSet::new();
+        let mut add = |field: &FieldRef| {
             fields.insert(field.clone());
-        });
+        };
+        self.format.for_each_field(&mut add);
+        self.predicate.for_each_field(&mut add);
         fields.into_iter().collect()
     }
 
