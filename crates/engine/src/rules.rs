@@ -7,6 +7,7 @@ mod expand;
 mod macros;
 mod reader;
 mod rule_set;
+mod source_rules;
 
 pub use rule_set::{Match, Rule, RuleSet};
 
