@@ -34,6 +34,7 @@ pub enum Code {
     InvalidListName,
     MisusedCondition,
     UnknownKey,
+    UnmatchedSetting,
 }
 
 impl Code {
@@ -59,6 +60,8 @@ impl Code {
             Self::InvalidListName => "LOAD_INVALID_LIST_NAME",
             Self::MisusedCondition => "LOAD_COMPILE_CONDITION",
             Self::UnknownKey => "LOAD_UNKNOWN_KEY",
+            // Ours: Falco says nothing.
+            Self::UnmatchedSetting => "LOAD_UNMATCHED_SETTING",
         }
     }
 
@@ -84,6 +87,7 @@ impl Code {
             Self::InvalidListName => "Invalid list name",
             Self::MisusedCondition => "Condition may not mean what it says",
             Self::UnknownKey => "Unknown key in item",
+            Self::UnmatchedSetting => "Setting that no rule fits",
         }
     }
 

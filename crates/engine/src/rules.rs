@@ -1,5 +1,6 @@
 //! Rule files in, rules and diagnostics out.
 
+mod append_output;
 mod compile;
 mod definitions;
 mod exceptions;
@@ -7,9 +8,13 @@ mod expand;
 mod macros;
 mod reader;
 mod rule_set;
+mod selection;
 mod source_rules;
+mod tuning;
 
+pub use append_output::{AppendOutput, ExtraField};
 pub use rule_set::{Match, Rule, RuleSet};
+pub use selection::{Selection, Selector};
 
 use crate::{diagnostic::Diagnostic, priority::Priority, sources::Sources};
 use definitions::Definitions;
@@ -30,6 +35,10 @@ pub struct Options {
     pub matching: Matching,
     /// Leaves out rules that matter less.
     pub min_priority: Option<Priority>,
+    /// Turns rules on and off, in order, whatever the files say.
+    pub selections: Vec<Selection>,
+    /// Adds to the outputs of rules, in order.
+    pub append_output: Vec<AppendOutput>,
 }
 
 /// Which of several rules that match one event count.
@@ -55,6 +64,7 @@ pub fn load(files: &[SourceFile], options: &Options) -> (RuleSet, Vec<Diagnostic
         let items = reader::read(&sources, number, &file.text, &mut diagnostics);
         definitions.take(items, &sources, &mut diagnostics);
     }
-    let rules = compile::compile(&definitions, options, &mut sources, &mut diagnostics);
+    let mut rules = compile::compile(&definitions, options, &mut sources, &mut diagnostics);
+    rules.taken = tuning::TakenNames::of(&definitions);
     (rules, diagnostics)
 }

@@ -23,7 +23,7 @@ impl View<'_> {
             Field::ProcExe => Value::text(process.exe()?),
             Field::ProcExepath => non_empty(&process.image.exe_path)?,
             Field::ProcArgs => self.arguments_field(arg)?,
-            Field::ProcNargs => {
+            Field::ProcCmdnargs => {
                 Value::Uint(process.image.args.len().saturating_sub(1).try_into().ok()?)
             }
             Field::ProcCmdline => text(process.cmdline()),

@@ -45,7 +45,8 @@ fn each_text(function: Function, value: Value<'_>) -> Option<Value<'_>> {
     match (function, value) {
         (function, Value::List(list)) => {
             let list = list.into_vec().into_iter().map(|value| each_text(function, value));
-            list.collect::<Option<_>>().map(Value::List)
+            let list: Option<Vec<_>> = list.collect();
+            Some(Value::List(list?.into()))
         }
         (Function::ToLower, Value::Text(text)) => Some(text.to_ascii_lowercase().into()),
         (Function::ToUpper, Value::Text(text)) => Some(text.to_ascii_uppercase().into()),
@@ -119,7 +120,10 @@ fn getopt<'v>(words: &[Cow<'_, [u8]>], letters: &[u8], wanted: Option<u8>) -> Op
     }
     match wanted {
         Some(_) => found.into_iter().rfind(|(letter, _)| *letter == wanted).map(|(_, value)| value),
-        None => Some(Value::List(found.into_iter().map(|(_, value)| value).collect())),
+        None => {
+            let values: Vec<_> = found.into_iter().map(|(_, value)| value).collect();
+            Some(Value::List(values.into()))
+        }
     }
 }
 
@@ -198,8 +202,8 @@ mod tests {
     #[track_caller]
     fn check(words: &str, letters: &str, expected: &[&str]) {
         let words: Vec<_> = words.split(' ').map(|word| word.as_bytes().into()).collect();
-        let expected = expected.iter().map(|text| Value::text(*text)).collect();
-        assert_eq!(getopt(&words, letters.as_bytes(), None), Some(Value::List(expected)));
+        let expected: Vec<_> = expected.iter().map(|text| Value::text(*text)).collect();
+        assert_eq!(getopt(&words, letters.as_bytes(), None), Some(Value::List(expected.into())));
     }
 
     #[track_caller]

@@ -2,10 +2,12 @@
 
 use super::{
     Options, Rule, RuleSet,
+    append_output::{self, Additions},
     definitions::{Definitions, RuleDefinition},
     exceptions,
     expand::Lists,
     macros::Macros,
+    selection,
 };
 use crate::{
     diagnostic::{Code, Context, Diagnostic},
@@ -30,6 +32,7 @@ pub(super) fn compile(
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> RuleSet {
+    let additions = Additions::compile(&options.append_output, sources, diagnostics);
     let lists = Lists::new(&definitions.lists);
     let macros = Macros::default();
     let mut compiler = Compiler { lists, macros, sources, diagnostics };
@@ -58,13 +61,17 @@ pub(super) fn compile(
     let mut rules = Vec::new();
     for (name, definition) in &definitions.rules {
         let unimportant = options.min_priority.is_some_and(|least| definition.priority > least);
-        if let Some(rule) = compiler.rule(name, definition)
+        if let Some(mut rule) = compiler.rule(name, definition)
             && !unimportant
         {
+            selection::apply(&options.selections, &mut rule);
+            additions.add_to(&mut rule);
             rules.push(rule);
         }
     }
     compiler.tell_unused(definitions);
+    selection::tell_unmatched(&options.selections, definitions, sources, diagnostics);
+    append_output::tell_unmatched(&options.append_output, definitions, sources, diagnostics);
     RuleSet::new(rules, options.matching)
 }
 
@@ -156,7 +163,7 @@ impl Compiler<'_> {
             enabled: definition.enabled,
             condition,
             predicate,
-            format,
+            format: format.into(),
             event_types,
         })
     }

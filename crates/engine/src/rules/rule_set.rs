@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use indexmap::IndexSet;
 use serde_json::Value as Json;
 
-use super::{Matching, source_rules::SourceRules};
+use super::{Matching, append_output::RuleOutput, source_rules::SourceRules, tuning::TakenNames};
 use crate::{
     event::{Event, OtherPath},
     event_types::EventTypes,
     field::FieldRef,
-    output::{Format, clock_text},
+    output::clock_text,
     predicate::Predicate,
     priority::Priority,
     program::Scratch,
@@ -24,6 +24,7 @@ pub struct RuleSet {
     matching: Matching,
     by_source: Vec<SourceRules>,
     fields: Vec<FieldRef>,
+    pub(super) taken: TakenNames,
 }
 
 /// A rule.
@@ -39,13 +40,13 @@ pub struct Rule {
     pub source: String,
     /// Its tags, sorted.
     pub tags: Vec<String>,
-    /// The format of its message.
+    /// The format of its message, with what the settings add.
     pub output: String,
     /// Whether it is evaluated.
     pub enabled: bool,
     pub(super) condition: Expr,
     pub(super) predicate: Predicate,
-    pub(super) format: Format,
+    pub(super) format: RuleOutput,
     pub(super) event_types: EventTypes,
 }
 
@@ -106,7 +107,8 @@ impl RuleSet {
         let names: IndexSet<&str> = enabled().map(|(_, rule)| rule.source.as_str()).collect();
         let by_source = names.into_iter().map(|name| SourceRules::new(name, &rules)).collect();
         let fields: BTreeSet<_> = enabled().flat_map(|(_, rule)| rule.fields()).collect();
-        Self { matching, by_source, fields: fields.into_iter().collect(), rules }
+        let taken = TakenNames::default();
+        Self { matching, by_source, fields: fields.into_iter().collect(), rules, taken }
     }
 
     /// Its rules, in the order of definition; those that are not enabled, too.
