@@ -27,6 +27,7 @@ mod filter;
 mod output;
 mod predicate;
 mod priority;
+mod program;
 mod recorded;
 mod rules;
 mod sources;
@@ -40,6 +41,7 @@ pub use event::{Elements, Event, List, Value};
 pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Filler, Kind, Shape};
 pub use filter::Filter;
 pub use priority::{Priority, UnknownPriority};
+pub use program::Scratch;
 pub use recorded::{RecordedEvent, RecordedEventError};
 pub use rules::{
     AppendOutput, ExtraField, Match, Matching, Options, Rule, RuleSet, Selection, Selector,
