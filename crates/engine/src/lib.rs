@@ -35,6 +35,7 @@ mod sources;
 mod suggest;
 mod syntax;
 mod traced;
+mod unfilled;
 mod yaml;
 
 pub use audit::{AuditEvent, AuditEventError};
