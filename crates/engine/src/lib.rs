@@ -20,6 +20,7 @@ mod diagnostic;
 mod event;
 mod event_names;
 mod event_types;
+mod explain;
 mod field;
 mod filter;
 mod output;
@@ -35,6 +36,7 @@ mod yaml;
 
 pub use diagnostic::{Code, Context, Diagnostic, Severity};
 pub use event::{Elements, Event, List, Value};
+pub use explain::{Explainer, Explanation, Part};
 pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Kind, Shape};
 pub use filter::Filter;
 pub use priority::{Priority, UnknownPriority};

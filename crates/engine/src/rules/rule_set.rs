@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{Matching, append_output::RuleOutput, tuning::TakenNames};
 use crate::{
-    event::Event, event_types::EventTypes, field::FieldRef, output::clock_text,
+    event::Event, event_types::EventTypes, explain::Explainer, field::FieldRef, output::clock_text,
     predicate::Predicate, priority::Priority, syntax::Expr,
 };
 
@@ -18,6 +18,8 @@ pub struct RuleSet {
     by_source: HashMap<String, Index>,
     fields: Vec<FieldRef>,
     pub(super) taken: TakenNames,
+    /// Macros as they are written, to explain rules by their names.
+    pub(super) written_macros: HashMap<String, Expr>,
 }
 
 /// The enabled rules of one source, by the event types they can match.
@@ -45,6 +47,8 @@ pub struct Rule {
     pub output: String,
     /// Whether it is evaluated.
     pub enabled: bool,
+    /// Its condition with the names of macros, lists and exceptions in it.
+    pub(super) written: Expr,
     pub(super) condition: Expr,
     pub(super) predicate: Predicate,
     pub(super) format: RuleOutput,
@@ -125,8 +129,15 @@ impl RuleSet {
             }
         }
         let fields: BTreeSet<_> = enabled().flat_map(|(_, rule)| rule.fields()).collect();
-        let taken = TakenNames::default();
-        Self { matching, by_source, fields: fields.into_iter().collect(), rules, taken }
+        let fields = fields.into_iter().collect();
+        Self { matching, by_source, fields, rules, ..Self::default() }
+    }
+
+    /// Explains for events why the rule of this name matches or does not, whether it is enabled or
+    /// not. `None` when there is no such rule.
+    pub fn explainer(&self, rule: &str) -> Option<Explainer> {
+        let rule = self.rules.iter().find(|known| known.name == rule)?;
+        Explainer::new(&rule.written, &self.written_macros)
     }
 
     /// Its rules, in the order of definition; those that are not enabled, too.
