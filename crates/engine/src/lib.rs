@@ -12,10 +12,12 @@
 //! - No text, however made, panics or exhausts the stack: nesting has a limit.
 //! - A missing value is false for every operator, `!=` too.
 //!
-//! Not here: where the values come from. An [`Event`] is the sensor's, or a [`RecordedEvent`].
+//! Not here: where the values come from. An [`Event`] is the sensor's, an [`AuditEvent`], or a
+//! [`RecordedEvent`].
 #![warn(missing_docs)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
+mod audit;
 mod derived;
 mod diagnostic;
 mod event;
@@ -36,6 +38,7 @@ mod syntax;
 mod traced;
 mod yaml;
 
+pub use audit::{AuditEvent, AuditEventError};
 pub use diagnostic::{Code, Context, Diagnostic, Severity};
 pub use event::{Elements, Event, List, Value};
 pub use explain::{Explainer, Explanation, Part};
