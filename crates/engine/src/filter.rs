@@ -1,10 +1,14 @@
 //! A condition by itself.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
 
 use crate::{
     diagnostic::{Code, Diagnostic},
     event::Event,
+    explain::Explainer,
     field::FieldRef,
     predicate::{self, Predicate},
     sources::Sources,
@@ -51,6 +55,11 @@ impl Filter {
     /// Whether the condition holds for `event`.
     pub fn matches(&self, event: &dyn Event) -> bool {
         self.predicate.holds(event)
+    }
+
+    /// Explains for events why the condition holds or does not.
+    pub fn explainer(&self) -> Option<Explainer> {
+        Explainer::new(&self.expr, &HashMap::new())
     }
 
     /// What the condition asks for, each once, sorted.
