@@ -25,6 +25,7 @@ mod filter;
 mod output;
 mod predicate;
 mod priority;
+pub mod projection;
 mod recorded;
 mod rules;
 mod sources;

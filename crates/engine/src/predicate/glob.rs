@@ -16,7 +16,7 @@ enum Part {
 }
 
 impl Glob {
-    pub(super) fn new(pattern: &[u8], no_case: bool) -> Self {
+    pub(crate) fn new(pattern: &[u8], no_case: bool) -> Self {
         let mut parts = Vec::new();
         let mut rest = pattern;
         while let Some((&byte, after)) = rest.split_first() {
@@ -70,6 +70,23 @@ impl Glob {
             }
         }
         self.parts.iter().skip(part).all(|part| *part == Part::AnyBytes)
+    }
+
+    /// The bytes that a fitting value must have, in order, with anything between two pieces: one
+    /// piece is the whole value, the first is its head, the last its tail.
+    pub(crate) fn literal_pieces(&self) -> Vec<Vec<u8>> {
+        let mut pieces = vec![Vec::new()];
+        for part in &self.parts {
+            match (part, pieces.last_mut()) {
+                (Part::Byte(byte), Some(piece))
+                    if !(self.no_case && byte.is_ascii_alphabetic()) =>
+                {
+                    piece.push(*byte);
+                }
+                _ => pieces.push(Vec::new()),
+            }
+        }
+        pieces
     }
 
     fn fits(&self, part: &Part, byte: u8) -> bool {

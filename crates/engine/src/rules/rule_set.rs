@@ -45,9 +45,9 @@ pub struct Rule {
     /// Whether it is evaluated.
     pub enabled: bool,
     pub(super) condition: Expr,
-    pub(super) predicate: Predicate,
+    pub(crate) predicate: Predicate,
     pub(super) format: RuleOutput,
-    pub(super) event_types: EventTypes,
+    pub(crate) event_types: EventTypes,
 }
 
 /// A rule that matched an event.
