@@ -19,10 +19,10 @@ pub trait Event {
     /// The value of `field`, or `None` when this event has none.
     ///
     /// `arg` is the text in the brackets of `proc.aname[2]`, or the name after the dot of
-    /// `evt.arg.flags`. The engine answers some fields itself and never asks for them: `evt.type`,
-    /// `evt.dir`, `evt.time` and its variants, and the networks, which it takes from the addresses
-    /// (`fd.snet` from `fd.sip`, `fd.net` from `fd.ip`). Where there is no `fd.ip` or `fd.port` it
-    /// takes those of client and server.
+    /// `evt.arg.flags`. The engine answers some fields itself and never asks for them: those whose
+    /// [`Filler`](crate::Filler) it is, such as `evt.type` and `evt.time`, and the networks, which
+    /// it takes from the addresses (`fd.snet` from `fd.sip`, `fd.net` from `fd.ip`). Where there is
+    /// no `fd.ip` or `fd.port` it takes those of client and server.
     ///
     /// Fields whose [`Shape`](crate::Shape) is `AnyOf` or `EitherEnd` give a
     /// [`Value::List`] when they have no argument: `proc.aname` the names of the ancestors, the

@@ -16,8 +16,10 @@
 #![warn(missing_docs)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
+mod derived;
 mod diagnostic;
 mod event;
+mod event_categories;
 mod event_names;
 mod event_types;
 mod field;
@@ -36,7 +38,7 @@ mod yaml;
 
 pub use diagnostic::{Code, Context, Diagnostic, Severity};
 pub use event::{Elements, Event, List, Value};
-pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Kind, Shape};
+pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Filler, Kind, Shape};
 pub use filter::Filter;
 pub use priority::{Priority, UnknownPriority};
 pub use recorded::{RecordedEvent, RecordedEventError};

@@ -9,6 +9,7 @@ mod macros;
 mod reader;
 mod rule_set;
 mod selection;
+mod tuning;
 
 pub use append_output::{AppendOutput, ExtraField};
 pub use rule_set::{Match, Rule, RuleSet};
@@ -62,6 +63,7 @@ pub fn load(files: &[SourceFile], options: &Options) -> (RuleSet, Vec<Diagnostic
         let items = reader::read(&sources, number, &file.text, &mut diagnostics);
         definitions.take(items, &sources, &mut diagnostics);
     }
-    let rules = compile::compile(&definitions, options, &mut sources, &mut diagnostics);
+    let mut rules = compile::compile(&definitions, options, &mut sources, &mut diagnostics);
+    rules.taken = tuning::TakenNames::of(&definitions);
     (rules, diagnostics)
 }

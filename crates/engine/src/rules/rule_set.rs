@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value as Json;
 
-use super::{Matching, append_output::RuleOutput};
+use super::{Matching, append_output::RuleOutput, tuning::TakenNames};
 use crate::{
     event::Event, event_types::EventTypes, field::FieldRef, output::clock_text,
     predicate::Predicate, priority::Priority, syntax::Expr,
@@ -17,6 +17,7 @@ pub struct RuleSet {
     matching: Matching,
     by_source: HashMap<String, Index>,
     fields: Vec<FieldRef>,
+    pub(super) taken: TakenNames,
 }
 
 /// The enabled rules of one source, by the event types they can match.
@@ -124,7 +125,8 @@ impl RuleSet {
             }
         }
         let fields: BTreeSet<_> = enabled().flat_map(|(_, rule)| rule.fields()).collect();
-        Self { matching, by_source, fields: fields.into_iter().collect(), rules }
+        let taken = TakenNames::default();
+        Self { matching, by_source, fields: fields.into_iter().collect(), rules, taken }
     }
 
     /// Its rules, in the order of definition; those that are not enabled, too.
