@@ -31,6 +31,7 @@ mod output;
 mod predicate;
 mod priority;
 mod program;
+pub mod projection;
 mod recorded;
 mod rules;
 mod sources;
