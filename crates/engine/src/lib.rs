@@ -30,12 +30,14 @@ mod filter;
 mod output;
 mod predicate;
 mod priority;
+mod program;
 mod recorded;
 mod rules;
 mod sources;
 mod suggest;
 mod syntax;
 mod traced;
+mod unfilled;
 mod yaml;
 
 pub use audit::{AuditEvent, AuditEventError};
@@ -45,6 +47,7 @@ pub use explain::{Explainer, Explanation, Part};
 pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Filler, Kind, Shape};
 pub use filter::Filter;
 pub use priority::{Priority, UnknownPriority};
+pub use program::Scratch;
 pub use recorded::{RecordedEvent, RecordedEventError};
 pub use rules::{
     AppendOutput, ExtraField, Match, Matching, Options, Rule, RuleSet, Selection, Selector,
