@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    event::{Event, Value},
+    event::{Event, OtherPath, Value},
     field::FieldRef,
     predicate::{self, Extract, Predicate},
     syntax::Expr,
@@ -80,9 +80,14 @@ impl Explainer {
         Some(Self { outline })
     }
 
-    /// What each part of the condition gives for `event`.
+    /// What each part of the condition gives for `event`; with its other path (see
+    /// [`Event::has_other_path`]) if the condition holds with that one alone.
     pub fn explain(&self, event: &dyn Event) -> Explanation {
         let mut explanation = self.outline.explain(event);
+        if !explanation.holds && event.has_other_path() {
+            let other = self.outline.explain(&OtherPath(event));
+            explanation = if other.holds { other } else { explanation };
+        }
         explanation.mark_decisive();
         explanation
     }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     diagnostic::{Code, Diagnostic},
-    event::Event,
+    event::{Event, OtherPath},
     explain::Explainer,
     field::FieldRef,
     predicate::{self, Predicate},
@@ -52,9 +52,10 @@ impl Filter {
         parse(text).map(|_| ())
     }
 
-    /// Whether the condition holds for `event`.
+    /// Whether the condition holds for `event`, with either of its paths.
     pub fn matches(&self, event: &dyn Event) -> bool {
         self.predicate.holds(event)
+            || event.has_other_path() && self.predicate.holds(&OtherPath(event))
     }
 
     /// Explains for events why the condition holds or does not.

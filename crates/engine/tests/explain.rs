@@ -163,6 +163,31 @@ fn what_is_shown_is_short() {
     }
 }
 
+#[test]
+fn either_path_may_decide() {
+    let text = "
+- rule: R
+  desc: d
+  condition: evt.type=openat and fd.name=/etc/shadow
+  output: o
+  priority: INFO
+";
+    let file = SourceFile { name: "r.yaml".to_owned(), text: text.to_owned() };
+    let (rules, _) = load(&[file], &Options::default());
+    let explainer = rules.explainer("R").unwrap();
+    for (resolved, holds) in [("/etc/shadow", true), ("/etc/group", false)] {
+        let event = serde_json::json!({
+            "evt.type": "openat", "fd.name": "/tmp/link", "fd.name.resolved": resolved,
+        });
+        let event = RecordedEvent::from_map(event.as_object().unwrap()).unwrap();
+        assert_eq!(rules.evaluate("syscall", &event).len() == 1, holds);
+        let explanation = explainer.explain(&event);
+        assert_eq!(explanation.holds, holds);
+        let shown = if holds { resolved } else { "/tmp/link" };
+        assert_eq!(explanation.parts[1].fields[0].1.as_deref(), Some(shown));
+    }
+}
+
 fn condition() -> impl Strategy<Value = String> {
     let check = prop_oneof![
         Just("proc.name = cat"),
