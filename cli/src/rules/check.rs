@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use lanner_engine::{Code, Diagnostic, Options, Severity, SourceFile, load};
+use lanner_engine::{Diagnostic, Options, Severity, SourceFile, load};
 use serde_json::{Value as Json, json};
 
 use crate::Verdict;
@@ -12,9 +12,12 @@ pub(super) fn run(paths: &[PathBuf], json: bool) -> anyhow::Result<Verdict> {
     let mut diagnostics = Vec::new();
     for path in paths {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
-            Ok(text) => files.push(SourceFile { name, text }),
-            Err(error) => diagnostics.push(unreadable(name, &error)),
+        match fs::read(path).map(|bytes| SourceFile::from_bytes(&name, bytes)) {
+            Ok(Ok(file)) => files.push(file),
+            Ok(Err(diagnostic)) => diagnostics.push(*diagnostic),
+            Err(error) => {
+                diagnostics.push(SourceFile::unreadable(&name, &error.to_string()));
+            }
         }
     }
     diagnostics.extend(load(&files, &Options::default()).1);
@@ -69,48 +72,32 @@ impl FileResult<'_> {
     }
 }
 
-/// A diagnostic in Falco's shape, whose lines and columns count from 0.
+/// A diagnostic in Falco's shape.
 fn diagnostic_json(diagnostic: &Diagnostic) -> Json {
-    let position = json!({
-        "name": diagnostic.file,
-        "line": diagnostic.line.saturating_sub(1),
-        "column": diagnostic.column.saturating_sub(1),
-        "offset": diagnostic.offset,
-    });
-    let start = json!({ "name": diagnostic.file, "line": 0, "column": 0, "offset": 0 });
-    let mut locations =
-        vec![json!({ "item_type": "rules content", "item_name": "", "position": start })];
-    locations.extend(diagnostic.context.iter().map(|context| {
+    let locations = diagnostic.context.iter().map(|context| {
+        let position = &context.position;
         json!({
             "item_type": context.item_type,
             "item_name": context.item_name,
-            "position": position,
+            "position": {
+                "name": position.name,
+                "line": position.line,
+                "column": position.column,
+                "offset": position.offset,
+            },
         })
-    }));
-    let caret = " ".repeat(diagnostic.caret);
-    json!({
+    });
+    let mut json = json!({
         "context": {
-            "locations": locations,
-            "snippet": format!("{}\n{caret}^\n", diagnostic.snippet),
+            "locations": locations.collect::<Vec<_>>(),
+            "snippet": diagnostic.context_snippet,
         },
         "code": diagnostic.code.as_str(),
-        "codedesc": diagnostic.code.description(),
+        "codedesc": diagnostic.code.long_description(),
         "message": diagnostic.message,
-    })
-}
-
-fn unreadable(file: String, error: &std::io::Error) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        code: Code::FileRead,
-        message: error.to_string(),
-        context: Vec::new(),
-        file,
-        line: 1,
-        column: 1,
-        offset: 0,
-        snippet: String::new(),
-        caret: 0,
-        suggestion: None,
+    });
+    if let Some(field) = diagnostic.deprecated_field {
+        json["deprecated_field"] = field.into();
     }
+    json
 }

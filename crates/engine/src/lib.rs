@@ -33,7 +33,7 @@ mod syntax;
 mod traced;
 mod yaml;
 
-pub use diagnostic::{Code, Context, Diagnostic, Severity};
+pub use diagnostic::{Code, Context, Diagnostic, Position, Severity};
 pub use event::{Elements, Event, List, Value};
 pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Kind, Shape};
 pub use filter::Filter;

@@ -3,9 +3,10 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use super::{
-    ArgumentRule, Filler, Flag, Info, Kind, Shape, audit::audit_fields, audit_pod::audit_pod_fields,
-    container::container_fields, descriptor::descriptor_fields, event::event_fields,
-    json::json_fields, kubernetes::kubernetes_fields, process::process_fields, user::user_fields,
+    ArgumentRule, Filler, Flag, Info, Kind, Shape, audit::audit_fields,
+    audit_pod::audit_pod_fields, container::container_fields, descriptor::descriptor_fields,
+    event::event_fields, json::json_fields, kubernetes::kubernetes_fields, process::process_fields,
+    user::user_fields,
 };
 
 macro_rules! define_fields {
