@@ -28,7 +28,7 @@ impl fmt::Display for PrintableJson<'_> {
 
 /// Control characters, and those that end a line or turn the direction of what
 /// follows: `a<RLO>txt.exe` would be shown as another name than it is.
-fn acts_on_terminal(c: char) -> bool {
+pub(crate) fn acts_on_terminal(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(c, '\u{2066}'..='\u{2069}')

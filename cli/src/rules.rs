@@ -4,6 +4,7 @@ mod check;
 mod describe;
 mod eval;
 mod fields;
+mod noise;
 mod test;
 
 use std::{fs, path::PathBuf};
@@ -54,6 +55,8 @@ pub(crate) enum Command {
         /// Where the tests are
         dir: PathBuf,
     },
+    /// Group the alerts there are too many of, and write exceptions for them
+    Noise(noise::Arguments),
     /// List the fields that conditions and outputs may name
     Fields {
         /// Print a Markdown table
@@ -95,6 +98,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
             eval::run(&rules, &events, source, matching)
         }
         Command::Test { dir } => test::run(&dir),
+        Command::Noise(arguments) => noise::run(&arguments),
         Command::Fields { markdown } => fields::run(markdown),
     }
 }

@@ -6,9 +6,13 @@ use std::{
 };
 
 use anyhow::Context as _;
+use lanner_engine::Options;
 use serde::Deserialize;
 
+use self::rules::{AppendOutputConfig, PriorityName, RuleMatching, SelectionConfig};
 use crate::output::Format;
+
+mod rules;
 
 /// A key we do not know is an error, so a typo cannot silently turn off an output.
 #[derive(Debug, Default, Deserialize)]
@@ -22,7 +26,19 @@ pub struct Config {
 
     /// Rule files, and folders whose `*.yaml` are read in the order of their
     /// names. Later ones may change what earlier ones say.
-    pub rules: Vec<PathBuf>,
+    pub rules_files: Vec<PathBuf>,
+
+    /// Turns rules on and off, in order, whatever the files say.
+    pub rules: Vec<SelectionConfig>,
+
+    /// Which of several rules that match one event count.
+    pub rule_matching: RuleMatching,
+
+    /// The least urgent priority whose rules are loaded.
+    pub priority: Option<PriorityName>,
+
+    /// What is added to the outputs of rules.
+    pub append_output: Vec<AppendOutputConfig>,
 
     /// Where alerts go. At least one.
     pub outputs: OutputsConfig,
@@ -141,7 +157,10 @@ impl Config {
             has_output,
             "outputs: name at least one of socket, stdout, file, syslog, fifo (`stdout: {{}}`)"
         );
-        anyhow::ensure!(!self.rules.is_empty(), "rules: name at least one file or folder");
+        anyhow::ensure!(
+            !self.rules_files.is_empty(),
+            "rules_files: name at least one file or folder"
+        );
         Ok(())
     }
 
@@ -153,13 +172,18 @@ impl Config {
             .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
     }
 
+    /// How rules are loaded.
+    pub fn rule_options(&self) -> Options {
+        rules::options(&self.rules, self.rule_matching, &self.append_output, self.priority)
+    }
+
     /// The rule files that are there, in order.
     ///
     /// # Errors
     /// When a file or folder cannot be read.
     pub fn rule_files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
-        for path in &self.rules {
+        for path in &self.rules_files {
             let meta = fs::metadata(path)
                 .with_context(|| format!("cannot read rules {}", path.display()))?;
             if meta.is_dir() {

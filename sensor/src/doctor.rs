@@ -103,7 +103,7 @@ fn host_processes() -> Finding {
 
 fn rule_files(config: &Config) -> Finding {
     let subject = "rules";
-    match config.rule_files().and_then(|files| rules::read(&files)) {
+    match config.rule_files().and_then(|files| rules::read(&files, &config.rule_options())) {
         Ok((set, diagnostics)) => match rules::count_errors(&diagnostics) {
             0 => Finding::good(format!("{} {subject}", set.rules().count())),
             errors => Finding::missing(

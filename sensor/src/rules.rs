@@ -9,14 +9,14 @@ use lanner_engine::{Diagnostic, Options, RuleSet, Severity, SourceFile, load};
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn read(files: &[PathBuf]) -> anyhow::Result<(RuleSet, Vec<Diagnostic>)> {
+pub fn read(files: &[PathBuf], options: &Options) -> anyhow::Result<(RuleSet, Vec<Diagnostic>)> {
     let mut sources = Vec::new();
     for path in files {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read rules {}", path.display()))?;
         sources.push(SourceFile { name: path.display().to_string(), text });
     }
-    Ok(load(&sources, &Options::default()))
+    Ok(load(&sources, options))
 }
 
 /// How many of the diagnostics are errors.

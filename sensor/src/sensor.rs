@@ -55,7 +55,7 @@ impl Daemon for Sensor {
 
     fn check(config: &Config) -> anyhow::Result<()> {
         config.check()?;
-        let (_, diagnostics) = rules::read(&config.rule_files()?)?;
+        let (_, diagnostics) = rules::read(&config.rule_files()?, &config.rule_options())?;
         let errors = rules::count_errors(&diagnostics);
         anyhow::ensure!(
             errors == 0,
@@ -90,7 +90,7 @@ impl Daemon for Sensor {
 /// Reads the rules and says what is in them.
 fn alert_maker(config: &Config) -> anyhow::Result<AlertMaker> {
     let files = config.rule_files()?;
-    let (set, diagnostics) = rules::read(&files)?;
+    let (set, diagnostics) = rules::read(&files, &config.rule_options())?;
     for diagnostic in &diagnostics {
         warn!("{diagnostic}");
     }

@@ -52,7 +52,7 @@ impl Node {
         let directory = tempfile::tempdir().unwrap();
         let rules = directory.path().join("rules.yaml");
         fs::write(&rules, RULES).unwrap();
-        let (set, diagnostics) = lanner_sensor::rules::read(&[rules]).unwrap();
+        let (set, diagnostics) = lanner_sensor::rules::read(&[rules], &Default::default()).unwrap();
         assert_eq!(lanner_sensor::rules::count_errors(&diagnostics), 0, "{diagnostics:?}");
         let alerts = directory.path().join("alerts");
         let yaml = format!("outputs: {{ file: {{ path: {} }} }}\n", alerts.display());

@@ -37,7 +37,7 @@ const RULES: &str = r"
 
 fn sensor(directory: &Path, alerts: &str) -> Config {
     let yaml = format!(
-        "rules: [{0}/rules.yaml]\noutputs: {{ file: {{ path: {0}/{alerts} }} }}\n",
+        "rules_files: [{0}/rules.yaml]\noutputs: {{ file: {{ path: {0}/{alerts} }} }}\n",
         directory.display()
     );
     config::parse(&yaml, "sensor.yaml".as_ref()).unwrap()

@@ -28,7 +28,7 @@ async fn replay(rules: &str, recording: &str) -> Vec<Alert> {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name).display().to_string();
     let yaml = format!(
-        "node: node-1\ncluster: test\nrules: [{rules}]\noutputs: {{ file: {{ path: {} }} }}\n",
+        "node: node-1\ncluster: test\nrules_files: [{rules}]\noutputs: {{ file: {{ path: {} }} }}\n",
         at("alerts.jsonl")
     );
     let config: Config = config::parse(&yaml, "sensor.yaml".as_ref()).unwrap();
@@ -97,7 +97,7 @@ async fn a_line_that_is_no_event_is_named() {
     .unwrap();
     let recording = directory.path().join("events.jsonl");
     fs::write(&recording, "{\"evt.type\":\"execve\"}\n{\"evt.tpye\":\"execve\"}\n").unwrap();
-    let yaml = format!("rules: [{}]\noutputs: {{ stdout: {{}} }}\n", rules.display());
+    let yaml = format!("rules_files: [{}]\noutputs: {{ stdout: {{}} }}\n", rules.display());
     let config: Config = config::parse(&yaml, "sensor.yaml".as_ref()).unwrap();
     let flags = Flags { replay: Some(recording.clone()), record: None };
     let error = Sensor::run(config, flags, CancellationToken::new()).await.unwrap_err();

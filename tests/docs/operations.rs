@@ -27,7 +27,10 @@ async fn the_page_does_as_it_says() {
     let bus =
         "bus:\n  servers: [\"tls://nats.lanner.svc:4222\"]\n  ca_file: /etc/lanner/pki/ca.crt\n";
     for (file, settings) in [
-        ("sensor.yaml", "rules: [rules/lanner_rules.yaml]\noutputs: {stdout: {}}\n".to_owned()),
+        (
+            "sensor.yaml",
+            "rules_files: [rules/lanner_rules.yaml]\noutputs: {stdout: {}}\n".to_owned(),
+        ),
         (
             "forwarder.yaml",
             format!(

@@ -86,7 +86,7 @@ fn check_doctor(place: &Place, block: &Block) {
 fn the_table_of_capabilities_is_doctors() {
     let place = Place::new();
     let config = place.path("/etc/lanner/sensor.yaml");
-    fs::write(&config, "rules: [rules]\noutputs: {stdout: {}}\n").unwrap();
+    fs::write(&config, "rules_files: [rules]\noutputs: {stdout: {}}\n").unwrap();
     let mut command = Command::new("setpriv");
     if is_root() {
         command.arg("--bounding-set=-all");
@@ -123,7 +123,7 @@ fn is_root() -> bool {
 fn can_watch(test: &str) -> bool {
     let dir = TempDir::new().unwrap();
     let config = dir.path().join("sensor.yaml");
-    fs::write(&config, "rules: [.]\noutputs: {stdout: {}}\n").unwrap();
+    fs::write(&config, "rules_files: [.]\noutputs: {stdout: {}}\n").unwrap();
     let output = Command::new(Binary::Sensor.path())
         .args(["doctor", "--config"])
         .arg(&config)

@@ -1,8 +1,8 @@
 //! `lanner rules check`: Falco's `--validate` result.
 
-use std::{fs, path::PathBuf};
+use std::{collections::HashSet, fs, path::PathBuf};
 
-use lanner_engine::{Diagnostic, Options, Severity, SourceFile, load};
+use lanner_engine::{Diagnostic, Options, SchemaResult, Severity, SourceFile, load};
 use serde_json::{Value as Json, json};
 
 use crate::Verdict;
@@ -30,7 +30,9 @@ pub(super) fn run(paths: &[PathBuf], json: bool) -> anyhow::Result<Verdict> {
                 .iter()
                 .filter(|one| one.file == name)
                 .partition(|one| one.severity == Severity::Error);
-            FileResult { name, errors, warnings }
+            let file = files.iter().find(|file| file.name == name);
+            let schema = file.filter(|_| json).and_then(SourceFile::check_schema);
+            FileResult { name, errors, warnings, schema }
         })
         .collect();
     if json {
@@ -47,6 +49,8 @@ struct FileResult<'d> {
     name: String,
     errors: Vec<&'d Diagnostic>,
     warnings: Vec<&'d Diagnostic>,
+    /// Falco shows it in its JSON; for people it repeats what the warnings say better.
+    schema: Option<SchemaResult>,
 }
 
 impl FileResult<'_> {
@@ -57,18 +61,27 @@ impl FileResult<'_> {
             (false, _) => "Invalid",
         };
         println!("{}: {verdict}", self.name);
+        // What is wrong with a macro is so in each rule that uses it: one place is shown once.
+        let mut shown = HashSet::new();
         for diagnostic in self.errors.iter().chain(&self.warnings) {
-            println!("\n{diagnostic}");
+            if shown.insert((diagnostic.code, diagnostic.offset, &diagnostic.message)) {
+                println!("\n{diagnostic}");
+            }
         }
     }
 
     fn to_json(&self) -> Json {
-        json!({
+        let mut json = json!({
             "name": self.name,
             "successful": self.errors.is_empty(),
             "errors": self.errors.iter().map(|one| diagnostic_json(one)).collect::<Vec<_>>(),
             "warnings": self.warnings.iter().map(|one| diagnostic_json(one)).collect::<Vec<_>>(),
-        })
+        });
+        if let Some(schema) = &self.schema {
+            json["schema_valid"] = schema.valid.into();
+            json["schema_warnings"] = schema.warnings.clone().into();
+        }
+        json
     }
 }
 

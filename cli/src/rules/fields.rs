@@ -24,8 +24,10 @@ fn name(field: Field) -> String {
         ArgumentRule::None => "",
         ArgumentRule::OptionalIndex => "[index]?",
         ArgumentRule::OptionalKey => "[key]?",
+        ArgumentRule::OptionalKeyOrIndex => "[key or index]?",
         ArgumentRule::RequiredKey => "[key]",
-        ArgumentRule::RequiredNameOrIndex => ".name",
+        ArgumentRule::RequiredKeyOrIndex => "[key or index]",
+        ArgumentRule::RequiredName | ArgumentRule::RequiredNameOrIndex => ".name",
     };
     format!("{}{argument}", field.name())
 }

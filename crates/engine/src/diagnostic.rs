@@ -35,6 +35,8 @@ pub enum Code {
     InvalidListName,
     MisusedCondition,
     UnknownKey,
+    /// Ours: a field that Falco has and nothing fills here.
+    UnfilledField,
     /// Ours: Falco says nothing.
     UnmatchedSetting,
     /// Ours: Falco takes the first of two equal keys and says nothing.
@@ -67,6 +69,7 @@ impl Code {
             Self::InvalidListName => "LOAD_INVALID_LIST_NAME",
             Self::MisusedCondition => "LOAD_COMPILE_CONDITION",
             Self::UnknownKey => "LOAD_UNKNOWN_KEY",
+            Self::UnfilledField => "LOAD_UNFILLED_FIELD",
             Self::UnmatchedSetting => "LOAD_UNMATCHED_SETTING",
             Self::DuplicateKey => "LOAD_DUPLICATE_KEY",
             Self::UnsupportedCapture => "LOAD_UNSUPPORTED_CAPTURE",
@@ -94,6 +97,7 @@ impl Code {
             Self::ExceptionNameNotUnique => "Multiple exceptions defined with the same name",
             Self::InvalidMacroName => "Invalid macro name",
             Self::InvalidListName => "Invalid list name",
+            Self::UnfilledField => "Field without a value in condition or output",
             Self::UnmatchedSetting => "Setting that no rule fits",
             Self::MisusedCondition => "Warning in rule condition",
             Self::UnknownKey => "Unknown key in item definition",
@@ -146,6 +150,10 @@ impl Code {
             Self::UnknownKey => {
                 "An item in the rules content contains an unrecognized key. The key will be \
                  ignored. This may indicate a typo or a property placed on the wrong item type."
+            }
+            Self::UnfilledField => {
+                "A rule condition or output refers to a field that exists in Falco and that nothing \
+                 fills here. It evaluates as missing."
             }
             Self::UnmatchedSetting => "A setting chooses rules, and no rule is among them.",
             Self::DuplicateKey => "An item has a key twice. The first one counts.",
@@ -248,7 +256,7 @@ impl fmt::Display for Diagnostic {
             Severity::Warning => "warning",
         };
         let message = if self.message.is_empty() { self.code.description() } else { &self.message };
-        writeln!(f, "{severity}[{}]: {message}", self.code.as_str())?;
+        writeln!(f, "{severity}[{}]: {}", self.code.as_str(), printable(message))?;
         let file = if self.file.is_empty() { "<expression>" } else { &self.file };
         let gutter = self.line.to_string();
         let pad = " ".repeat(gutter.len());
@@ -257,11 +265,16 @@ impl fmt::Display for Diagnostic {
         writeln!(f, "{gutter} | {}", self.snippet)?;
         write!(f, "{pad} | {}^", " ".repeat(self.caret))?;
         for context in self.context.iter().filter(|context| !context.item_name.is_empty()) {
-            write!(f, "\n{pad} = in {context}")?;
+            write!(f, "\n{pad} = in {}", printable(&context.to_string()))?;
         }
         if let Some(suggestion) = &self.suggestion {
-            write!(f, "\n{pad} = did you mean '{suggestion}'?")?;
+            write!(f, "\n{pad} = did you mean '{}'?", printable(suggestion))?;
         }
         Ok(())
     }
+}
+
+/// Text of a file without what would steer a terminal.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }

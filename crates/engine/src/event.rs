@@ -19,15 +19,44 @@ pub trait Event {
     /// The value of `field`, or `None` when this event has none.
     ///
     /// `arg` is the text in the brackets of `proc.aname[2]`, or the name after the dot of
-    /// `evt.arg.flags`. The engine answers some fields itself and never asks for them: `evt.type`,
-    /// `evt.dir`, `evt.time` and its variants, and the networks, which it takes from the addresses
-    /// (`fd.snet` from `fd.sip`, `fd.net` from `fd.ip`). Where there is no `fd.ip` or `fd.port` it
-    /// takes those of client and server.
+    /// `evt.arg.flags`. The engine answers some fields itself and never asks for them: those whose
+    /// [`Filler`](crate::Filler) it is, such as `evt.type` and `evt.time`, and the networks, which
+    /// it takes from the addresses (`fd.snet` from `fd.sip`, `fd.net` from `fd.ip`). Where there is
+    /// no `fd.ip` or `fd.port` it takes those of client and server.
     ///
     /// Fields whose [`Shape`](crate::Shape) is `AnyOf` or `EitherEnd` give a
     /// [`Value::List`] when they have no argument: `proc.aname` the names of the ancestors, the
     /// parent first; `fd.ip` both addresses.
     fn get(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>>;
+
+    /// Whether its file has another path than `fd.name` says: the one behind links, say.
+    ///
+    /// Rules are evaluated with each path, never with a mixture.
+    fn has_other_path(&self) -> bool {
+        false
+    }
+
+    /// As [`Event::get`], with the other path in place of the first.
+    fn get_with_other_path(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+        self.get(field, arg)
+    }
+}
+
+/// An event as it is with its other path.
+pub(crate) struct OtherPath<'e>(pub(crate) &'e dyn Event);
+
+impl Event for OtherPath<'_> {
+    fn event_type(&self) -> &str {
+        self.0.event_type()
+    }
+
+    fn time_ns(&self) -> i64 {
+        self.0.time_ns()
+    }
+
+    fn get(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+        self.0.get_with_other_path(field, arg)
+    }
 }
 
 /// A value of a field.

@@ -2,19 +2,20 @@
 
 use std::fmt;
 
-use crate::suggest;
-
 mod audit;
 mod audit_pod;
 mod container;
 mod descriptor;
 mod event;
+mod event_arguments;
 mod json;
 mod kubernetes;
 mod process;
+mod reference;
 mod table;
 mod user;
 
+pub use reference::{FieldRef, FieldRefError};
 pub use table::Field;
 
 /// What a field's values are.
@@ -189,6 +190,40 @@ impl Field {
         }
     }
 
+    /// Whether rules of that source may name it, as Falco has it: each source has its own fields.
+    pub fn is_known_to(self, source: &str) -> bool {
+        let class = self.name().split('.').next().unwrap_or_default();
+        match (source, class) {
+            ("k8s_audit", "evt") => self.is_of_every_source(),
+            ("k8s_audit", _) => matches!(class, "ka" | "json" | "jevt"),
+            _ => class != "ka",
+        }
+    }
+
+    fn is_of_every_source(self) -> bool {
+        matches!(
+            self,
+            Self::EvtNum
+                | Self::EvtTime
+                | Self::EvtTimeS
+                | Self::EvtTimeIso8601
+                | Self::EvtDatetime
+                | Self::EvtDatetimeS
+                | Self::EvtRawtime
+                | Self::EvtRawtimeS
+                | Self::EvtRawtimeNs
+                | Self::EvtReltime
+                | Self::EvtReltimeS
+                | Self::EvtReltimeNs
+                | Self::EvtPluginname
+                | Self::EvtPlugininfo
+                | Self::EvtSource
+                | Self::EvtIsAsync
+                | Self::EvtAsynctype
+                | Self::EvtHostname
+        )
+    }
+
     /// Whether Falco advises against it.
     pub fn is_deprecated(self) -> bool {
         self.has(Flag::Deprecated)
@@ -207,6 +242,12 @@ impl Field {
     /// Whether it may be compared with another field, from either side.
     pub fn is_comparable_with_fields(self) -> bool {
         !self.has(Flag::LeftOnly)
+    }
+
+    /// Whether a plugin brings it to Falco, whose messages differ from those of other fields.
+    fn is_of_plugin(self) -> bool {
+        let class = self.name().split('.').next().unwrap_or_default();
+        matches!(class, "container" | "k8s" | "k8smeta" | "json" | "jevt" | "ka")
     }
 
     /// Whether transformers take it.
@@ -232,123 +273,5 @@ impl Field {
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// A field with its argument: what a condition or an output names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldRef {
-    /// The field.
-    pub field: Field,
-    /// The text in its brackets, or the name after the dot of `evt.arg.flags`.
-    pub arg: Option<String>,
-}
-
-/// Why a name is no field.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FieldRefError {
-    /// No field has that name.
-    #[error("filter_check called with nonexistent field {name}")]
-    Unknown {
-        /// The name.
-        name: String,
-        /// The field whose name is nearest, if any is near.
-        nearest: Option<String>,
-    },
-    /// The field takes no argument.
-    #[error("filter {field} takes no argument")]
-    UnexpectedArgument {
-        /// The field.
-        field: Field,
-    },
-    /// The field needs an argument.
-    #[error("filter {field} needs an argument, as in {field}[...]")]
-    MissingArgument {
-        /// The field.
-        field: Field,
-    },
-    /// The argument must be a number.
-    #[error("filter {field} takes a number as its argument, not '{argument}'")]
-    NotAnIndex {
-        /// The field.
-        field: Field,
-        /// What was given.
-        argument: String,
-    },
-    /// The text is not `name` or `name[argument]`.
-    #[error("'{text}' is not a field: write name or name[argument]")]
-    Malformed {
-        /// The text.
-        text: String,
-    },
-}
-
-impl FieldRef {
-    /// Looks up a name and its argument, as the condition grammar delivers them.
-    ///
-    /// # Errors
-    /// When no field has the name, or the argument is not one the field takes.
-    pub fn resolve(name: &str, arg: Option<&str>) -> Result<Self, FieldRefError> {
-        if let Some(field) = Field::by_name(name) {
-            return Self::with_argument(field, arg);
-        }
-        let dotted = Field::all().iter().find_map(|&field| {
-            let rest = name.strip_prefix(field.name())?.strip_prefix('.')?;
-            (field.argument() == ArgumentRule::RequiredNameOrIndex).then_some((field, rest))
-        });
-        match (dotted, arg) {
-            (Some((field, rest)), None) if !rest.is_empty() => {
-                Ok(Self { field, arg: Some(rest.to_owned()) })
-            }
-            _ => Err(FieldRefError::Unknown {
-                name: name.to_owned(),
-                nearest: suggest::nearest(name, Field::all().iter().map(|field| field.name())),
-            }),
-        }
-    }
-
-    /// Reads `proc.name`, `proc.aname[2]` or `evt.arg.flags`.
-    ///
-    /// # Errors
-    /// As [`FieldRef::resolve`], and when the brackets do not close.
-    pub fn parse(text: &str) -> Result<Self, FieldRefError> {
-        let Some((name, rest)) = text.split_once('[') else {
-            return Self::resolve(text, None);
-        };
-        match rest.strip_suffix(']') {
-            Some(arg) if !arg.is_empty() => Self::resolve(name, Some(arg)),
-            _ => Err(FieldRefError::Malformed { text: text.to_owned() }),
-        }
-    }
-
-    /// Whether the values of this field and argument form a list in the sense of the operators.
-    pub(crate) fn shape(&self) -> Shape {
-        match (self.field.shape(), &self.arg) {
-            (Shape::AnyOf, Some(_)) => Shape::Scalar,
-            (shape, _) => shape,
-        }
-    }
-
-    fn with_argument(field: Field, arg: Option<&str>) -> Result<Self, FieldRefError> {
-        let index = arg.map(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        match (field.argument(), arg, index) {
-            (ArgumentRule::None, Some(_), _) => Err(FieldRefError::UnexpectedArgument { field }),
-            (ArgumentRule::OptionalIndex, Some(argument), Some(false)) => {
-                Err(FieldRefError::NotAnIndex { field, argument: argument.to_owned() })
-            }
-            (ArgumentRule::RequiredKey | ArgumentRule::RequiredNameOrIndex, None, _) => {
-                Err(FieldRefError::MissingArgument { field })
-            }
-            _ => Ok(Self { field, arg: arg.map(str::to_owned) }),
-        }
-    }
-}
-
-impl fmt::Display for FieldRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(arg) = &self.arg else { return f.write_str(self.field.name()) };
-        let named = self.field.argument() == ArgumentRule::RequiredNameOrIndex
-            && arg.starts_with(|first: char| first.is_ascii_alphabetic());
-        if named { write!(f, "{}.{arg}", self.field) } else { write!(f, "{}[{arg}]", self.field) }
     }
 }

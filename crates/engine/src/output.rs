@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use crate::{
     event::{Event, Value},
-    field::{Field, FieldRef, Kind},
+    field::{Field, FieldRef, FieldRefError, Kind},
     predicate::{Extract, extract_of},
     syntax::{self, Right},
 };
@@ -154,10 +154,8 @@ fn placeholder(text: &str, offset: usize) -> Result<(Option<Extract>, &str), For
     Err(match first_error {
         Some(refused) => {
             let mut refused_format = error(refused.to_string());
-            if let crate::field::FieldRefError::Unknown { nearest, .. } = refused {
-                refused_format.suggestion = nearest;
-                refused_format.unknown_name = true;
-            }
+            refused_format.suggestion = refused.nearest().map(str::to_owned);
+            refused_format.unknown_name = matches!(refused, FieldRefError::Unknown { .. });
             refused_format
         }
         None => error("a '%' must be followed by a field".to_owned()),

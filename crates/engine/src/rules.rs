@@ -12,11 +12,15 @@ mod reader;
 mod report;
 mod requirements;
 mod rule_set;
+mod schema;
 mod selection;
+mod source_rules;
 mod trail;
+mod tuning;
 
 pub use append_output::{AppendOutput, ExtraField};
 pub use rule_set::{Match, Rule, RuleSet};
+pub use schema::SchemaResult;
 pub use selection::{Selection, Selector};
 
 use crate::{
@@ -24,6 +28,7 @@ use crate::{
     priority::Priority,
     sources::Sources,
     traced::Place,
+    yaml,
 };
 use definitions::Definitions;
 use reader::Reader;
@@ -56,6 +61,11 @@ impl SourceFile {
         let message = format!("the file is not UTF-8 text: byte {offset} cannot be part of it");
         let problem = Problem::new(Code::YamlParse, message, &trail);
         Err(Box::new(problem.diagnostic(&sources, None)))
+    }
+
+    /// What Falco's JSON schema says of the file; nothing if it is not YAML or has no document.
+    pub fn check_schema(&self) -> Option<SchemaResult> {
+        schema::validate(&yaml::parse(&self.text, 0).ok()?)
     }
 
     /// What to tell of a file that cannot be read: `why`.
@@ -108,7 +118,9 @@ pub fn load(files: &[SourceFile], options: &Options) -> (RuleSet, Vec<Diagnostic
         reader.read(number);
     }
     let mut settings = Vec::new();
-    let rules = compile::compile(&definitions, options, &mut sources, &mut report, &mut settings);
+    let mut rules =
+        compile::compile(&definitions, options, &mut sources, &mut report, &mut settings);
+    rules.taken = tuning::TakenNames::of(&definitions);
     let mut diagnostics = report.finish(&sources);
     diagnostics.extend(settings);
     (rules, diagnostics)

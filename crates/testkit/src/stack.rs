@@ -108,7 +108,7 @@ impl Stack {
     /// The text of the sensor's configuration.
     pub fn sensor_config(&self) -> String {
         format!(
-            "node: {}\nrules: [{}]\noutputs:\n  socket: {{ path: {} }}\n",
+            "node: {}\nrules_files: [{}]\noutputs:\n  socket: {{ path: {} }}\n",
             self.node,
             workspace().join("rules").display(),
             self.socket().display(),

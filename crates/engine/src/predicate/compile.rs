@@ -54,10 +54,8 @@ pub(crate) fn extract_of(operand: &Operand) -> Result<Extract, CompileError> {
             FieldRef::resolve(name, arg.as_deref()).map(Extract::Field).map_err(|error| {
                 let message = error.to_string();
                 let mut refused = CompileError::new(message, *span);
-                if let FieldRefError::Unknown { nearest, .. } = error {
-                    refused.suggestion = nearest;
-                    refused.unknown_name = true;
-                }
+                refused.suggestion = error.nearest().map(str::to_owned);
+                refused.unknown_name = matches!(error, FieldRefError::Unknown { .. });
                 refused
             })
         }

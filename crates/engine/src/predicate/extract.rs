@@ -2,8 +2,9 @@
 
 use super::functions::call;
 use crate::{
+    derived,
     event::{Event, List, Value},
-    field::{Field, FieldRef, Kind, Shape},
+    field::{Field, FieldRef, Filler, Kind, Shape},
     syntax::Function,
 };
 
@@ -50,7 +51,7 @@ impl Extract {
     /// What its values are.
     pub(crate) fn kind(&self) -> Kind {
         match self {
-            Self::Field(field) => field.field.kind(),
+            Self::Field(field) => field.kind(),
             Self::Text(_) | Self::List(_) => Kind::Text,
             Self::Call { function, arguments, .. } => match function {
                 Function::Len => Kind::Uint,
@@ -113,15 +114,6 @@ fn value_of<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> {
         }))
     };
     match wanted.field {
-        Field::EvtType => Some(event.event_type()).filter(|name| !name.is_empty()).map(Value::text),
-        Field::EvtTime
-        | Field::EvtTimeS
-        | Field::EvtTimeIso8601
-        | Field::EvtDatetime
-        | Field::EvtRawtime
-        | Field::JevtTime
-        | Field::JevtRawtime => Some(Value::Int(event.time_ns())),
-        Field::EvtDir => Some(Value::text("<")),
         // A network field is its address, compared with networks.
         Field::FdNet => value_of(event, &FieldRef { field: Field::FdIp, arg: None }),
         Field::FdCnet => event.get(Field::FdCip, None),
@@ -131,6 +123,9 @@ fn value_of<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> {
         Field::FdIp => event.get(Field::FdIp, None).or_else(|| both(Field::FdCip, Field::FdSip)),
         Field::FdPort => {
             event.get(Field::FdPort, None).or_else(|| both(Field::FdCport, Field::FdSport))
+        }
+        field if field.filler() == Filler::Engine => {
+            derived::value(event, field, wanted.arg.as_deref())
         }
         field => event.get(field, wanted.arg.as_deref()),
     }

@@ -163,9 +163,9 @@ fn what_does_not_fit_is_refused_where_it_stands() {
     check_error("fd.snet = 10.0.0.1", 11, "unrecognized IP network 10.0.0.1");
     check_error("evt.is_open_read = yes", 20, "neither true nor false");
     check_error("ka.user.groups = x", 16, "a list of text");
-    check_error("proc.name[1] = x", 1, "takes no argument");
-    check_error("proc.aname[x] = x", 1, "takes a number");
-    check_error("evt.arg = x", 1, "needs an argument");
+    check_error("proc.name[1] = x", 1, "nonexistent field proc.name[1]");
+    check_error("proc.aname[x] = x", 1, "nonexistent field proc.aname[x]");
+    check_error("evt.arg = x", 1, "filter syntax error: evt.arg");
     check_error("proc.name regex '('", 17, "invalid regex pattern");
     check_error("proc.name regex 'a)|(b'", 17, "invalid regex pattern");
     check_error("tolower(fd.num) = x", 1, "does not take");

@@ -74,10 +74,10 @@ impl From<Format> for RuleOutput {
 }
 
 impl RuleOutput {
-    /// The fields that it asks for; some more than once.
-    pub(super) fn fields(&self) -> impl Iterator<Item = &FieldRef> {
+    /// Calls `found` with every field it asks for.
+    pub(super) fn for_each_field(&self, found: &mut impl FnMut(&FieldRef)) {
         let extra = self.extra.iter().map(|extra| &extra.format);
-        self.formats.iter().chain(extra).flat_map(Format::fields)
+        self.formats.iter().chain(extra).for_each(|format| format.for_each_field(found));
     }
 
     /// The message for an event.
@@ -108,7 +108,13 @@ impl RuleOutput {
 /// The additions, each with what is good of it.
 pub(super) struct Additions<'o> {
     additions: Vec<Addition<'o>>,
-    suggested: Vec<(String, Format)>,
+    suggested: Vec<Suggested>,
+}
+
+struct Suggested {
+    field: &'static str,
+    text: String,
+    format: Format,
 }
 
 struct Addition<'o> {
@@ -137,7 +143,7 @@ impl<'o> Additions<'o> {
         let suggested = SUGGESTED.iter().filter_map(|(label, field)| {
             let text = format!("{label}=%{field}");
             let format = Format::parse(&text).ok()?;
-            Some((text, format))
+            Some(Suggested { field, text, format })
         });
         Self { additions, suggested: suggested.collect() }
     }
@@ -152,9 +158,12 @@ impl<'o> Additions<'o> {
                 rule.add_output(text, format);
             }
             if wanted.suggested_output && rule.source == "syscall" {
-                for (text, format) in &self.suggested {
-                    let shown: BTreeSet<&FieldRef> = rule.format.fields().collect();
-                    if !format.fields().all(|field| shown.contains(field)) {
+                let mut shown = BTreeSet::new();
+                rule.format.for_each_field(&mut |field| {
+                    shown.insert(field.to_string());
+                });
+                for Suggested { field, text, format } in &self.suggested {
+                    if !shown.contains(*field) {
                         rule.add_output(text, format);
                     }
                 }

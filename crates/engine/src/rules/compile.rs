@@ -1,5 +1,7 @@
 //! Definitions to rules: lists, macros, types, outputs.
 
+use std::collections::HashSet;
+
 use super::{
     Options, Rule, RuleSet,
     advice::{self, Advice},
@@ -14,11 +16,13 @@ use super::{
 use crate::{
     diagnostic::{Code, Diagnostic, Severity},
     event_types::EventTypes,
+    field::{FieldRef, FieldRefError},
     output::{Format, FormatError},
     predicate,
     sources::Sources,
     syntax::{Expr, Span, SyntaxError},
-    traced::TracedText,
+    traced::{Place, TracedText},
+    unfilled::{self, Finding},
 };
 
 /// A rule that names more types of events than this is evaluated on nearly every one.
@@ -35,7 +39,8 @@ pub(super) fn compile(
 ) -> RuleSet {
     let additions = Additions::compile(&options.append_output, sources, settings);
     let lists = Lists::new(&definitions.lists);
-    let mut compiler = Compiler { lists, macros: Macros::default(), sources, report };
+    let (macros, unfilled_told) = (Macros::default(), HashSet::new());
+    let mut compiler = Compiler { lists, macros, sources, report, unfilled_told };
     compiler.macros(definitions);
     let mut rules = Vec::new();
     for (name, definition) in &definitions.rules {
@@ -59,6 +64,8 @@ struct Compiler<'a> {
     macros: Macros,
     sources: &'a mut Sources,
     report: &'a mut Report,
+    /// A macro's condition is in many rules.
+    unfilled_told: HashSet<(FieldRef, Place)>,
 }
 
 impl Compiler<'_> {
@@ -128,6 +135,21 @@ impl Compiler<'_> {
         let trail = definition.trail.step(ItemType::RuleOutput, "", definition.output_place);
         match Format::parse(output) {
             Ok(format) => {
+                let mut fields = Vec::new();
+                format.for_each_field(&mut |field| {
+                    let offset = output.find(&field.to_string()).unwrap_or(0);
+                    fields.push((field.clone(), definition.output.place(offset)));
+                });
+                for (field, place) in fields {
+                    let code = Code::CompileOutput;
+                    if let Some(problem) = self.look_at(definition, &field, place, &trail, code) {
+                        let refused = problem.code != Code::UnfilledField;
+                        self.tell(problem);
+                        if refused {
+                            return None;
+                        }
+                    }
+                }
                 for field in advice::deprecated_in_output(output) {
                     let message = format!(
                         "usage of deprecated field '{field}' has been detected in the rule output"
@@ -175,6 +197,19 @@ impl Compiler<'_> {
                     let problem = Problem::new(Code::MisusedCondition, misuse.message, &trail);
                     self.tell_at(problem, &shown, misuse.span);
                 }
+                let mut fields = Vec::new();
+                unfilled::for_each_field(&condition, &mut |field, span| fields.push((field, span)));
+                for (field, span) in fields {
+                    let place = self.sources.place(span);
+                    let code = Code::CompileCondition;
+                    if let Some(problem) = self.look_at(definition, &field, place, &trail, code) {
+                        let refused = problem.code != Code::UnfilledField;
+                        self.tell_at(problem, &shown, span);
+                        if refused {
+                            return None;
+                        }
+                    }
+                }
                 Some((condition, predicate))
             }
             Err(error) => {
@@ -186,6 +221,30 @@ impl Compiler<'_> {
                 None
             }
         }
+    }
+
+    /// What there is to say of a field: that it is another source's, which is an error of `code`, or
+    /// that nothing fills it.
+    fn look_at(
+        &mut self,
+        definition: &RuleDefinition,
+        field: &FieldRef,
+        place: Place,
+        trail: &Trail,
+        code: Code,
+    ) -> Option<Problem> {
+        let (code, message) = match unfilled::finding(field.field, &definition.source)? {
+            Finding::OfOtherSource => {
+                let unknown = FieldRefError::Unknown { name: field.to_string(), nearest: None };
+                let skipped = definition.skip_if_unknown_filter;
+                (if skipped { Code::UnknownFilter } else { code }, unknown.to_string())
+            }
+            Finding::Unfilled if self.unfilled_told.insert((field.clone(), place)) => {
+                (Code::UnfilledField, unfilled::message(field.field, &definition.source))
+            }
+            Finding::Unfilled => return None,
+        };
+        Some(Problem::new(code, message, trail).at(place))
     }
 
     /// Puts lists into a condition and parses it.

@@ -255,6 +255,11 @@ impl Exceptions {
         self.list.push(exception);
     }
 
+    /// Their names, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|exception| exception.name.as_str())
+    }
+
     /// Checks, and completes, what is about to be appended.
     pub(super) fn check_appended(
         &self,

@@ -13,8 +13,12 @@ use crate::yaml::{Content, Node};
 const ENGINE_VERSION: Version = Version(0, 63, 0);
 
 /// The plugins whose fields this engine has itself, and the versions it stands in for.
-const PLUGINS: [(&str, Version); 3] =
-    [("container", Version(0, 7, 0)), ("json", Version(0, 7, 4)), ("k8saudit", Version(0, 18, 0))];
+const PLUGINS: [(&str, Version); 4] = [
+    ("container", Version(0, 7, 0)),
+    ("json", Version(0, 7, 4)),
+    ("k8saudit", Version(0, 18, 0)),
+    ("k8smeta", Version(0, 4, 1)),
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version(u32, u32, u32);
