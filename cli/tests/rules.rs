@@ -265,12 +265,39 @@ fn check_gives_falcos_json() {
     assert_eq!(results[0]["name"], good);
     assert_eq!(results[0]["successful"], true);
     assert_eq!(results[1]["successful"], false);
-    let error = &results[1]["errors"][0];
-    assert_eq!(error["code"], "LOAD_ERR_COMPILE_CONDITION");
-    let place = &error["context"]["locations"][1];
-    assert_eq!((&place["item_type"], &place["item_name"]), (&"rule".into(), &"Dog".into()));
-    assert_eq!(place["position"]["line"], 2);
-    assert_eq!(place["position"]["column"], 33);
+    assert_eq!(results[0]["schema_valid"], true);
+    assert_eq!(results[0]["schema_warnings"], serde_json::json!([]));
+    let position = |name: &str, line: u32, column: u32, offset: u32| serde_json::json!({"name": name, "line": line, "column": column, "offset": offset});
+    assert_eq!(
+        results[1]["errors"],
+        serde_json::json!([{
+            "code": "LOAD_ERR_COMPILE_CONDITION",
+            "codedesc": "Error compiling condition",
+            "message": "filter_check called with nonexistent field proc.nmae",
+            "context": {
+                "locations": [
+                    {
+                        "item_type": "rules content",
+                        "item_name": "",
+                        "position": position(&bad, 0, 0, 0),
+                    },
+                    {"item_type": "rule", "item_name": "Dog", "position": position(&bad, 0, 2, 2)},
+                    {
+                        "item_type": "rule condition",
+                        "item_name": "",
+                        "position": position(&bad, 2, 13, 36),
+                    },
+                    {
+                        "item_type": "condition expression",
+                        "item_name": "",
+                        // The sum of both positions, one counted from 0 and one from 1.
+                        "position": position("\"evt.type=execve a...\"", 3, 34, 56),
+                    },
+                ],
+                "snippet": "evt.type=execve and proc.nmae=cat\n                                ^\n",
+            },
+        }])
+    );
 
     let text = stdout(&lanner(&["rules", "check", &good, &bad, "nowhere.yaml"]));
     assert!(text.contains(&format!("{good}: Ok\n")), "{text}");
@@ -278,6 +305,33 @@ fn check_gives_falcos_json() {
     assert!(text.contains(&format!("--> {bad}:3:34\n")), "{text}");
     assert!(text.contains("did you mean 'proc.name'?"), "{text}");
     assert!(text.contains("nowhere.yaml: Invalid\n"), "{text}");
+}
+
+#[test]
+fn check_gives_falcos_json_of_warnings() {
+    let dir = tempfile::tempdir().unwrap();
+    let odd = write(&dir, "odd.yaml", &RULE.replace("%user.name", "%evt.latency"));
+    let latin = dir.path().join("latin.yaml");
+    fs::write(&latin, b"- rule: R\n  desc: \xe9\n").unwrap();
+    let nowhere = dir.path().join("nowhere.yaml");
+    let (latin, nowhere) = (latin.display().to_string(), nowhere.display().to_string());
+    let output = lanner(&["rules", "check", "--json", &odd, &latin, &nowhere]);
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let results = &json["falco_load_results"];
+    let warning = &results[0]["warnings"][0];
+    assert_eq!(warning["code"], "LOAD_UNFILLED_FIELD");
+    let warning = &results[0]["warnings"][1];
+    assert_eq!(warning["code"], "LOAD_DEPRECATED_ITEM");
+    assert_eq!(warning["codedesc"], "A deprecated item is employed by lists, macros, or rules.");
+    assert_eq!(warning["deprecated_field"], "evt.latency");
+    assert_eq!(warning["context"]["locations"][2]["item_type"], "rule output");
+    assert_eq!(warning["context"]["snippet"], "  output: cat by %evt.latency\n          ^\n");
+
+    assert_eq!(results[1]["errors"][0]["code"], "LOAD_ERR_YAML_PARSE");
+    assert_eq!(results[1]["errors"][0]["context"]["locations"][1]["position"]["offset"], 18);
+    assert_eq!(results[1].get("schema_valid"), None);
+    assert_eq!(results[2]["errors"][0]["code"], "LOAD_ERR_FILE_READ");
 }
 
 #[test]

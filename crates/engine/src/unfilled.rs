@@ -99,18 +99,18 @@ mod tests {
             "evt.type=open and odd and odd and not tolower(user.shell) = x",
             "o %evt.type %k8smeta.ns.name",
             &[
+                (
+                    Code::UnfilledField,
+                    "k8smeta.ns.name",
+                    "k8smeta.ns.name is always missing: nothing fills it yet, so no comparison \
+                     with it holds",
+                ),
                 ODD,
                 (
                     Code::UnfilledField,
                     "user.shell",
                     "user.shell is always missing: nothing fills it yet, so no comparison with it \
                      holds",
-                ),
-                (
-                    Code::UnfilledField,
-                    "k8smeta.ns.name",
-                    "k8smeta.ns.name is always missing: nothing fills it yet, so no comparison \
-                     with it holds",
                 ),
             ],
         );
