@@ -85,11 +85,11 @@ impl Operand {
         }
     }
 
-    /// Calls `found` with the name of every field in it, in the order of the text.
-    #[allow(dead_code, reason = "the loader's advice on fields will ask")]
-    pub(crate) fn for_each_field(&self, found: &mut impl FnMut(&str, Span)) {
+    /// Calls `found` with the name, the argument and the place of every field in it, in the order of
+    /// the text.
+    pub(crate) fn for_each_field(&self, found: &mut impl FnMut(&str, Option<&str>, Span)) {
         match self {
-            Self::Field { name, span, .. } => found(name, *span),
+            Self::Field { name, arg, span } => found(name, arg.as_deref(), *span),
             Self::Call { arguments: parts, .. } | Self::List { items: parts, .. } => {
                 parts.iter().for_each(|part| part.for_each_field(found));
             }
