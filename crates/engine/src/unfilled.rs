@@ -49,14 +49,11 @@ pub(crate) fn for_each_field(expr: &Expr, found: &mut impl FnMut(FieldRef, Span)
 }
 
 fn in_operand(operand: &Operand, found: &mut impl FnMut(FieldRef, Span)) {
-    match operand {
-        Operand::Field { name, arg, span } => {
-            if let Ok(field) = FieldRef::resolve(name, arg.as_deref()) {
-                found(field, *span);
-            }
+    operand.for_each_field(&mut |name, arg, span| {
+        if let Ok(field) = FieldRef::resolve(name, arg) {
+            found(field, span);
         }
-        Operand::Call { inner, .. } => in_operand(inner, found),
-    }
+    });
 }
 
 #[cfg(test)]
