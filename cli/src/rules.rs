@@ -3,6 +3,7 @@
 mod check;
 mod describe;
 mod eval;
+mod explain;
 mod fields;
 mod noise;
 mod test;
@@ -50,10 +51,31 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Matching::All)]
         matching: Matching,
     },
-    /// Run the tests (*.test.yaml) under a directory
+    /// Show why a rule matches an event or does not: each part of its condition with what it gives
+    Explain {
+        /// The rule's name
+        rule: String,
+        /// Rule files, in the order in which they are loaded
+        #[arg(long, required = true, num_args = 1..)]
+        rules: Vec<PathBuf>,
+        /// A file with one event, recorded or of the Kubernetes audit log; - for standard input
+        #[arg(long)]
+        event: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the tests (*.test.yaml) under a directory, and say what they leave untested
     Test {
-        /// Where the tests are
-        dir: PathBuf,
+        /// Where the tests are: a directory, or one file
+        path: PathBuf,
+        /// Fail unless each rule is expected by a case and spared by another, and each macro
+        /// matters
+        #[arg(long)]
+        require_coverage: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Group the alerts there are too many of, and write exceptions for them
     Noise(noise::Arguments),
@@ -100,7 +122,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Eval { rules, events, source, matching } => {
             eval::run(&rules, &events, source, matching)
         }
-        Command::Test { dir } => test::run(&dir),
+        Command::Explain { rule, rules, event, json } => explain::run(&rule, &rules, &event, json),
+        Command::Test { path, require_coverage, json } => test::run(&path, require_coverage, json),
         Command::Noise(arguments) => noise::run(&arguments),
         Command::Fields { markdown: true, .. } => fields::run(fields::Form::Markdown),
         Command::Fields { json: true, .. } => fields::run(fields::Form::Json),

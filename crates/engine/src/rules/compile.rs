@@ -75,9 +75,12 @@ pub(super) fn compile(
         }
     }
     compiler.tell_unused(definitions);
+    let written_macros = compiler.macros.into_written();
     selection::tell_unmatched(&options.selections, definitions, sources, diagnostics);
     append_output::tell_unmatched(&options.append_output, definitions, sources, diagnostics);
-    RuleSet::new(rules, options.matching)
+    let mut set = RuleSet::new(rules, options.matching);
+    set.written_macros = written_macros;
+    set
 }
 
 struct Compiler<'a> {
@@ -133,7 +136,7 @@ impl Compiler<'_> {
             let message = format!("Exception '{}' has no values", exception.name);
             self.tell(Code::AppendNoValues, message, exception.place, None, context);
         }
-        let condition = self.condition(definition)?;
+        let (written, condition) = self.condition(definition)?;
         let mut misuses = Vec::new();
         let predicate = predicate::compile(&condition, &mut misuses).map_err(|error| Problem {
             code: Code::CompileCondition,
@@ -169,6 +172,7 @@ impl Compiler<'_> {
             tags: definition.tags.iter().cloned().collect(),
             output: output.to_owned(),
             enabled: definition.enabled,
+            written,
             condition,
             predicate,
             format: format.into(),
@@ -211,8 +215,8 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// The rule's tree, with exceptions, lists and macros in it.
-    fn condition(&mut self, definition: &RuleDefinition) -> Result<Expr, Problem> {
+    /// The rule's tree with exceptions and lists in it, and the same with its macros, too.
+    fn condition(&mut self, definition: &RuleDefinition) -> Result<(Expr, Expr), Problem> {
         let mut text = exceptions::apply(&definition.condition, &definition.exceptions);
         self.lists
             .expand(&mut text)
@@ -220,10 +224,11 @@ impl Compiler<'_> {
         let parsed = self.sources.parse(text).map_err(|error| {
             Problem::in_condition(error.message, self.sources.place(error.span), None)
         })?;
-        self.macros.resolve(parsed).map_err(|error| {
+        let resolved = self.macros.resolve(parsed.clone()).map_err(|error| {
             let place = self.sources.place(error.span);
             Problem::in_condition(error.message, place, error.suggestion)
-        })
+        })?;
+        Ok((parsed, resolved))
     }
 
     fn tell_unused(&mut self, definitions: &Definitions) {
