@@ -397,7 +397,81 @@ fn filters_are_checked_and_evaluated() {
 }
 
 #[test]
+fn eval_takes_an_audit_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = write(
+        &dir,
+        "rules.yaml",
+        "- rule: Exec\n  desc: d\n  source: k8s_audit\n  condition: ka.target.subresource=exec and not \
+         ka.user.groups intersects (\"system:masters\")\n  output: \"%evt.num %ka.user.name runs \
+         %ka.exec.command in %ka.target.name\"\n  priority: NOTICE\n",
+    );
+    let exec = |user: &str, group: &str| {
+        serde_json::json!({
+            "kind": "Event",
+            "auditID": "a",
+            "stage": "ResponseStarted",
+            "stageTimestamp": "2024-05-01T10:00:00.000001Z",
+            "verb": "create",
+            "user": {"username": user, "groups": [group]},
+            "requestURI": "/api/v1/namespaces/a/pods/web/exec?command=sh&command=-c&command=id%20-u",
+            "objectRef": {"resource": "pods", "subresource": "exec", "name": "web"},
+        })
+    };
+    let list = serde_json::json!({
+        "kind": "EventList",
+        "items": [exec("jane", "dev"), {"kind": "Event"}, exec("root", "system:masters")],
+    });
+    let recorded = "{\"ka.target.subresource\":\"exec\",\"ka.user.groups\":[\"x\"]}";
+    let log = format!("{}\n{list}\n{recorded}\n{{\"kind\":1}}\n", exec("joe", "dev"));
+    let events = write(&dir, "audit.log", &log);
+    let output =
+        lanner(&["rules", "eval", "--source", "k8s_audit", "--rules", &rules, "--events", &events]);
+    let alerts = stdout(&output);
+    let alerts: Vec<serde_json::Value> =
+        alerts.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outputs: Vec<&str> = alerts.iter().map(|alert| alert["output"].as_str().unwrap()).collect();
+    assert_eq!(
+        outputs,
+        [
+            "10:00:00.000001000: Notice 1 joe runs sh -c id -u in web",
+            "10:00:00.000001000: Notice 2 jane runs sh -c id -u in web",
+            "00:00:00.000000000: Notice <NA> <NA> runs <NA> in <NA>",
+        ]
+    );
+    assert_eq!(alerts[0]["time"], "2024-05-01T10:00:00.000001000Z");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("audit.log:2: an audit event needs a stageTimestamp"), "{errors}");
+    assert!(errors.contains("audit.log:4: key 'kind' is not a field"), "{errors}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn fields_are_listed() {
     let text = stdout(&lanner(&["rules", "fields", "--markdown"]));
-    assert!(text.contains("| `proc.aname[index]?` | any text |"), "{text}");
+    assert!(text.contains("| `proc.aname[index]?` | any text | syscall |"), "{text}");
+    let text = stdout(&lanner(&["rules", "fields"]));
+    let line = text.lines().find(|line| line.starts_with("proc.exec_entered ")).unwrap();
+    assert!(line.contains(" nobody yet ") && line.ends_with(" (ours)"), "{line}");
+    let json = lanner(&["rules", "fields", "--json"]);
+    let fields: Vec<serde_json::Value> = serde_json::from_slice(&json.stdout).unwrap();
+    let groups = fields.iter().find(|field| field["name"] == "ka.user.groups").unwrap();
+    assert_eq!(groups["shape"], "list");
+    assert_eq!(groups["filled_by"], serde_json::json!(["k8s_audit"]));
+    assert_eq!(lanner(&["rules", "fields", "--json", "--markdown"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_field_that_nothing_fills_is_warned_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule = RULE.replace("proc.name=cat", "user.shell=cat");
+    let rules = write(&dir, "rules.yaml", &rule);
+    let check = lanner(&["rules", "check", "--json", &rules]);
+    let result: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap();
+    let result = &result["falco_load_results"][0];
+    assert_eq!(
+        (&result["successful"], &result["warnings"][0]["code"]),
+        (&true.into(), &"LOAD_UNFILLED_FIELD".into(),)
+    );
+    assert_eq!(check.status.code(), Some(0));
 }
