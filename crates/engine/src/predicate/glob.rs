@@ -16,7 +16,7 @@ enum Part {
 }
 
 impl Glob {
-    pub(super) fn new(pattern: &[u8], no_case: bool) -> Self {
+    pub(crate) fn new(pattern: &[u8], no_case: bool) -> Self {
         let mut parts = Vec::new();
         let mut rest = pattern;
         while let Some((&byte, after)) = rest.split_first() {
@@ -92,6 +92,23 @@ impl Glob {
             first => literals.fold(first, |a, b| if b.0.len() > a.0.len() { b } else { a }),
         };
         Some((text, index == 0))
+    }
+
+    /// The bytes that a fitting value must have, in order, with anything between two pieces: one
+    /// piece is the whole value, the first is its head, the last its tail.
+    pub(crate) fn literal_pieces(&self) -> Vec<Vec<u8>> {
+        let mut pieces = vec![Vec::new()];
+        for part in &self.parts {
+            match (part, pieces.last_mut()) {
+                (Part::Byte(byte), Some(piece))
+                    if !(self.no_case && byte.is_ascii_alphabetic()) =>
+                {
+                    piece.push(*byte);
+                }
+                _ => pieces.push(Vec::new()),
+            }
+        }
+        pieces
     }
 
     fn fits(&self, part: &Part, byte: u8) -> bool {

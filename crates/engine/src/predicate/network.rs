@@ -3,13 +3,28 @@
 use std::{net::IpAddr, str::FromStr};
 
 /// An address and how many of its leading bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Network {
     address: IpAddr,
     prefix: u32,
 }
 
 impl Network {
+    /// The network of that address alone.
+    pub(crate) fn of_one(address: IpAddr) -> Self {
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// The address it was written with: bits behind the prefix may be set.
+    pub(crate) fn address(self) -> IpAddr {
+        self.address
+    }
+
+    /// How many leading bits count.
+    pub(crate) fn prefix_len(self) -> u32 {
+        self.prefix
+    }
+
     /// Whether the address is of the same family and in the network.
     pub(crate) fn contains(self, address: IpAddr) -> bool {
         match (self.address, address) {

@@ -1,6 +1,6 @@
 //! Compiled rules and their evaluation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use indexmap::IndexSet;
 use serde_json::Value as Json;
@@ -9,6 +9,7 @@ use super::{Matching, append_output::RuleOutput, source_rules::SourceRules, tuni
 use crate::{
     event::{Event, OtherPath},
     event_types::EventTypes,
+    explain::Explainer,
     field::FieldRef,
     output::clock_text,
     predicate::Predicate,
@@ -25,6 +26,8 @@ pub struct RuleSet {
     by_source: Vec<SourceRules>,
     fields: Vec<FieldRef>,
     pub(super) taken: TakenNames,
+    /// Macros as they are written, to explain rules by their names.
+    pub(super) written_macros: HashMap<String, Expr>,
 }
 
 /// A rule.
@@ -44,10 +47,12 @@ pub struct Rule {
     pub output: String,
     /// Whether it is evaluated.
     pub enabled: bool,
+    /// Its condition with the names of macros, lists and exceptions in it.
+    pub(super) written: Expr,
     pub(super) condition: Expr,
-    pub(super) predicate: Predicate,
+    pub(crate) predicate: Predicate,
     pub(super) format: RuleOutput,
-    pub(super) event_types: EventTypes,
+    pub(crate) event_types: EventTypes,
 }
 
 /// A rule that matched an event.
@@ -107,8 +112,15 @@ impl RuleSet {
         let names: IndexSet<&str> = enabled().map(|(_, rule)| rule.source.as_str()).collect();
         let by_source = names.into_iter().map(|name| SourceRules::new(name, &rules)).collect();
         let fields: BTreeSet<_> = enabled().flat_map(|(_, rule)| rule.fields()).collect();
-        let taken = TakenNames::default();
-        Self { matching, by_source, fields: fields.into_iter().collect(), rules, taken }
+        let fields = fields.into_iter().collect();
+        Self { matching, by_source, fields, rules, ..Self::default() }
+    }
+
+    /// Explains for events why the rule of this name matches or does not, whether it is enabled or
+    /// not. `None` when there is no such rule.
+    pub fn explainer(&self, rule: &str) -> Option<Explainer> {
+        let rule = self.rules.iter().find(|known| known.name == rule)?;
+        Explainer::new(&rule.written, &self.written_macros)
     }
 
     /// Its rules, in the order of definition; those that are not enabled, too.
