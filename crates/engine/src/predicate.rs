@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use compile::{CompileError, compile};
 pub(crate) use constant::{Constant, values_hold};
-pub(crate) use extract::Extract;
+pub(crate) use extract::{Extract, is_event_field};
 pub(crate) use glob::Glob;
 pub(crate) use network::Network;
 pub(crate) use operands::extract_of;

@@ -139,6 +139,13 @@ fn read_field<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> 
     value_of(event, wanted).filter(|value| !matches!(value, Value::List(list) if list.is_empty()))
 }
 
+/// Whether a field's value is the event's own, as it is.
+pub(crate) fn is_event_field(field: Field) -> bool {
+    use Field as F;
+    let ends = [F::FdNet, F::FdCnet, F::FdSnet, F::FdLnet, F::FdRnet, F::FdIp, F::FdPort];
+    !ends.contains(&field) && field.filler() != Filler::Engine
+}
+
 fn value_of<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> {
     let both = |first, second| {
         Some(Value::List(match (event.get(first, None), event.get(second, None)) {
