@@ -5,6 +5,8 @@
 mod alerts;
 mod bus;
 mod connection;
+mod event;
+mod explanation;
 mod filter;
 mod plan;
 mod playbook;

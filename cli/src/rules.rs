@@ -3,6 +3,7 @@
 mod check;
 mod describe;
 mod eval;
+mod explain;
 mod fields;
 mod noise;
 mod test;
@@ -35,12 +36,12 @@ pub(crate) enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Evaluate rules over recorded events and print the alerts, one JSON object a line
+    /// Evaluate rules over events and print the alerts, one JSON object a line
     Eval {
         /// Rule files, in the order in which they are loaded
         #[arg(long, required = true, num_args = 1..)]
         rules: Vec<PathBuf>,
-        /// Recorded events, one JSON object a line
+        /// Recorded events, one JSON object a line; for k8s_audit an audit log as well
         #[arg(long)]
         events: PathBuf,
         /// Where the events come from
@@ -50,18 +51,42 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Matching::All)]
         matching: Matching,
     },
-    /// Run the tests (*.test.yaml) under a directory
+    /// Show why a rule matches an event or does not: each part of its condition with what it gives
+    Explain {
+        /// The rule's name
+        rule: String,
+        /// Rule files, in the order in which they are loaded
+        #[arg(long, required = true, num_args = 1..)]
+        rules: Vec<PathBuf>,
+        /// A file with one event, recorded or of the Kubernetes audit log; - for standard input
+        #[arg(long)]
+        event: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the tests (*.test.yaml) under a directory, and say what they leave untested
     Test {
-        /// Where the tests are
-        dir: PathBuf,
+        /// Where the tests are: a directory, or one file
+        path: PathBuf,
+        /// Fail unless each rule is expected by a case and spared by another, and each macro
+        /// matters
+        #[arg(long)]
+        require_coverage: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Group the alerts there are too many of, and write exceptions for them
     Noise(noise::Arguments),
     /// List the fields that conditions and outputs may name
     Fields {
-        /// Print a Markdown table
+        /// Print docs/fields.md
         #[arg(long)]
         markdown: bool,
+        /// Print JSON
+        #[arg(long, conflicts_with = "markdown")]
+        json: bool,
     },
 }
 
@@ -97,9 +122,12 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Eval { rules, events, source, matching } => {
             eval::run(&rules, &events, source, matching)
         }
-        Command::Test { dir } => test::run(&dir),
+        Command::Explain { rule, rules, event, json } => explain::run(&rule, &rules, &event, json),
+        Command::Test { path, require_coverage, json } => test::run(&path, require_coverage, json),
         Command::Noise(arguments) => noise::run(&arguments),
-        Command::Fields { markdown } => fields::run(markdown),
+        Command::Fields { markdown: true, .. } => fields::run(fields::Form::Markdown),
+        Command::Fields { json: true, .. } => fields::run(fields::Form::Json),
+        Command::Fields { .. } => fields::run(fields::Form::Plain),
     }
 }
 

@@ -2,13 +2,31 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 fn lanner(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lanner"));
     command.args(arguments).output().expect("lanner runs")
+}
+
+/// What is printed for `input` on standard input, and the exit code.
+fn piped(arguments: &[&str], input: &str) -> (String, Option<i32>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lanner"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("lanner runs");
+    let mut stdin = child.stdin.take().expect("standard input is a pipe");
+    // It may have ended without reading.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("lanner ends");
+    (stdout(&output), output.status.code())
 }
 
 fn stdout(output: &Output) -> String {
@@ -70,19 +88,168 @@ fn a_failing_case_shows_the_difference() {
     let output = lanner(&["rules", "test", &dir.path().display().to_string()]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(
-        text.contains("  FAILED  a dog\n          - Dog\n          + Cat (Notice): cat by root\n"),
-        "{text}"
-    );
+    assert!(text.contains("  FAILED  a dog (") && text.contains("dog.test.yaml:3)\n"), "{text}");
+    let difference =
+        "          - Dog  (there is no such rule)\n          + Cat (Notice): cat by root\n";
+    assert!(text.contains(difference), "{text}");
     assert!(text.ends_with("0 passed, 1 failed\n"), "{text}");
 
     write(&dir, "dog.test.yaml", &suite.replace("proc.name", "proc.nmae"));
     let text = stdout(&lanner(&["rules", "test", &dir.path().display().to_string()]));
-    assert!(text.contains("key 'proc.nmae' is not a field"), "{text}");
+    assert!(text.contains("dog.test.yaml:5: key 'proc.nmae' is not a field"), "{text}");
 
     write(&dir, "dog.test.yaml", &suite.replace("expect:", "expects:"));
     let output = lanner(&["rules", "test", &dir.path().display().to_string()]);
-    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("dog.test.yaml:6:5: unknown key `expects`; did you mean `expect`?"),
+        "{text}"
+    );
+}
+
+const TWO_RULES: &str = "
+- macro: starts
+  condition: (evt.type=execve)
+
+- macro: by_ann
+  condition: (user.name=ann)
+
+- rule: Cat
+  desc: d
+  condition: starts and proc.name=cat and not by_ann
+  output: o
+  priority: NOTICE
+
+- rule: Get
+  desc: d
+  condition: ka.verb=get and ka.target.resource=secrets
+  output: secret %ka.target.name
+  source: k8s_audit
+  priority: NOTICE
+
+- rule: Off
+  desc: d
+  condition: starts and proc.name=off
+  output: o
+  priority: NOTICE
+  enabled: false
+";
+
+/// What the tests of a directory leave untested, of [`TWO_RULES`].
+#[track_caller]
+fn check_coverage(suite: &str, code: i32, untested: &[&str]) {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir, "rules.yaml", TWO_RULES);
+    let head = "rules: [rules.yaml]\nbases: {cat: {evt.type: execve, proc.name: cat}}\ncases:\n";
+    let file = write(&dir, "one.test.yaml", &format!("{head}{suite}"));
+    let output = lanner(&["rules", "test", "--require-coverage", &file]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    let (_, summary) = text.split_once("coverage: ").unwrap();
+    let lines = summary.lines().filter_map(|line| line.strip_prefix("  "));
+    assert_eq!(lines.collect::<Vec<_>>(), untested, "{text}");
+    // Whoever does not ask for it is told all the same.
+    assert_eq!(lanner(&["rules", "test", &file]).status.code(), Some(0));
+}
+
+#[test]
+fn what_is_not_tested_is_told() {
+    let hit = "  - {name: hit, events: [{base: cat}], expect: [Cat]}\n";
+    let miss = "  - {name: miss, events: [{base: cat, proc.name: dog}], expect: []}\n";
+    let other = "  - {name: other, events: [{evt.type: openat, proc.name: cat}], expect: []}\n";
+    let ann = "  - {name: ann, events: [{base: cat, user.name: ann}], expect: []}\n";
+    let get = ["no case expects: Get", "no case narrowly misses: Get"];
+    check_coverage(hit, 1, &[get[0], "no case narrowly misses: Cat", get[1]]);
+    // An event of another type is no near miss.
+    check_coverage(&format!("{hit}{other}"), 1, &[get[0], "no case narrowly misses: Cat", get[1]]);
+    check_coverage(&format!("{hit}{miss}"), 1, &get);
+    // No cat by ann, no cat that did not start: nobody would notice if the macros were gone.
+    let idle = ["for no event matters: by_ann", "for no event matters: starts"];
+    check_coverage(miss, 1, &["no case expects: Cat", get[0], get[1], idle[0], idle[1]]);
+    check_coverage(&format!("{miss}{ann}"), 1, &["no case expects: Cat", get[0], get[1], idle[1]]);
+}
+
+#[test]
+fn events_may_be_of_files_and_of_the_audit_log() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir, "rules.yaml", TWO_RULES);
+    write(
+        &dir,
+        "log.jsonl",
+        "{\"kind\":\"Event\",\"auditID\":\"a\",\"verb\":\"get\",\"objectRef\":{\"resource\":\"secrets\",\
+         \"name\":\"db\"},\"stageTimestamp\":\"2026-11-21T10:00:00Z\"}\n\n{\"ka.verb\":\"list\"}\n",
+    );
+    let audit = "rules: [rules.yaml]\nsource: k8s_audit\nbases:\n  get:\n    kind: Event\n    \
+                 auditID: b\n    verb: get\n    stageTimestamp: 2026-11-21T10:00:00Z\n    \
+                 objectRef: {resource: secrets, namespace: shop}\ncases:\n  \
+                 - {name: log, events_from: log.jsonl, expect: [{rule: Get, output: [secret db]}]}\n  \
+                 - {name: merged, events: [{base: get, objectRef: {name: key}}], expect: [{rule: Get, output: [secret key]}]}\n  \
+                 - {name: miss, events: [{base: get, verb: watch}], expect: []}\n";
+    write(&dir, "audit.test.yaml", audit);
+    let cat = "rules: [rules.yaml]\ncases:\n  \
+               - {name: hit, events: [{evt.type: execve, proc.name: cat}], expect: [Cat]}\n  \
+               - {name: ann, events: [{evt.type: execve, proc.name: cat, user.name: ann}], expect: []}\n";
+    write(&dir, "cat.test.yaml", cat);
+    let path = dir.path().display().to_string();
+    let output = lanner(&["rules", "test", "--require-coverage", "--json", &path]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{json:#}");
+    assert_eq!((&json["passed"], &json["failed"]), (&5.into(), &0.into()));
+    assert_eq!(json["suites"][0]["cases"][1]["name"], "merged");
+    assert_eq!(json["coverage"]["full"], true);
+    let cat = &json["coverage"]["rules"][0];
+    assert_eq!(*cat, serde_json::json!({"name": "Cat", "expected": true, "near_miss": true}));
+
+    write(&dir, "log.jsonl", "{\"ka.verb\":\"list\"}\nnonsense\n");
+    let text = stdout(&lanner(&["rules", "test", &path]));
+    assert!(text.contains("log.jsonl:2: an event is one JSON object"), "{text}");
+    write(&dir, "audit.test.yaml", &audit.replace("log.jsonl", "nowhere.jsonl"));
+    let text = stdout(&lanner(&["rules", "test", &path]));
+    assert!(text.contains("audit.test.yaml:11: cannot read events "), "{text}");
+}
+
+#[test]
+fn a_rule_is_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = write(&dir, "rules.yaml", TWO_RULES);
+    let event = write(
+        &dir,
+        "event.json",
+        r#"{"evt.type":"execve","proc.name":"cat","user.name":"ann","proc.cmdline":"\u001b[2J"}"#,
+    );
+    let explain = |name: &str, more: &[&str]| {
+        let arguments = ["rules", "explain", name, "--rules", &rules, "--event", &event];
+        lanner(&[&arguments, more].concat())
+    };
+    let output = explain("Cat", &[]);
+    assert_eq!(
+        stdout(&output),
+        "Cat: does not match, because\n  \
+           user.name = ann is true    [user.name = ann]\n\n\
+         * false  and\n  \
+           true     starts\n  \
+           true       evt.type = execve    [evt.type = execve]\n  \
+           true     proc.name = cat    [proc.name = cat]\n\
+         * false    not\n\
+         * true       by_ann\n\
+         * true         user.name = ann    [user.name = ann]\n"
+    );
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stdout(&explain("Off", &[])).starts_with("Off: does not match (the rule is not enabled)")
+    );
+
+    let json: serde_json::Value =
+        serde_json::from_slice(&explain("Cat", &["--json"]).stdout).unwrap();
+    assert_eq!((&json["rule"], &json["matches"]), (&"Cat".into(), &false.into()));
+    assert_eq!(json["reasons"][0]["fields"], serde_json::json!({"user.name": "ann"}));
+    assert_eq!(json["condition"]["parts"][0]["part"], "macro");
+    assert_eq!(json["condition"]["parts"][0]["text"], "starts");
+
+    let output = explain("Dog", &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "error: no rule is named 'Dog'\n");
 }
 
 #[test]
@@ -143,6 +310,25 @@ fn filters_are_checked_and_evaluated() {
     let eval = |expr: &str| stdout(&lanner(&["filter", "eval", expr, "--event", &event]));
     assert_eq!(eval("proc.name = cat"), "true\n");
     assert_eq!(eval("proc.name != cat"), "false\n");
+    let hostile = write(&dir, "hostile.json", r#"{"proc.name":"a\u001b[2J\u202eb"}"#);
+    let explained =
+        lanner(&["filter", "eval", "proc.name = cat", "--event", &hostile, "--explain"]);
+    let shown = "false\n\n* false  proc.name = cat    [proc.name = a\u{fffd}[2J\u{fffd}b]\n";
+    assert_eq!(stdout(&explained), shown);
+    let explained =
+        lanner(&["filter", "eval", "proc.name = cat", "--event", &event, "--explain", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&explained.stdout).unwrap();
+    assert_eq!(json["matches"], true);
+    assert_eq!(json["condition"]["fields"]["proc.name"], "cat");
+    let checked = stdout(&lanner(&["filter", "check", "--json", "proc.nmae = cat"]));
+    let json: serde_json::Value = serde_json::from_str(&checked).unwrap();
+    assert_eq!(json["successful"], false);
+    assert_eq!(json["error"]["suggestion"], "proc.name");
+    assert_eq!(piped(&["filter", "check", "-"], "proc.name = cat\n"), ("Ok\n".to_owned(), Some(0)));
+    let event_piped = ["filter", "eval", "proc.name = cat", "--event", "-"];
+    let cat = "{\"proc.name\":\"cat\"}";
+    assert_eq!(piped(&event_piped, cat), ("true\n".to_owned(), Some(0)));
+    assert_eq!(piped(&["filter", "eval", "-", "--event", "-"], cat).1, Some(1));
     for (arguments, code) in [
         (&["filter", "check", "proc.name = cat"][..], 0),
         (&["filter", "check", "proc.nmae = cat"], 1),

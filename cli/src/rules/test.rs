@@ -14,109 +14,104 @@
 //!   - name: a shell without one
 //!     events: [{base: shell}]
 //!     expect: []
+//!   - name: a build
+//!     events_from: build.jsonl           # recorded
+//!     expect: []
 //! ```
 
+mod coverage;
+mod suite;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
-use lanner_engine::{Options, RecordedEvent, RuleSet};
-use serde::Deserialize;
-use serde_json::{Map, Value as Json};
+use lanner_engine::{Event, Options, RuleSet};
+use serde_json::{Value as Json, json};
 
-use crate::Verdict;
+use self::{
+    coverage::{Coverage, Tested},
+    suite::{Alert, Expected, Suite, beside},
+};
+use crate::{
+    Verdict,
+    printable::{Printable, PrintableJson},
+};
 
-/// A test file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Suite {
-    /// Rule files, relative to the test file.
-    rules: Vec<PathBuf>,
-
-    /// Where the events come from.
-    #[serde(default = "syscall")]
-    source: String,
-
-    /// Events to start from, by name.
-    #[serde(default)]
-    bases: BTreeMap<String, Map<String, Json>>,
-
-    cases: Vec<Case>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
+/// What became of a case.
+struct Outcome {
     name: String,
-
-    /// Fields by name; `base` names what the event starts from.
-    events: Vec<Map<String, Json>>,
-
-    /// The alerts of all the events together, in any order, and no other.
-    expect: Vec<Expected>,
+    line: u64,
+    /// Empty when it passed.
+    difference: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Expected {
-    Rule(String),
-    Alert(ExpectedAlert),
-}
+/// What became of a test file: its cases, or why it could not be run.
+type Results = Result<Vec<Outcome>, String>;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExpectedAlert {
-    rule: String,
-    priority: Option<String>,
-    /// Texts that the message holds.
-    #[serde(default)]
-    output: Vec<String>,
-}
-
-/// An alert as the tests compare it.
-struct Alert {
-    rule: String,
-    priority: &'static str,
-    output: String,
-}
-
-fn syscall() -> String {
-    "syscall".to_owned()
-}
-
-pub(super) fn run(dir: &Path) -> anyhow::Result<Verdict> {
-    let suites = find_suites(dir)?;
-    anyhow::ensure!(!suites.is_empty(), "no test file (*.test.yaml) under {}", dir.display());
-    let (mut passed, mut failed) = (0_usize, 0_usize);
+pub(super) fn run(path: &Path, require_coverage: bool, json: bool) -> anyhow::Result<Verdict> {
+    let suites = if path.is_dir() { find_suites(path)? } else { [path.to_owned()].into() };
+    anyhow::ensure!(!suites.is_empty(), "no test file (*.test.yaml) under {}", path.display());
+    let mut coverage = Coverage::default();
+    let mut all = Vec::new();
     for path in suites {
-        println!("{}", path.display());
-        match run_suite(&path) {
-            Ok(results) => {
-                for (name, outcome) in results {
-                    match outcome {
-                        Ok(()) => {
-                            passed += 1;
-                            println!("  ok      {name}");
-                        }
-                        Err(difference) => {
-                            failed += 1;
-                            println!("  FAILED  {name}");
-                            difference.iter().for_each(|line| println!("          {line}"));
-                        }
-                    }
-                }
-            }
-            Err(error) => {
-                failed += 1;
-                println!("  FAILED  {error:#}");
-            }
+        let results = run_suite(&path, &mut coverage).map_err(|error| format!("{error:#}"));
+        if !json {
+            print(&path, &results);
+        }
+        all.push((path, results));
+    }
+    let outcomes = || all.iter().flat_map(|(_, results)| results.iter().flatten());
+    let failed_suites = all.iter().filter(|(_, results)| results.is_err()).count();
+    let passed = outcomes().filter(|outcome| outcome.difference.is_empty()).count();
+    let failed = outcomes().count() - passed + failed_suites;
+    if json {
+        let printed = json!({
+            "passed": passed,
+            "failed": failed,
+            "suites": all.iter().map(|(path, results)| to_json(path, results)).collect::<Vec<_>>(),
+            "coverage": coverage.to_json(),
+        });
+        println!("{}", PrintableJson(&printed.to_string()));
+    } else {
+        coverage.print();
+        println!("{passed} passed, {failed} failed");
+    }
+    let good = failed == 0 && (coverage.is_full() || !require_coverage);
+    Ok(if good { Verdict::Good } else { Verdict::BadInput })
+}
+
+fn print(path: &Path, results: &Results) {
+    println!("{}", path.display());
+    let outcomes = match results {
+        Ok(outcomes) => outcomes,
+        Err(error) => return println!("  FAILED  {error}"),
+    };
+    for Outcome { name, line, difference } in outcomes {
+        if difference.is_empty() {
+            println!("  ok      {}", Printable(name));
+        } else {
+            println!("  FAILED  {} ({}:{line})", Printable(name), path.display());
+            difference.iter().for_each(|line| println!("          {}", Printable(line)));
         }
     }
-    println!("{passed} passed, {failed} failed");
-    Ok(if failed == 0 { Verdict::Good } else { Verdict::BadInput })
+}
+
+fn to_json(path: &Path, results: &Results) -> Json {
+    let file = path.display().to_string();
+    match results {
+        Err(error) => json!({ "file": file, "error": error }),
+        Ok(outcomes) => {
+            let cases = outcomes.iter().map(|Outcome { name, line, difference }| {
+                let passed = difference.is_empty();
+                json!({ "name": name, "line": line, "passed": passed, "difference": difference })
+            });
+            json!({ "file": file, "cases": cases.collect::<Vec<_>>() })
+        }
+    }
 }
 
 fn find_suites(dir: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
@@ -133,80 +128,57 @@ fn find_suites(dir: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
     Ok(suites)
 }
 
-/// The outcome of each case: nothing, or the lines of a difference.
-type CaseResult = (String, Result<(), Vec<String>>);
-
-fn run_suite(path: &Path) -> anyhow::Result<Vec<CaseResult>> {
-    let text = fs::read_to_string(path).context("cannot read the test file")?;
-    let suite: Suite = serde_saphyr::from_str(&text).context("cannot parse the test file")?;
-    let beside = path.parent().unwrap_or(Path::new("."));
-    let files: Vec<PathBuf> = suite.rules.iter().map(|file| beside.join(file)).collect();
-    let rules = super::load_good(&files, &Options::default())?.context("the rules have errors")?;
-    let outcome = |case: &Case| {
-        let alerts = alerts(&suite, case, &rules).map_err(|error| vec![format!("{error:#}")]);
-        (case.name.clone(), alerts.and_then(|alerts| compare(&case.expect, alerts)))
-    };
-    Ok(suite.cases.iter().map(outcome).collect())
+fn run_suite(path: &Path, coverage: &mut Coverage) -> anyhow::Result<Vec<Outcome>> {
+    let suite = Suite::read(path)?;
+    let files: Vec<PathBuf> = suite.rules.iter().map(|file| beside(path).join(file)).collect();
+    let rules = super::load_good(&files, &Options::default())?
+        .with_context(|| format!("{}: the rules have errors", path.display()))?;
+    let tested = Tested::new(&rules, &suite.source);
+    coverage.add_rules(&tested);
+    let outcomes = suite.cases.iter().map(|case| {
+        let (line, case) = (case.referenced.line(), &case.value);
+        let difference = match suite.events(case, path) {
+            Ok(events) => {
+                coverage.add_case(&tested, &events, &case.expect);
+                compare(&case.expect, alerts(&suite.source, &events, &rules), &rules)
+            }
+            Err(error) => vec![format!("{error:#}")],
+        };
+        Outcome { name: case.name.clone(), line, difference }
+    });
+    Ok(outcomes.collect())
 }
 
-fn alerts(suite: &Suite, case: &Case, rules: &RuleSet) -> anyhow::Result<Vec<Alert>> {
-    let mut alerts = Vec::new();
-    for written in &case.events {
-        let mut fields = match written.get("base") {
-            None => Map::new(),
-            Some(name) => {
-                let base = name.as_str().and_then(|name| suite.bases.get(name));
-                base.with_context(|| format!("no base is named {name}"))?.clone()
-            }
-        };
-        let own = written.iter().filter(|(key, _)| *key != "base");
-        fields.extend(own.map(|(key, value)| (key.clone(), value.clone())));
-        let event = RecordedEvent::from_map(&fields)?;
-        alerts.extend(rules.evaluate(&suite.source, &event).into_iter().map(|matched| Alert {
-            rule: matched.rule.name.clone(),
-            priority: matched.rule.priority.as_str(),
-            output: matched.output,
-        }));
-    }
-    Ok(alerts)
+fn alerts(source: &str, events: &[Box<dyn Event>], rules: &RuleSet) -> Vec<Alert> {
+    let matches = events.iter().flat_map(|event| rules.evaluate(source, &**event));
+    let alerts = matches.map(|matched| Alert {
+        rule: matched.rule.name.clone(),
+        priority: matched.rule.priority.as_str(),
+        output: matched.output,
+    });
+    alerts.collect()
 }
 
 /// Pairs what is expected with what came; the rest on either side is the difference.
-fn compare(expected: &[Expected], mut alerts: Vec<Alert>) -> Result<(), Vec<String>> {
+fn compare(expected: &[Expected], mut alerts: Vec<Alert>, rules: &RuleSet) -> Vec<String> {
     let mut difference = Vec::new();
     for expected in expected {
         match alerts.iter().position(|alert| expected.fits(alert)) {
             Some(found) => drop(alerts.swap_remove(found)),
-            None => difference.push(format!("- {}", expected.describe())),
+            None => {
+                let known = rules.rules().find(|rule| rule.name == expected.rule());
+                let why = match known.map(|rule| rule.enabled) {
+                    None => "  (there is no such rule)",
+                    Some(false) => "  (the rule is not enabled)",
+                    Some(true) => "",
+                };
+                difference.push(format!("- {}{why}", expected.describe()));
+            }
         }
     }
     let unexpected = alerts.iter();
     difference.extend(
         unexpected.map(|alert| format!("+ {} ({}): {}", alert.rule, alert.priority, alert.output)),
     );
-    if difference.is_empty() { Ok(()) } else { Err(difference) }
-}
-
-impl Expected {
-    fn fits(&self, alert: &Alert) -> bool {
-        match self {
-            Self::Rule(rule) => alert.rule == *rule,
-            Self::Alert(wanted) => {
-                let priority = wanted.priority.as_deref();
-                alert.rule == wanted.rule
-                    && priority.is_none_or(|name| name.eq_ignore_ascii_case(alert.priority))
-                    && wanted.output.iter().all(|text| alert.output.contains(text))
-            }
-        }
-    }
-
-    fn describe(&self) -> String {
-        match self {
-            Self::Rule(rule) => rule.clone(),
-            Self::Alert(wanted) => {
-                let priority = wanted.priority.as_deref().unwrap_or("any priority");
-                format!("{} ({priority}): {}", wanted.rule, wanted.output.join(" ... "))
-            }
-        }
-    }
+    difference
 }

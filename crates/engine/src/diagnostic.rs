@@ -34,6 +34,7 @@ pub enum Code {
     InvalidListName,
     MisusedCondition,
     UnknownKey,
+    UnfilledField,
     UnmatchedSetting,
 }
 
@@ -60,6 +61,7 @@ impl Code {
             Self::InvalidListName => "LOAD_INVALID_LIST_NAME",
             Self::MisusedCondition => "LOAD_COMPILE_CONDITION",
             Self::UnknownKey => "LOAD_UNKNOWN_KEY",
+            Self::UnfilledField => "LOAD_UNFILLED_FIELD",
             // Ours: Falco says nothing.
             Self::UnmatchedSetting => "LOAD_UNMATCHED_SETTING",
         }
@@ -87,6 +89,7 @@ impl Code {
             Self::InvalidListName => "Invalid list name",
             Self::MisusedCondition => "Condition may not mean what it says",
             Self::UnknownKey => "Unknown key in item",
+            Self::UnfilledField => "Field without a value in condition or output",
             Self::UnmatchedSetting => "Setting that no rule fits",
         }
     }

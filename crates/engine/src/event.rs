@@ -28,6 +28,35 @@ pub trait Event {
     /// [`Value::List`] when they have no argument: `proc.aname` the names of the ancestors, the
     /// parent first; `fd.ip` both addresses.
     fn get(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>>;
+
+    /// Whether its file has another path than `fd.name` says: the one behind links, say.
+    ///
+    /// Rules are evaluated with each path, never with a mixture.
+    fn has_other_path(&self) -> bool {
+        false
+    }
+
+    /// As [`Event::get`], with the other path in place of the first.
+    fn get_with_other_path(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+        self.get(field, arg)
+    }
+}
+
+/// An event as it is with its other path.
+pub(crate) struct OtherPath<'e>(pub(crate) &'e dyn Event);
+
+impl Event for OtherPath<'_> {
+    fn event_type(&self) -> &str {
+        self.0.event_type()
+    }
+
+    fn time_ns(&self) -> i64 {
+        self.0.time_ns()
+    }
+
+    fn get(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+        self.0.get_with_other_path(field, arg)
+    }
 }
 
 /// A value of a field.

@@ -190,6 +190,40 @@ impl Field {
         }
     }
 
+    /// Whether rules of that source may name it, as Falco has it: each source has its own fields.
+    pub fn is_known_to(self, source: &str) -> bool {
+        let class = self.name().split('.').next().unwrap_or_default();
+        match (source, class) {
+            ("k8s_audit", "evt") => self.is_of_every_source(),
+            ("k8s_audit", _) => matches!(class, "ka" | "json" | "jevt"),
+            _ => class != "ka",
+        }
+    }
+
+    fn is_of_every_source(self) -> bool {
+        matches!(
+            self,
+            Self::EvtNum
+                | Self::EvtTime
+                | Self::EvtTimeS
+                | Self::EvtTimeIso8601
+                | Self::EvtDatetime
+                | Self::EvtDatetimeS
+                | Self::EvtRawtime
+                | Self::EvtRawtimeS
+                | Self::EvtRawtimeNs
+                | Self::EvtReltime
+                | Self::EvtReltimeS
+                | Self::EvtReltimeNs
+                | Self::EvtPluginname
+                | Self::EvtPlugininfo
+                | Self::EvtSource
+                | Self::EvtIsAsync
+                | Self::EvtAsynctype
+                | Self::EvtHostname
+        )
+    }
+
     /// Whether Falco advises against it.
     pub fn is_deprecated(self) -> bool {
         self.has(Flag::Deprecated)

@@ -1,10 +1,14 @@
 //! A condition by itself.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
 
 use crate::{
     diagnostic::{Code, Diagnostic},
-    event::Event,
+    event::{Event, OtherPath},
+    explain::Explainer,
     field::FieldRef,
     predicate::{self, Predicate},
     sources::Sources,
@@ -48,9 +52,15 @@ impl Filter {
         parse(text).map(|_| ())
     }
 
-    /// Whether the condition holds for `event`.
+    /// Whether the condition holds for `event`, with either of its paths.
     pub fn matches(&self, event: &dyn Event) -> bool {
         self.predicate.holds(event)
+            || event.has_other_path() && self.predicate.holds(&OtherPath(event))
+    }
+
+    /// Explains for events why the condition holds or does not.
+    pub fn explainer(&self) -> Option<Explainer> {
+        Explainer::new(&self.expr, &HashMap::new())
     }
 
     /// What the condition asks for, each once, sorted.

@@ -12,21 +12,25 @@
 //! - No text, however made, panics or exhausts the stack: nesting has a limit.
 //! - A missing value is false for every operator, `!=` too.
 //!
-//! Not here: where the values come from. An [`Event`] is the sensor's, or a [`RecordedEvent`].
+//! Not here: where the values come from. An [`Event`] is the sensor's, an [`AuditEvent`], or a
+//! [`RecordedEvent`].
 #![warn(missing_docs)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
+mod audit;
 mod derived;
 mod diagnostic;
 mod event;
 mod event_categories;
 mod event_names;
 mod event_types;
+mod explain;
 mod field;
 mod filter;
 mod output;
 mod predicate;
 mod priority;
+mod program;
 pub mod projection;
 mod recorded;
 mod rules;
@@ -34,13 +38,17 @@ mod sources;
 mod suggest;
 mod syntax;
 mod traced;
+mod unfilled;
 mod yaml;
 
+pub use audit::{AuditEvent, AuditEventError};
 pub use diagnostic::{Code, Context, Diagnostic, Severity};
 pub use event::{Elements, Event, List, Value};
+pub use explain::{Explainer, Explanation, Part};
 pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Filler, Kind, Shape};
 pub use filter::Filter;
 pub use priority::{Priority, UnknownPriority};
+pub use program::Scratch;
 pub use recorded::{RecordedEvent, RecordedEventError};
 pub use rules::{
     AppendOutput, ExtraField, Match, Matching, Options, Rule, RuleSet, Selection, Selector,

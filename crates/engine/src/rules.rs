@@ -9,6 +9,7 @@ mod macros;
 mod reader;
 mod rule_set;
 mod selection;
+mod source_rules;
 mod tuning;
 
 pub use append_output::{AppendOutput, ExtraField};

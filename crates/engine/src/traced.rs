@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 /// A byte of a source file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) file: usize,
     pub(crate) offset: usize,

@@ -280,9 +280,13 @@ fn differences(loading: &Loading<'_>) -> Vec<String> {
     let (rules, diagnostics) = load(&loading.files, &Options::default());
     let mut given: Vec<String> = rules.rules().map(condition_line).collect();
     let more: Vec<String> = rules.rules().flat_map(more_lines).collect();
-    given.extend(loading.gives.iter().filter(|line| more.contains(&(**line).to_owned())).map(
-        |line| (*line).to_owned(),
-    ));
+    given.extend(
+        loading
+            .gives
+            .iter()
+            .filter(|line| more.contains(&(**line).to_owned()))
+            .map(|line| (*line).to_owned()),
+    );
     given.extend(diagnostics.iter().map(|one| {
         let Diagnostic { file, line, column, .. } = one;
         format!("{file}:{line}:{column}: {}", coded(one))
@@ -334,7 +338,8 @@ fn a_loading_that_is_wrong_is_told() {
                 output: o\n  priority: INFO\n";
     let right = format!("{file}--- gives\nrule R: evt.type = open\npriority R: Informational\n");
     assert_none(&differences(&loadings(&right)[0]));
-    for wrong in ["", "rule R: evt.type = open\ntags R: t", "rule R: x", "rule S: evt.type = open"] {
+    for wrong in ["", "rule R: evt.type = open\ntags R: t", "rule R: x", "rule S: evt.type = open"]
+    {
         let text = format!("{file}--- gives\n{wrong}");
         assert_ne!(differences(&loadings(&text)[0]).len(), 0, "{wrong}");
     }

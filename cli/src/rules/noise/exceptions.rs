@@ -263,12 +263,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
+        #![proptest_config(ProptestConfig::with_cases(300))]
 
         /// However hostile the value, the file loads and excepts that value and no other.
         #[test]
         fn an_exception_is_for_its_values_alone(
-            value in "(\\PC|[\"'\\\\,()=\\[\\]{}:#&*!|>%@` \n\t\r\u{1}\u{7f}\u{85}\u{2028}\u{feff}]| or |shells|odd|a list|none|evt.num exists|\\\\x20|<NA>){1,8}",
+            value in "(\\PC|[,()=\\[\\]{}:#&*!|>%@` \n\t\r\u{1}\u{7f}\u{85}\u{2028}\u{feff}]|\\\\|\"|'| | or |shells|odd|a list|none|anyof|evt.num exists|\\\\x20|<NA>){1,6}",
             other in "(\\PC| |\"|\\\\|sh|bash|shells){0,4}",
         ) {
             let alerts = [alert(json!({"proc.cmdline": value, "proc.exe": value}))];

@@ -211,7 +211,7 @@ mod tests {
         let letters = |mut number: usize| {
             let mut word = String::new();
             while number > 0 {
-                word.push(char::from(b'g' + (number % 20) as u8));
+                word.extend("ghijklmnopqrstuvwxyz".chars().nth(number % 20));
                 number /= 20;
             }
             word

@@ -72,6 +72,28 @@ impl Glob {
         self.parts.iter().skip(part).all(|part| *part == Part::AnyBytes)
     }
 
+    /// Bytes that every value it matches has, and whether they are at the start: the longest such
+    /// part of the pattern, or what it begins with. In any case if it is of no case.
+    pub(crate) fn required(&self) -> Option<(Vec<u8>, bool)> {
+        let is_byte = |part: &Part| matches!(part, Part::Byte(_));
+        let runs = self.parts.chunk_by(|a, b| is_byte(a) && is_byte(b));
+        let literal = |run: &[Part]| -> Option<Vec<u8>> {
+            let byte = |part: &Part| match part {
+                Part::Byte(byte) => Some(*byte),
+                _ => None,
+            };
+            run.iter().map(byte).collect()
+        };
+        let mut literals = runs.enumerate().filter_map(|(index, run)| Some((literal(run)?, index)));
+        let first = literals.next()?;
+        let (text, index) = match first {
+            // A path's own slash says nothing.
+            (text, 0) if text.len() > 1 => (text, 0),
+            first => literals.fold(first, |a, b| if b.0.len() > a.0.len() { b } else { a }),
+        };
+        Some((text, index == 0))
+    }
+
     /// The bytes that a fitting value must have, in order, with anything between two pieces: one
     /// piece is the whole value, the first is its head, the last its tail.
     pub(crate) fn literal_pieces(&self) -> Vec<Vec<u8>> {

@@ -1,5 +1,7 @@
 //! Definitions to rules: lists, macros, types, outputs.
 
+use std::collections::HashSet;
+
 use super::{
     Options, Rule, RuleSet,
     append_output::{self, Additions},
@@ -12,11 +14,13 @@ use super::{
 use crate::{
     diagnostic::{Code, Context, Diagnostic},
     event_types::EventTypes,
+    field::{FieldRef, FieldRefError},
     output::Format,
     predicate,
     sources::Sources,
     syntax::Expr,
     traced::Place,
+    unfilled::{self, Finding},
 };
 
 /// The sources whose events this engine knows.
@@ -35,7 +39,8 @@ pub(super) fn compile(
     let additions = Additions::compile(&options.append_output, sources, diagnostics);
     let lists = Lists::new(&definitions.lists);
     let macros = Macros::default();
-    let mut compiler = Compiler { lists, macros, sources, diagnostics };
+    let unfilled_told = HashSet::new();
+    let mut compiler = Compiler { lists, macros, sources, diagnostics, unfilled_told };
     for (name, definition) in &definitions.macros {
         let mut condition = definition.condition.clone();
         let context = [context("macro", name)];
@@ -70,9 +75,12 @@ pub(super) fn compile(
         }
     }
     compiler.tell_unused(definitions);
+    let written_macros = compiler.macros.into_written();
     selection::tell_unmatched(&options.selections, definitions, sources, diagnostics);
     append_output::tell_unmatched(&options.append_output, definitions, sources, diagnostics);
-    RuleSet::new(rules, options.matching)
+    let mut set = RuleSet::new(rules, options.matching);
+    set.written_macros = written_macros;
+    set
 }
 
 struct Compiler<'a> {
@@ -80,6 +88,8 @@ struct Compiler<'a> {
     macros: Macros,
     sources: &'a mut Sources,
     diagnostics: &'a mut Vec<Diagnostic>,
+    /// A macro's condition is in many rules.
+    unfilled_told: HashSet<(FieldRef, Place)>,
 }
 
 /// A problem in a rule, before it is decided whether it is an error.
@@ -126,7 +136,7 @@ impl Compiler<'_> {
             let message = format!("Exception '{}' has no values", exception.name);
             self.tell(Code::AppendNoValues, message, exception.place, None, context);
         }
-        let condition = self.condition(definition)?;
+        let (written, condition) = self.condition(definition)?;
         let mut misuses = Vec::new();
         let predicate = predicate::compile(&condition, &mut misuses).map_err(|error| Problem {
             code: Code::CompileCondition,
@@ -147,6 +157,7 @@ impl Compiler<'_> {
             suggestion: error.suggestion,
             unknown_name: error.unknown_name,
         })?;
+        self.look_at_fields(definition, &condition, &format, context)?;
         let event_types = EventTypes::of(&condition);
         let many = event_types.names().len() > EVENT_TYPES_MAX;
         if many && definition.warn_event_types && definition.source == "syscall" {
@@ -161,6 +172,7 @@ impl Compiler<'_> {
             tags: definition.tags.iter().cloned().collect(),
             output: output.to_owned(),
             enabled: definition.enabled,
+            written,
             condition,
             predicate,
             format: format.into(),
@@ -168,8 +180,43 @@ impl Compiler<'_> {
         })
     }
 
-    /// The rule's tree, with exceptions, lists and macros in it.
-    fn condition(&mut self, definition: &RuleDefinition) -> Result<Expr, Problem> {
+    /// Refuses fields of other sources, and tells of those that nothing fills, each place once.
+    fn look_at_fields(
+        &mut self,
+        definition: &RuleDefinition,
+        condition: &Expr,
+        format: &Format,
+        context: &[Context],
+    ) -> Result<(), Problem> {
+        let mut fields = Vec::new();
+        unfilled::for_each_field(condition, &mut |field, span| {
+            fields.push((Code::CompileCondition, field, self.sources.place(span)));
+        });
+        let output = definition.output.as_str();
+        format.for_each_field(&mut |field| {
+            let offset = output.find(&field.to_string()).unwrap_or(0);
+            fields.push((Code::CompileOutput, field.clone(), definition.output.place(offset)));
+        });
+        for (code, field, place) in fields {
+            match unfilled::finding(field.field, &definition.source) {
+                Some(Finding::OfOtherSource) => {
+                    let (name, nearest) = (field.to_string(), None);
+                    let message = FieldRefError::Unknown { name, nearest }.to_string();
+                    let suggestion = None;
+                    return Err(Problem { code, message, place, suggestion, unknown_name: true });
+                }
+                Some(Finding::Unfilled) if self.unfilled_told.insert((field.clone(), place)) => {
+                    let message = unfilled::message(field.field, &definition.source);
+                    self.tell(Code::UnfilledField, message, place, None, context);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The rule's tree with exceptions and lists in it, and the same with its macros, too.
+    fn condition(&mut self, definition: &RuleDefinition) -> Result<(Expr, Expr), Problem> {
         let mut text = exceptions::apply(&definition.condition, &definition.exceptions);
         self.lists
             .expand(&mut text)
@@ -177,10 +224,11 @@ impl Compiler<'_> {
         let parsed = self.sources.parse(text).map_err(|error| {
             Problem::in_condition(error.message, self.sources.place(error.span), None)
         })?;
-        self.macros.resolve(parsed).map_err(|error| {
+        let resolved = self.macros.resolve(parsed.clone()).map_err(|error| {
             let place = self.sources.place(error.span);
             Problem::in_condition(error.message, place, error.suggestion)
-        })
+        })?;
+        Ok((parsed, resolved))
     }
 
     fn tell_unused(&mut self, definitions: &Definitions) {

@@ -14,6 +14,8 @@ const NODES_MAX: usize = 100_000;
 #[derive(Default)]
 pub(super) struct Macros {
     resolved: HashMap<String, Macro>,
+    /// As they are written: with the names of other macros.
+    written: HashMap<String, Expr>,
     broken: BTreeSet<String>,
     used: BTreeSet<String>,
 }
@@ -47,6 +49,7 @@ impl Macros {
         index: usize,
         visibility: usize,
     ) -> Result<(), ResolveError> {
+        self.written.insert(name.to_owned(), expr.clone());
         match self.resolve_sized(expr, Some(name), visibility) {
             Ok((expr, size)) => {
                 self.resolved.insert(name.to_owned(), Macro { expr, size, index });
@@ -67,6 +70,11 @@ impl Macros {
     /// Replaces the macros in a rule's condition, which sees them all.
     pub(super) fn resolve(&mut self, expr: Expr) -> Result<Expr, ResolveError> {
         self.resolve_sized(expr, None, usize::MAX).map(|(expr, _)| expr)
+    }
+
+    /// The macros as they are written.
+    pub(super) fn into_written(self) -> HashMap<String, Expr> {
+        self.written
     }
 
     /// Whether anything used the macro.

@@ -2,12 +2,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use indexmap::IndexSet;
 use serde_json::Value as Json;
 
-use super::{Matching, append_output::RuleOutput, tuning::TakenNames};
+use super::{Matching, append_output::RuleOutput, source_rules::SourceRules, tuning::TakenNames};
 use crate::{
-    event::Event, event_types::EventTypes, field::FieldRef, output::clock_text,
-    predicate::Predicate, priority::Priority, syntax::Expr,
+    event::{Event, OtherPath},
+    event_types::EventTypes,
+    explain::Explainer,
+    field::FieldRef,
+    output::clock_text,
+    predicate::Predicate,
+    priority::Priority,
+    program::Scratch,
+    syntax::Expr,
 };
 
 /// Rules ready to be evaluated.
@@ -15,17 +23,11 @@ use crate::{
 pub struct RuleSet {
     rules: Vec<Rule>,
     matching: Matching,
-    by_source: HashMap<String, Index>,
+    by_source: Vec<SourceRules>,
     fields: Vec<FieldRef>,
     pub(super) taken: TakenNames,
-}
-
-/// The enabled rules of one source, by the event types they can match.
-#[derive(Debug, Default)]
-struct Index {
-    by_type: HashMap<String, Vec<usize>>,
-    /// For event types that no rule names.
-    unnamed: Vec<usize>,
+    /// Macros as they are written, to explain rules by their names.
+    pub(super) written_macros: HashMap<String, Expr>,
 }
 
 /// A rule.
@@ -45,6 +47,8 @@ pub struct Rule {
     pub output: String,
     /// Whether it is evaluated.
     pub enabled: bool,
+    /// Its condition with the names of macros, lists and exceptions in it.
+    pub(super) written: Expr,
     pub(super) condition: Expr,
     pub(crate) predicate: Predicate,
     pub(super) format: RuleOutput,
@@ -105,28 +109,18 @@ impl Rule {
 impl RuleSet {
     pub(super) fn new(rules: Vec<Rule>, matching: Matching) -> Self {
         let enabled = || rules.iter().enumerate().filter(|(_, rule)| rule.enabled);
-        let mut by_source: HashMap<String, Index> = HashMap::new();
-        for (_, rule) in enabled() {
-            let index = by_source.entry(rule.source.clone()).or_default();
-            let (EventTypes::Only(names) | EventTypes::AllBut(names)) = &rule.event_types;
-            for name in names {
-                index.by_type.entry(name.clone()).or_default();
-            }
-        }
-        for (position, rule) in enabled() {
-            let Some(index) = by_source.get_mut(&rule.source) else { continue };
-            for (name, positions) in &mut index.by_type {
-                if rule.event_types.contains(name) {
-                    positions.push(position);
-                }
-            }
-            if matches!(rule.event_types, EventTypes::AllBut(_)) {
-                index.unnamed.push(position);
-            }
-        }
+        let names: IndexSet<&str> = enabled().map(|(_, rule)| rule.source.as_str()).collect();
+        let by_source = names.into_iter().map(|name| SourceRules::new(name, &rules)).collect();
         let fields: BTreeSet<_> = enabled().flat_map(|(_, rule)| rule.fields()).collect();
-        let taken = TakenNames::default();
-        Self { matching, by_source, fields: fields.into_iter().collect(), rules, taken }
+        let fields = fields.into_iter().collect();
+        Self { matching, by_source, fields, rules, ..Self::default() }
+    }
+
+    /// Explains for events why the rule of this name matches or does not, whether it is enabled or
+    /// not. `None` when there is no such rule.
+    pub fn explainer(&self, rule: &str) -> Option<Explainer> {
+        let rule = self.rules.iter().find(|known| known.name == rule)?;
+        Explainer::new(&rule.written, &self.written_macros)
     }
 
     /// Its rules, in the order of definition; those that are not enabled, too.
@@ -134,33 +128,88 @@ impl RuleSet {
         self.rules.iter()
     }
 
-    /// The enabled rules of `source` that match `event`.
+    /// The enabled rules of `source` that match `event`, in the order of definition.
+    ///
+    /// An event with another path (see [`Event::has_other_path`]) matches a rule if it does with
+    /// either of its paths, and is told about with the first of them that does.
     pub fn evaluate<'r>(&'r self, source: &str, event: &dyn Event) -> Vec<Match<'r>> {
-        let Some(index) = self.by_source.get(source) else { return Vec::new() };
-        let candidates = index.candidates(event.event_type()).iter();
-        let matching = candidates
-            .filter_map(|position| self.rules.get(*position))
-            .filter(|rule| rule.predicate.holds(event))
-            .map(|rule| rule.matched(event));
-        match self.matching {
-            Matching::All => matching.collect(),
-            Matching::First => matching.take(1).collect(),
+        self.evaluate_with(&mut Scratch::default(), source, event)
+    }
+
+    /// As [`RuleSet::evaluate`], for one event after another: with a `scratch` that is kept, an
+    /// event that matches nothing costs no allocation.
+    pub fn evaluate_with<'r>(
+        &'r self,
+        scratch: &mut Scratch,
+        source: &str,
+        event: &dyn Event,
+    ) -> Vec<Match<'r>> {
+        let Some(rules) = self.source(source) else { return Vec::new() };
+        self.matches(event, |event, matching| rules.evaluate(scratch, event, matching))
+    }
+
+    /// As [`RuleSet::evaluate`], but walks the conditions one after another as they are written:
+    /// what the other two are compared with.
+    #[doc(hidden)]
+    pub fn evaluate_naively<'r>(&'r self, source: &str, event: &dyn Event) -> Vec<Match<'r>> {
+        let Some(rules) = self.source(source) else { return Vec::new() };
+        self.matches(event, |event, matching| {
+            for position in rules.candidates(event.event_type()) {
+                let rule = self.rules.get(*position);
+                if rule.is_some_and(|rule| rule.predicate.holds(event)) && !matching(*position) {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Evaluates with each path of the event; `evaluate` gives positions in ascending order.
+    fn matches<'r>(
+        &'r self,
+        event: &dyn Event,
+        mut evaluate: impl FnMut(&dyn Event, &mut dyn FnMut(usize) -> bool),
+    ) -> Vec<Match<'r>> {
+        let every = self.matching == Matching::All;
+        let other = event.has_other_path().then_some(OtherPath(event));
+        let mut found: Vec<(usize, bool)> = Vec::new();
+        evaluate(event, &mut |position| {
+            found.push((position, false));
+            every
+        });
+        if let Some(other) = &other {
+            let with_first_path = found.len();
+            evaluate(other, &mut |position| {
+                let known = found.get(..with_first_path).unwrap_or_default();
+                match known.binary_search_by_key(&position, |(known, _)| *known) {
+                    Ok(_) => {}
+                    Err(_) => found.push((position, true)),
+                }
+                every
+            });
+            found.sort_unstable();
         }
+        found.truncate(if every { usize::MAX } else { 1 });
+        let matched = |(position, with_other): (usize, bool)| {
+            let event: &dyn Event = match &other {
+                Some(other) if with_other => other,
+                _ => event,
+            };
+            Some(self.rules.get(position)?.matched(event))
+        };
+        found.into_iter().filter_map(matched).collect()
+    }
+
+    fn source(&self, name: &str) -> Option<&SourceRules> {
+        self.by_source.iter().find(|rules| rules.name == name)
     }
 
     /// Whether any enabled rule may match an event of this type, whatever its source.
     pub fn wants(&self, event_type: &str) -> bool {
-        self.by_source.values().any(|index| !index.candidates(event_type).is_empty())
+        self.by_source.iter().any(|rules| !rules.candidates(event_type).is_empty())
     }
 
     /// What conditions and outputs of the enabled rules ask for, each once, sorted.
     pub fn fields(&self) -> &[FieldRef] {
         &self.fields
-    }
-}
-
-impl Index {
-    fn candidates(&self, event_type: &str) -> &[usize] {
-        self.by_type.get(event_type).unwrap_or(&self.unnamed)
     }
 }
