@@ -246,8 +246,12 @@ impl Clauses {
         }
     }
 
-    /// In the order of their checks, so that the same rules give the same text.
-    pub(super) fn sort(&mut self) {
+    /// Leaves out what is in there twice, and puts the clauses in the order of their checks, so that
+    /// the same rules give the same text.
+    pub(super) fn tidy(&mut self) {
+        for clause in &mut self.0 {
+            clause.0.iter_mut().for_each(Check::simplify);
+        }
         self.0.sort_unstable();
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn outcome(test: &Test, event_type: EventType, negated: bool) -> Outc
     if matches!(test.right, Right::Extract(_)) {
         return Outcome::Unknown;
     }
-    if let Field::EvtType | Field::EvtDir | Field::EvtSource = field.field {
+    if let Field::EvtType | Field::EvtDir = field.field {
         let holds = test.holds(&OnlyType(event_type.name));
         return if holds == negated { Outcome::Never } else { Outcome::Always };
     }
@@ -157,8 +157,8 @@ impl Event for OnlyType {
         0
     }
 
-    fn get(&self, field: Field, _arg: Option<&str>) -> Option<Value<'_>> {
-        (field == Field::EvtSource).then_some(Value::text("syscall"))
+    fn get(&self, _field: Field, _arg: Option<&str>) -> Option<Value<'_>> {
+        None
     }
 }
 
