@@ -89,7 +89,7 @@ impl RuleSet {
             }
             projection.rules.push(filter);
         }
-        projection.event_types.values_mut().for_each(Clauses::sort);
+        projection.event_types.values_mut().for_each(Clauses::tidy);
         projection
     }
 }

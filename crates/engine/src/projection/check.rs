@@ -102,12 +102,9 @@ impl Check {
     }
 
     /// The check if it may keep an event away, and is not too long.
-    pub(super) fn bounded(mut self) -> Option<Self> {
-        let len = match &mut self.wanted {
-            Wanted::Text(patterns) => {
-                remove_covered(patterns);
-                patterns.len()
-            }
+    pub(super) fn bounded(self) -> Option<Self> {
+        let len = match &self.wanted {
+            Wanted::Text(patterns) => patterns.len(),
             Wanted::NoText(patterns) if patterns.is_empty() => return None,
             Wanted::NoText(patterns) => patterns.len(),
             Wanted::Number(ranges) if *ranges == Ranges::all() => return None,
@@ -124,14 +121,22 @@ impl Check {
         (len <= VALUES_MAX).then_some(self)
     }
 
+    /// Leaves out patterns that others of the check cover. It then means the same.
+    pub(super) fn simplify(&mut self) {
+        let Wanted::Text(patterns) = &mut self.wanted else { return };
+        let wide: Vec<Pattern> =
+            patterns.iter().filter(|pattern| !pattern.is_one_text()).cloned().collect();
+        patterns.retain(|one| !wide.iter().any(|pattern| pattern != one && pattern.covers(one)));
+    }
+
     /// Whether whatever passes `other` passes this.
     pub(super) fn covers(&self, other: &Self) -> bool {
         use Wanted as W;
         self.fact == other.fact
             && match (&self.wanted, &other.wanted) {
-                (W::Text(wide), W::Text(narrow)) => {
-                    narrow.iter().all(|one| wide.iter().any(|pattern| pattern.covers(one)))
-                }
+                (W::Text(wide), W::Text(narrow)) => narrow.iter().all(|one| {
+                    wide.contains(one) || wide.iter().any(|pattern| pattern.covers(one))
+                }),
                 (W::NoText(wide), W::NoText(narrow)) => wide.is_subset(narrow),
                 (W::Number(wide), W::Number(narrow)) => wide.or(narrow) == *wide,
                 (W::Address(wide), W::Address(narrow)) => narrow.is_subset(wide),
@@ -154,12 +159,6 @@ impl Check {
             _ => self.fact.weight(),
         }
     }
-}
-
-fn remove_covered(patterns: &mut BTreeSet<Pattern>) {
-    let wide: Vec<Pattern> =
-        patterns.iter().filter(|pattern| !pattern.is_one_text()).cloned().collect();
-    patterns.retain(|one| !wide.iter().any(|pattern| pattern != one && pattern.covers(one)));
 }
 
 impl Ranges {

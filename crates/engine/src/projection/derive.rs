@@ -65,7 +65,7 @@ impl Derived {
 /// What an event of that type must be like for the condition to hold.
 pub(super) fn derive(predicate: &Predicate, event_type: EventType) -> Derived {
     let mut derived = walk(predicate, event_type, false);
-    derived.clauses.sort();
+    derived.clauses.tidy();
     derived
 }
 
