@@ -41,12 +41,13 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use lanner_engine::{
-    Code, Context, Diagnostic, Filter, Options, Position, RecordedEvent, Rule, RuleSet, SourceFile, load,
+    Code, Context, Diagnostic, Filter, Options, Position, RecordedEvent, Rule, RuleSet, SourceFile,
+    load,
 };
 use serde_json::{Map, Value, json};
 
 /// Cases in all tables together: a table that is no longer read must not go unseen.
-const CASES_MIN: usize = 1400;
+const CASES_MIN: usize = 1900;
 
 /// One line of a table with the indented one below it.
 struct Case<'a> {
