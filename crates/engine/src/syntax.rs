@@ -38,8 +38,20 @@ pub(crate) enum Expr {
 }
 
 /// How many levels of `and`, `or` and `not` a condition with its macros may have, so that walking
-/// it needs little stack. One text has at most half as many: its brackets have a limit, too.
-pub(crate) const LEVELS_MAX: usize = 1000;
+/// it needs little stack. Brackets that group nothing are no level.
+pub(crate) const LEVELS_MAX: usize = 200;
+
+impl Expr {
+    /// Its levels of `and`, `or` and `not`.
+    fn levels(&self) -> usize {
+        let parts = match self {
+            Self::And(parts) | Self::Or(parts) => parts.as_slice(),
+            Self::Not(inner) => std::slice::from_ref(&**inner),
+            Self::Macro { .. } | Self::Check(_) => return 0,
+        };
+        1 + parts.iter().map(Self::levels).max().unwrap_or(0)
+    }
+}
 
 /// `left operator right`.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,8 +17,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct CompileError {
     pub(crate) message: String,
-    /// Where the cause stands. Falco points at the begin of the check that it is in.
+    /// Where the cause stands.
     pub(crate) span: Span,
+    /// Where Falco points: at the begin of the check that the cause is in.
+    pub(crate) falco_span: Span,
     pub(crate) suggestion: Option<String>,
     /// Whether a name is unknown that a newer sensor may know: `skip-if-unknown-filter`.
     pub(crate) unknown_name: bool,
@@ -26,7 +28,8 @@ pub(crate) struct CompileError {
 
 impl CompileError {
     pub(crate) fn new(message: impl Into<String>, span: Span) -> Self {
-        Self { message: message.into(), span, suggestion: None, unknown_name: false }
+        let message = message.into();
+        Self { message, span, falco_span: span, suggestion: None, unknown_name: false }
     }
 }
 
@@ -42,7 +45,10 @@ pub(crate) fn compile(expr: &Expr, found: &mut Vec<Misuse>) -> Result<Predicate,
         Expr::Macro { name, span } => {
             Err(CompileError::new(format!("Undefined macro '{name}' used in filter."), *span))
         }
-        Expr::Check(check) => test(check, found).map(Predicate::Test),
+        Expr::Check(check) => match test(check, found) {
+            Ok(test) => Ok(Predicate::Test(test)),
+            Err(error) => Err(CompileError { falco_span: check.left.span(), ..error }),
+        },
     }
 }
 
@@ -215,10 +221,7 @@ fn check_event_type(literal: &Literal) -> Result<(), CompileError> {
     if event_names::is_known(&name) {
         return Ok(());
     }
-    Err(CompileError {
-        message: format!("unknown event type {name}"),
-        span: literal.span,
-        suggestion: suggest::nearest(&name, event_names::NAMES.iter().copied()),
-        unknown_name: true,
-    })
+    let message = format!("unknown event type {name}");
+    let suggestion = suggest::nearest(&name, event_names::NAMES.iter().copied());
+    Err(CompileError { suggestion, unknown_name: true, ..CompileError::new(message, literal.span) })
 }

@@ -1,7 +1,7 @@
 //! Conditions that compile but may not mean what they say.
 
 use crate::{
-    field::FieldRef,
+    field::{Field, FieldRef},
     syntax::{Check, Function, Literal, Operator, Span},
 };
 
@@ -9,8 +9,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Misuse {
     pub(crate) message: String,
-    /// Where the value stands. Falco points at the begin of the list that it is in.
+    /// Where the value stands.
     pub(crate) span: Span,
+    /// Where Falco points: at the right-hand side, with a list at its bracket.
+    pub(crate) falco_span: Span,
 }
 
 /// What Falco's loader warns about, too, in its words.
@@ -24,7 +26,7 @@ pub(super) fn misuses(check: &Check, literal: &Literal) -> Vec<Misuse> {
              'contains', 'startswith', 'endswith'"
         ));
     }
-    if FieldRef::parse(&stripped).is_ok() {
+    if may_be_field(&stripped) && FieldRef::parse(&stripped).is_ok() {
         messages.push(format!("'{text}' may be a valid field misused as a const string value"));
     }
     if is_call(&stripped) {
@@ -32,8 +34,18 @@ pub(super) fn misuses(check: &Check, literal: &Literal) -> Vec<Misuse> {
             "'{text}' may be a valid field transformer misused as a const string value"
         ));
     }
-    messages.into_iter().map(|message| Misuse { message, span: literal.span }).collect()
+    let (span, falco_span) = (literal.span, check.right_span);
+    messages.into_iter().map(|message| Misuse { message, span, falco_span }).collect()
 }
+
+/// Whether a look at the arguments is worth it: most of a hundred thousand values are no field.
+fn may_be_field(text: &str) -> bool {
+    let name = text.split_once('[').map_or(text, |(name, _)| name);
+    Field::by_name(name).is_some() || DOTTED.iter().any(|field| name.starts_with(field))
+}
+
+/// Fields whose argument stands after a dot.
+const DOTTED: [&str; 4] = ["evt.arg.", "evt.rawarg.", "evt.type.is.", "thread.cgroup."];
 
 fn is_call(text: &str) -> bool {
     let inner = |function: Function| text.strip_prefix(function.as_str())?.strip_prefix('(');

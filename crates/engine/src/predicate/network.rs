@@ -59,7 +59,8 @@ impl Network {
             let address = address.parse().map(IpAddr::V6);
             address.ok().ok_or_else(|| format!("unrecognized IPv6 address {text}"))?
         };
-        if bits.is_empty() || !bits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let digits = bits.strip_prefix(['+', '-']).unwrap_or(bits);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!("{bits} is not a valid number"));
         }
         let prefix = bits.parse().unwrap_or(u32::MAX);
@@ -110,7 +111,7 @@ mod tests {
             ("10.0.0/8", "unrecognized IP address 10.0.0/8"),
             ("10.0.0.0/33", "invalid netmask 33"),
             ("10.0.0.0/", " is not a valid number"),
-            ("10.0.0.0/-1", "-1 is not a valid number"),
+            ("10.0.0.0/-1", "invalid netmask -1"),
             ("x/8", "unrecognized IPv6 address x/8"),
             ("fd00::", "invalid v6 netmask: fd00::"),
             ("::/129", "invalid v6 netmask 129"),

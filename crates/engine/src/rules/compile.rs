@@ -199,7 +199,7 @@ impl Compiler<'_> {
             Ok(predicate) => {
                 for misuse in misuses {
                     let problem = Problem::new(Code::MisusedCondition, misuse.message, &trail);
-                    self.tell_at(problem, &shown, misuse.span);
+                    self.tell_with_falco(problem, &shown, misuse.span, misuse.falco_span);
                 }
                 let mut fields = Vec::new();
                 unfilled::for_each_field(&condition, &mut |field, span| fields.push((field, span)));
@@ -221,7 +221,7 @@ impl Compiler<'_> {
                 let code = if skipped { Code::UnknownFilter } else { Code::CompileCondition };
                 let problem =
                     Problem::new(code, error.message, &trail).suggesting(error.suggestion);
-                self.tell_at(problem, &shown, error.span);
+                self.tell_with_falco(problem, &shown, error.span, error.falco_span);
                 None
             }
         }
@@ -318,8 +318,13 @@ impl Compiler<'_> {
 
     /// Tells of a problem at a place of a condition.
     fn tell_at(&mut self, problem: Problem, shown: &str, span: Span) {
+        self.tell_with_falco(problem, shown, span, span);
+    }
+
+    /// Tells of what Falco points at from elsewhere.
+    fn tell_with_falco(&mut self, problem: Problem, shown: &str, span: Span, falco_span: Span) {
         let problem = problem.at(self.sources.place(span));
-        let (parsed, offset) = self.sources.parsed_at(span);
+        let (parsed, offset) = self.sources.parsed_at(falco_span);
         let expression = Expression::at(shown, parsed, offset);
         self.report.tell_in(self.sources, problem, Some(expression));
     }

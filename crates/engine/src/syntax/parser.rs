@@ -6,8 +6,8 @@
 mod operands;
 
 use super::{
-    Check, Expr, Function, OPERATORS, Operand, Operator, OperatorClass, Quantifier, Right, Span,
-    cursor::Cursor,
+    Check, Expr, Function, LEVELS_MAX, OPERATORS, Operand, Operator, OperatorClass, Quantifier,
+    Right, Span, cursor::Cursor,
 };
 
 /// How deep Falco's loader lets its parser call itself. A bracket takes five calls.
@@ -26,7 +26,12 @@ pub(crate) fn parse(text: &str, text_id: usize) -> Result<Expr, SyntaxError> {
         let span = Span { text: text_id, start: 0 };
         return Err(SyntaxError { message: "filter input string is empty".to_owned(), span });
     }
-    Parser { cursor: Cursor::new(text), text: text_id }.expression()
+    let expr = Parser { cursor: Cursor::new(text), text: text_id }.expression()?;
+    if expr.levels() > LEVELS_MAX {
+        let message = format!("more than {LEVELS_MAX} levels of 'and', 'or' and 'not'");
+        return Err(SyntaxError { message, span: Span { text: text_id, start: 0 } });
+    }
+    Ok(expr)
 }
 
 /// Parses the field or the call that `text` begins with; gives what follows it.
