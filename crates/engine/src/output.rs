@@ -54,8 +54,8 @@ pub(crate) struct FormatError {
 impl Format {
     /// Reads `text %field more %12field[arg] %tolower(field)`.
     ///
-    /// A `*` in front is Falco's way to say that a missing value does not keep the message back. It
-    /// never does here, nor with Falco's rules.
+    /// A missing value never keeps the message back, as Falco puts its sign for that (`*`) in front of
+    /// every rule's output; one that is already there is text.
     pub(crate) fn parse(format: &str) -> Result<Self, FormatError> {
         let error = |rest: &str, message: &str| FormatError {
             message: message.to_owned(),
@@ -68,7 +68,7 @@ impl Format {
         }
         let mut pieces = Vec::new();
         let mut text = String::new();
-        let mut rest = format.strip_prefix('*').unwrap_or(format);
+        let mut rest = format;
         while let Some((before, after)) = rest.split_once('%') {
             text.push_str(before);
             // Falco has no way to write a percent sign.
@@ -246,8 +246,7 @@ mod tests {
         check("%evt.is_open_read 100%%", "true 100%");
         check("parent=%proc.pname", "parent=<NA>");
         check("[%6proc.name] [%2proc.name] [%0proc.name]", "[cat   ] [ca] [cat]");
-        check("*%proc.name", "cat");
-        check("**%proc.name", "*cat");
+        check("*%proc.name", "*cat");
         check("%proc.name[%proc.tty]", "cat[0]");
         check("%proc.name[x] %proc.aname[x]", "cat[x] bash init[x]");
         check("%proc.name.x%proc.name[", "cat.xcat[");
