@@ -80,7 +80,11 @@ fn files() {
         &["path /etc* and path not /etc/ssl/*"],
     );
     check("evt.type=open and fd.nameraw contains ../", "open", &["raw path *../*"]);
-    check("evt.type=open and evt.arg.flags contains O_TRUNC", "open", &["argument flags *O_TRUNC*"]);
+    check(
+        "evt.type=open and evt.arg.flags contains O_TRUNC",
+        "open",
+        &["argument flags *O_TRUNC*"],
+    );
     check(
         "evt.type=open and evt.is_open_write=true and fd.typechar=f and fd.num>=0",
         "open",
@@ -96,7 +100,11 @@ fn files() {
 fn paths_of_other_calls() {
     check("evt.type=rename and evt.arg.newpath startswith /b", "rename", &["new path /b*"]);
     check("evt.type=symlink and evt.arg.target=/etc", "symlink", &["link target /etc"]);
-    check("evt.type=chmod and evt.arg.mode contains S_ISUID", "chmod", &["argument mode *S_ISUID*"]);
+    check(
+        "evt.type=chmod and evt.arg.mode contains S_ISUID",
+        "chmod",
+        &["argument mode *S_ISUID*"],
+    );
     // Each call has some of these names; the others never have a value.
     let condition = "evt.type in (unlink, unlinkat) and \
                      (evt.arg.path endswith x or evt.arg.name endswith x or evt.arg.oldpath=y)";
@@ -201,8 +209,16 @@ fn what_cannot_be_told_passes_everything() {
 fn what_matches_nothing_passes_nothing() {
     check("evt.type=open and (fd.name=/a or evt.num=0)", "open", &["path /a"]);
     check("evt.type=open and (fd.name=/a or proc.name in ())", "open", &["path /a"]);
-    check("(evt.type=open and fd.name=/a) or (evt.type=creat and fd.name=/b)", "open", &["path /a"]);
-    check("(evt.type=open and fd.name=/a) or (evt.type=creat and fd.name=/b)", "creat", &["path /b"]);
+    check(
+        "(evt.type=open and fd.name=/a) or (evt.type=creat and fd.name=/b)",
+        "open",
+        &["path /a"],
+    );
+    check(
+        "(evt.type=open and fd.name=/a) or (evt.type=creat and fd.name=/b)",
+        "creat",
+        &["path /b"],
+    );
     check("evt.type=open and fd.name=/a", "creat", &[]);
     let projection = rules(&["evt.type=open and fd.name=/a"]).projection("syscall");
     let nothing = RecordedEvent::from_json(r#"{"evt.type":"creat"}"#).unwrap();
@@ -253,7 +269,8 @@ fn hostile_conditions_are_bounded() {
     let sums: Vec<String> =
         (0..60).map(|n| format!("(fd.name=/a{n} or proc.tty={n} or proc.name=x{n})")).collect();
     let long = "x".repeat(5000);
-    let alternatives: Vec<String> = (0..3000).map(|n| format!("fd.name startswith /{n}/")).collect();
+    let alternatives: Vec<String> =
+        (0..3000).map(|n| format!("fd.name startswith /{n}/")).collect();
     for condition in [
         format!("evt.type=open and {}", sums.join(" and ")),
         format!("evt.type=open and (fd.name=/{long} or fd.name contains {long})"),
@@ -284,7 +301,8 @@ fn families_have_their_types() {
     assert!(all.len() > 40, "{all:?}");
     for event_type in all {
         let rules = rules(&[format!("evt.type={event_type}")]);
-        let (name, _) = rules.projection("syscall").event_types().next().map(|(n, c)| (n, c.clone())).unwrap();
+        let (name, _) =
+            rules.projection("syscall").event_types().next().map(|(n, c)| (n, c.clone())).unwrap();
         assert_eq!(name, event_type);
     }
 }
@@ -362,7 +380,12 @@ fn event_of(map: &Map<String, Value>) -> RecordedEvent {
 
 /// Asserts that what a rule matches is let out of the kernel.
 #[track_caller]
-fn assert_sound(rules: &RuleSet, projection: &Projection, shown: &[&dyn Event], known: &[&dyn Event]) {
+fn assert_sound(
+    rules: &RuleSet,
+    projection: &Projection,
+    shown: &[&dyn Event],
+    known: &[&dyn Event],
+) {
     let facts = ShownFacts::new(known);
     for view in shown {
         let event_type = view.event_type();
@@ -397,8 +420,7 @@ fn what_an_official_rule_matches_is_let_out() {
         let full = event_of(map);
         assert_sound(&rules, &projection, &[&full], &[&full]);
         let views: [&dyn Event; 1] = [&full];
-        withheld +=
-            usize::from(!projection.admits(full.event_type(), &ShownFacts::new(&views)));
+        withheld += usize::from(!projection.admits(full.event_type(), &ShownFacts::new(&views)));
         for key in map.keys() {
             let mut fewer = map.clone();
             fewer.remove(key);
@@ -568,8 +590,16 @@ fn show_path(map: &mut Map<String, Value>, path: &str) {
 }
 
 const PATHS: &[&str] = &[
-    "/etc/shadow", "/etc/pam.d/x", "/root/x", "/shadow", "/etc", "/", "/x//etc/shadow",
-    "etc/shadow", "/root/../etc/shadow", "/ETC/shadow",
+    "/etc/shadow",
+    "/etc/pam.d/x",
+    "/root/x",
+    "/shadow",
+    "/etc",
+    "/",
+    "/x//etc/shadow",
+    "etc/shadow",
+    "/root/../etc/shadow",
+    "/ETC/shadow",
 ];
 
 /// What the process is: the same for every event.

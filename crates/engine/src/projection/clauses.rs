@@ -43,7 +43,8 @@ impl Clause {
         both.0.sort_unstable();
         while both.0.len() > CHECKS_MAX {
             // The later one of equals is the narrower fact: they are sorted by fact.
-            let Some(lightest) = (0..both.0.len()).min_by_key(|&at| both.0.get(at).map(Check::weight))
+            let Some(lightest) =
+                (0..both.0.len()).min_by_key(|&at| both.0.get(at).map(Check::weight))
             else {
                 break;
             };
@@ -114,7 +115,9 @@ impl Clause {
         }
         let exact = matches!(
             (&own.wanted, &its.wanted),
-            (W::Text(_), W::Text(_)) | (W::Number(_), W::Number(_)) | (W::Address(_), W::Address(_))
+            (W::Text(_), W::Text(_))
+                | (W::Number(_), W::Number(_))
+                | (W::Address(_), W::Address(_))
         );
         let joined = if exact { own.either(its) } else { None };
         let mut clause = self.clone();
@@ -225,7 +228,8 @@ impl Clauses {
 
     /// Makes one clause of the two that have most in common.
     fn join_nearest(&mut self) {
-        let pairs = (1..self.0.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
+        let pairs =
+            (1..self.0.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
         let nearest = pairs
             .filter_map(|(first, second)| {
                 let distance = self.0.get(first)?.distance(self.0.get(second)?);
@@ -260,4 +264,3 @@ impl fmt::Display for Clause {
         Ok(())
     }
 }
-

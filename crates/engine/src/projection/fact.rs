@@ -127,7 +127,9 @@ impl Fact {
                 "an IPv4 address inside an IPv6 one is tested as IPv4; where user space shows one \
                  end, it shows both"
             }
-            Self::LocalPort | Self::PeerPort => "the numbers that user space shows with the addresses",
+            Self::LocalPort | Self::PeerPort => {
+                "the numbers that user space shows with the addresses"
+            }
             Self::Place => {
                 "user space shows container.id for each event, and it is 'host' exactly when the \
                  kernel says so; k8s.* and container.* of an image are never shown for the host"
@@ -142,8 +144,12 @@ impl Fact {
                 "marks are set before a name is dropped from the process table, reach descendants \
                  that live already, and are inherited at fork"
             }
-            Self::Program(_) => "marks are cleared at exec and set again when user space has looked",
-            Self::Container(_) => "marks are set once what user space shows does not change any more",
+            Self::Program(_) => {
+                "marks are cleared at exec and set again when user space has looked"
+            }
+            Self::Container(_) => {
+                "marks are set once what user space shows does not change any more"
+            }
         }
     }
 

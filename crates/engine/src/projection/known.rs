@@ -122,9 +122,9 @@ impl KernelFacts for ShownFacts<'_> {
             Fact::LocalAddress | Fact::PeerAddress | Fact::LocalPort | Fact::PeerPort => {
                 self.end(fact)
             }
-            Fact::Place => one(self.text(Field::ContainerId, None).map(|id| {
-                if id == b"host" { b"host".to_vec() } else { b"container".to_vec() }
-            })),
+            Fact::Place => one(self
+                .text(Field::ContainerId, None)
+                .map(|id| if id == b"host" { b"host".to_vec() } else { b"container".to_vec() })),
             Fact::ProcessName => one(self.text(Field::ProcName, None)),
             Fact::Capabilities(field) | Fact::Program(field) | Fact::Container(field) => {
                 one(self.text(field, None))
@@ -144,9 +144,10 @@ impl ShownFacts<'_> {
             _ => Vec::new(),
         };
         names.extend(self.text(Field::ProcPname, None));
-        names.extend((1..DEPTH_MAX).filter_map(|index| {
-            self.text(Field::ProcAname, Some(&index.to_string()))
-        }));
+        names.extend(
+            (1..DEPTH_MAX)
+                .filter_map(|index| self.text(Field::ProcAname, Some(&index.to_string()))),
+        );
         texts(Some(names).filter(|names| !names.is_empty()))
     }
 }

@@ -106,7 +106,9 @@ pub(super) fn outcome(test: &Test, event_type: EventType, negated: bool) -> Outc
         }
         Source::Directory => part(test, in_directory, negated),
         Source::FileName => part(test, has_name, negated),
-        Source::FdType => plain(Fact::FdType, tabulated(test, FD_TYPES.map(|(name, _)| (name, name))), negated),
+        Source::FdType => {
+            plain(Fact::FdType, tabulated(test, FD_TYPES.map(|(name, _)| (name, name))), negated)
+        }
         Source::TypeChar => {
             plain(Fact::FdType, tabulated(test, FD_TYPES.map(|(name, char)| (char, name))), negated)
         }
@@ -123,7 +125,8 @@ pub(super) fn outcome(test: &Test, event_type: EventType, negated: bool) -> Outc
         Source::Error => plain(Fact::Result, results(test), negated),
         Source::Failed => {
             let failed = |failed| holds_for(test, &Value::Bool(failed));
-            let sides = [(true, Ranges::between(i128::MIN, -1)), (false, Ranges::between(0, i128::MAX))];
+            let sides =
+                [(true, Ranges::between(i128::MIN, -1)), (false, Ranges::between(0, i128::MAX))];
             let ranges = sides.into_iter().filter(|(side, _)| failed(*side));
             let ranges = ranges.fold(Ranges::default(), |all, (_, ranges)| all.or(&ranges));
             plain(Fact::Result, exactly(Wanted::Number(ranges)), negated)
@@ -261,8 +264,10 @@ fn texts(test: &Test, fact: Fact) -> Option<Values> {
             Constant::Text(text) => Pattern::Is(text).bounded().filter(|(_, exact)| *exact),
             _ => None,
         };
-        let patterns: Option<BTreeSet<_>> =
-            constants.into_iter().map(|constant| is(constant).map(|(pattern, _)| pattern)).collect();
+        let patterns: Option<BTreeSet<_>> = constants
+            .into_iter()
+            .map(|constant| is(constant).map(|(pattern, _)| pattern))
+            .collect();
         let usable = fact.domain() != Domain::Flags;
         return patterns.filter(|_| usable).and_then(|patterns| exactly(Wanted::NoText(patterns)));
     }
@@ -277,9 +282,8 @@ fn texts(test: &Test, fact: Fact) -> Option<Values> {
         exact &= same;
         match implied {
             Implied::AnyOf(patterns) => single.extend(patterns),
-            Implied::AllOf(patterns) => alternatives.push(
-                patterns.into_iter().map(|pattern| Wanted::Text([pattern].into())).collect(),
-            ),
+            Implied::AllOf(patterns) => alternatives
+                .push(patterns.into_iter().map(|pattern| Wanted::Text([pattern].into())).collect()),
         }
     }
     if !single.is_empty() || alternatives.is_empty() {
@@ -482,9 +486,8 @@ fn in_container(test: &Test, fact: Option<Fact>, negated: bool) -> Option<Vec<Ve
 /// `evt.res` as the number behind it.
 fn results(test: &Test) -> Option<Values> {
     let success = holds_for(test, &Value::text("SUCCESS"));
-    let known = |text: &[u8]| {
-        text == b"SUCCESS" || ERRORS.iter().any(|(name, _)| name.as_bytes() == text)
-    };
+    let known =
+        |text: &[u8]| text == b"SUCCESS" || ERRORS.iter().any(|(name, _)| name.as_bytes() == text);
     let equality = matches!(
         test.operator,
         Operator::Equal | Operator::In | Operator::Intersects | Operator::NotEqual
@@ -546,7 +549,9 @@ fn numbers(test: &Test) -> Option<Values> {
     let fitting = numbers.iter().map(|number| {
         let (below, above) = (number.saturating_sub(1), number.saturating_add(1));
         Some(match test.operator {
-            Operator::Equal | Operator::In | Operator::Intersects => Ranges::between(*number, *number),
+            Operator::Equal | Operator::In | Operator::Intersects => {
+                Ranges::between(*number, *number)
+            }
             Operator::NotEqual => Ranges::between(*number, *number).not(),
             Operator::Less => Ranges::between(i128::MIN, below),
             Operator::LessOrEqual => Ranges::between(i128::MIN, *number),
@@ -608,7 +613,9 @@ fn at_ends(
     // Both ends must fit where the test is `!=`, or where it is the opposite of one of them does.
     if ends.is_both() && test.needs_all() != negated {
         let [one, two] = <[Vec<Vec<Check>>; 2]>::try_from(of_each).ok()?;
-        let pairs = one.iter().flat_map(|one| two.iter().map(move |two| [one.clone(), two.clone()].concat()));
+        let pairs = one
+            .iter()
+            .flat_map(|one| two.iter().map(move |two| [one.clone(), two.clone()].concat()));
         return Some(pairs.collect());
     }
     Some(of_each.into_iter().flatten().collect())

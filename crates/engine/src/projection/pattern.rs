@@ -244,7 +244,10 @@ mod tests {
             let path = format!("{long}/{long}");
             assert!(cut.matches(path.as_bytes()) && cut.matches(long.as_bytes()), "{cut}");
         }
-        assert_eq!(contains("aws_secret_access_key").bounded(), Some((contains("cess_key"), false)));
+        assert_eq!(
+            contains("aws_secret_access_key").bounded(),
+            Some((contains("cess_key"), false))
+        );
         assert_eq!(contains("../").bounded(), Some((contains("../"), true)));
         assert_eq!(starts("").bounded(), None);
         assert_eq!(is("").bounded(), Some((is(""), true)));

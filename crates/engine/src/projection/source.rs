@@ -79,18 +79,28 @@ fn of_process(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Opti
         (Field::ProcAname | Field::ProcPname, _) => Source::Lineage,
         // As a program starts, nobody has looked at it yet.
         (
-            Field::ProcExe | Field::ProcExepath | Field::ProcArgs | Field::ProcCmdline
+            Field::ProcExe
+            | Field::ProcExepath
+            | Field::ProcArgs
+            | Field::ProcCmdline
             | Field::ProcExeline,
             None,
         ) if event_type.family != Family::Exec => Source::Text(Fact::Program(*field)),
         (
-            Field::ProcTty | Field::ProcVpid | Field::UserUid | Field::UserLoginuid
+            Field::ProcTty
+            | Field::ProcVpid
+            | Field::UserUid
+            | Field::UserLoginuid
             | Field::GroupGid,
             _,
         ) => Source::Number(Fact::ProcessNumber(*field)),
         (
-            Field::ProcExecEntered | Field::ProcIsExeFromMemfd | Field::ProcIsExeUpperLayer | Field::ProcIsExeLowerLayer
-            | Field::ProcIsSidLeader | Field::ProcIsVpgidLeader,
+            Field::ProcExecEntered
+            | Field::ProcIsExeFromMemfd
+            | Field::ProcIsExeUpperLayer
+            | Field::ProcIsExeLowerLayer
+            | Field::ProcIsSidLeader
+            | Field::ProcIsVpgidLeader,
             _,
         ) => Source::Flag(Fact::Flag(*field)),
         (Field::ThreadCapEffective | Field::ThreadCapPermitted, _) => {
@@ -98,8 +108,12 @@ fn of_process(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Opti
         }
         (Field::ContainerId, _) => Source::Place,
         (
-            Field::ContainerImageRepository | Field::ContainerImage | Field::ContainerImageTag
-            | Field::ContainerName | Field::K8sNsName | Field::K8sPodName,
+            Field::ContainerImageRepository
+            | Field::ContainerImage
+            | Field::ContainerImageTag
+            | Field::ContainerName
+            | Field::K8sNsName
+            | Field::K8sPodName,
             _,
         ) => Source::Container(Some(Fact::Container(*field))),
         (Field::ContainerPrivileged | Field::ContainerType | Field::K8sPodLabel, _) => {
@@ -120,7 +134,9 @@ fn of_event(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Option
         Field::EvtRawres => Source::Number(Fact::Result),
         Field::EvtRes => Source::Error,
         Field::EvtFailed => Source::Failed,
-        Field::EvtIsOpenRead | Field::EvtIsOpenWrite | Field::EvtIsOpenExec
+        Field::EvtIsOpenRead
+        | Field::EvtIsOpenWrite
+        | Field::EvtIsOpenExec
         | Field::EvtIsOpenCreate
             if opens =>
         {
@@ -140,8 +156,14 @@ fn of_event(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Option
         Field::FdConnected | Field::FdNameChanged if connected => Source::Flag(Fact::Flag(*field)),
         Field::FdIp | Field::FdNet if connected => Source::Addresses(Ends::Both(ADDRESSES)),
         Field::FdPort if connected => Source::Ports(Ends::Both(PORTS)),
-        Field::FdCip | Field::FdCnet | Field::FdLip | Field::FdLnet | Field::FdSip
-        | Field::FdSnet | Field::FdRip | Field::FdRnet
+        Field::FdCip
+        | Field::FdCnet
+        | Field::FdLip
+        | Field::FdLnet
+        | Field::FdSip
+        | Field::FdSnet
+        | Field::FdRip
+        | Field::FdRnet
             if connected =>
         {
             Source::Addresses(one_end(*field, family, ADDRESSES))
@@ -158,7 +180,12 @@ fn of_event(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Option
 fn one_end(field: Field, family: Family, [local, peer]: [Fact; 2]) -> Ends {
     let client = matches!(
         field,
-        Field::FdCip | Field::FdCnet | Field::FdLip | Field::FdLnet | Field::FdCport | Field::FdLport
+        Field::FdCip
+            | Field::FdCnet
+            | Field::FdLip
+            | Field::FdLnet
+            | Field::FdCport
+            | Field::FdLport
     );
     match family {
         Family::Connect => Ends::One([if client { local } else { peer }]),
