@@ -1,10 +1,10 @@
 //! Matches of rules, made into alerts.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use jiff::{Timestamp, tz::TimeZone};
 use lanner_alert::{Alert, AlertId, Entity, Priority, SCHEMA};
-use lanner_engine::{Event, Match, RuleSet};
+use lanner_engine::{Event, Match, RuleSet, Scratch};
 use serde_json::Map;
 
 /// Evaluates events and writes alerts for what matches.
@@ -35,25 +35,18 @@ impl AlertMaker {
         &self.rules
     }
 
-    /// One alert for each rule that one of the `views` matches; they are views
-    /// of the same event, the first counts.
-    pub fn alerts<'e>(
+    /// One alert for each rule that the event matches.
+    pub fn alerts(
         &self,
-        views: impl IntoIterator<Item = &'e dyn Event>,
+        scratch: &mut Scratch,
+        event: &dyn Event,
         entity: impl Fn() -> Entity,
         is_incomplete: bool,
     ) -> Vec<Arc<Alert>> {
-        let mut seen = HashSet::new();
-        let mut alerts = Vec::new();
-        for view in views {
-            for found in self.rules.evaluate(SOURCE, view) {
-                if seen.insert(found.rule.name.as_str()) {
-                    let alert = self.alert(found, view.time_ns(), entity(), is_incomplete);
-                    alerts.push(Arc::new(alert));
-                }
-            }
-        }
-        alerts
+        let found = self.rules.evaluate_with(scratch, SOURCE, event).into_iter();
+        found
+            .map(|found| Arc::new(self.alert(found, event.time_ns(), entity(), is_incomplete)))
+            .collect()
     }
 
     /// An alert of the sensor about itself.

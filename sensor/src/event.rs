@@ -1,13 +1,12 @@
 //! An event with all that is known about who caused it, as the rules see it.
 //!
 //! ```text
-//! KernelEvent + Process + ancestors + container + names ─▶ SyscallEvent ─▶ views ─▶ engine
+//! KernelEvent + Process + ancestors + container + names ─▶ SyscallEvent ─▶ engine
 //! ```
 //!
 //! A file has two names: the text that Falco would show (working directory and
 //! argument) and the path of the file that was really opened. Where they differ
-//! there are two views, and a rule holds if it holds for one of them, never for
-//! a mixture.
+//! the engine evaluates rules with each, never with a mixture.
 
 mod arguments;
 mod container_fields;
@@ -73,21 +72,19 @@ enum PathChoice {
 
 /// A [`SyscallEvent`] with one of its file's names.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+struct View<'a> {
     event: &'a SyscallEvent,
     path: PathChoice,
 }
 
 impl SyscallEvent {
-    /// The ways to look at this event, Falco's first.
-    pub fn views(&self) -> impl Iterator<Item = View<'_>> {
-        let second = match &self.happening {
-            Happening::Open { resolved: Some(_), .. } => {
-                Some(View { event: self, path: PathChoice::Resolved })
-            }
+    /// The path of the file that was really opened, where it is known and not the one that
+    /// `fd.name` shows.
+    fn resolved_path(&self) -> Option<&[u8]> {
+        match &self.happening {
+            Happening::Open { resolved, .. } => resolved.as_deref(),
             _ => None,
-        };
-        [Some(View { event: self, path: PathChoice::Lexical }), second].into_iter().flatten()
+        }
     }
 
     /// `evt.type`.
@@ -132,13 +129,20 @@ impl SyscallEvent {
     }
 }
 
-impl View<'_> {
-    /// The event behind the view.
-    pub fn event(&self) -> &SyscallEvent {
-        self.event
+impl<'a> View<'a> {
+    fn get(self, field: Field, arg: Option<&str>) -> Option<Value<'a>> {
+        let (family, _) = field.name().split_once('.')?;
+        match family {
+            "evt" => self.event_field(field, arg),
+            "proc" | "thread" => self.process_field(field, arg),
+            "user" | "group" => self.user_field(field),
+            "fd" => self.fd_field(field),
+            "container" | "k8s" => self.container_field(field, arg),
+            _ => None,
+        }
     }
 
-    fn event_field(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+    fn event_field(self, field: Field, arg: Option<&str>) -> Option<Value<'a>> {
         let event = self.event;
         let open = match &event.happening {
             Happening::Open { open, .. } => Some(&**open),
@@ -165,25 +169,25 @@ impl View<'_> {
     }
 }
 
-impl Event for View<'_> {
+impl Event for SyscallEvent {
     fn event_type(&self) -> &str {
-        self.event.event_type()
+        SyscallEvent::event_type(self)
     }
 
     fn time_ns(&self) -> i64 {
-        self.event.time_ns
+        self.time_ns
     }
 
     fn get(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
-        let (family, _) = field.name().split_once('.')?;
-        match family {
-            "evt" => self.event_field(field, arg),
-            "proc" | "thread" => self.process_field(field, arg),
-            "user" | "group" => self.user_field(field),
-            "fd" => self.fd_field(field),
-            "container" | "k8s" => self.container_field(field, arg),
-            _ => None,
-        }
+        View { event: self, path: PathChoice::Lexical }.get(field, arg)
+    }
+
+    fn has_other_path(&self) -> bool {
+        self.resolved_path().is_some()
+    }
+
+    fn get_with_other_path(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+        View { event: self, path: PathChoice::Resolved }.get(field, arg)
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
 };
 
 use lanner_alert::Priority;
-use lanner_engine::Event;
+use lanner_engine::Scratch;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -32,7 +32,7 @@ use crate::{
         Enriched, Enricher,
         metadata::{Answer, Known},
     },
-    event::{SyscallEvent, View},
+    event::SyscallEvent,
     output::Outputs,
     source::ebpf::LossCounts,
 };
@@ -50,6 +50,7 @@ pub struct Pipeline {
     pub outputs: Outputs,
     pub recorder: Option<Recorder>,
     pub losses: Arc<LossCounts>,
+    pub scratch: Scratch,
 }
 
 /// What went by, for the log line at the end.
@@ -153,14 +154,12 @@ impl Pipeline {
 
     fn evaluate(&mut self, event: &SyscallEvent, totals: &mut Totals) {
         totals.evaluated += 1;
-        let views: Vec<View<'_>> = event.views().collect();
         if let Some(recorder) = &mut self.recorder {
-            for view in &views {
-                recorder.write(view, self.maker.rules().fields());
-            }
+            recorder.write(event, self.maker.rules().fields());
         }
-        let views = views.iter().map(|view| view as &dyn Event);
-        for alert in self.maker.alerts(views, || event.entity(), event.is_incomplete()) {
+        let found =
+            self.maker.alerts(&mut self.scratch, event, || event.entity(), event.is_incomplete());
+        for alert in found {
             totals.alerts += 1;
             self.outputs.send(&alert);
         }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use lanner_alert::Priority;
-use lanner_engine::Event;
+use lanner_engine::Scratch;
 use lanner_service::{CancellationToken, Daemon, Finding};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -118,10 +118,11 @@ async fn replay_file(
     outputs: Outputs,
 ) -> anyhow::Result<()> {
     let (mut events, mut alerts) = (0_u64, 0_u64);
+    let mut scratch = Scratch::default();
     let read = replay::read(recording, |replayed| {
         events += 1;
-        let views = replayed.views.iter().map(|view| view as &dyn Event);
-        for alert in maker.alerts(views, || replayed.entity(), false) {
+        let entity = || replay::entity(&replayed);
+        for alert in maker.alerts(&mut scratch, &replayed, entity, false) {
             alerts += 1;
             outputs.send(&alert);
         }
@@ -162,7 +163,9 @@ async fn watch_kernel(
     let reader = tokio::spawn(ebpf::read_until(stop.clone(), loaded, queue, Arc::clone(&losses)));
     let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop));
 
-    Pipeline { enricher, maker, outputs, recorder, losses }.run(records, answered).await;
+    Pipeline { enricher, maker, outputs, recorder, losses, scratch: Scratch::default() }
+        .run(records, answered)
+        .await;
     runtimes.abort();
     match reader.await {
         Ok(ended) => ended.context("cannot read the ring buffer"),

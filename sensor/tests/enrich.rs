@@ -63,8 +63,7 @@ fn process(tgid: u32, start_s: u64, ppid: u32, parent_start_s: u64, comm: &'stat
 
 #[track_caller]
 fn check(event: &SyscallEvent, field: Field, arg: Option<&str>, expected: &str) {
-    let view = event.views().next().unwrap();
-    let found = match view.get(field, arg) {
+    let found = match event.get(field, arg) {
         Some(Value::Text(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
         Some(Value::List(values)) => format!("{} values", values.len()),
         Some(other) => format!("{other:?}"),

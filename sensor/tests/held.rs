@@ -6,6 +6,7 @@ mod record;
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use lanner_alert::Alert;
+use lanner_engine::Scratch;
 use lanner_sensor::{
     alerts::AlertMaker,
     config::Config,
@@ -65,7 +66,14 @@ impl Node {
         let (records, taken) = mpsc::channel(16);
         let (answers, answered) = mpsc::channel(16);
         let losses = Arc::default();
-        let pipeline = Pipeline { enricher, maker, outputs, recorder: None, losses };
+        let pipeline = Pipeline {
+            enricher,
+            maker,
+            outputs,
+            recorder: None,
+            losses,
+            scratch: Scratch::default(),
+        };
         let pipeline = tokio::spawn(pipeline.run(taken, answered));
         Self { records, asked, answers, pipeline, alerts, _directory: directory }
     }

@@ -104,17 +104,6 @@ async fn a_line_that_is_no_event_is_named() {
     assert!(format!("{error:#}").contains("events.jsonl:2"), "{error:#}");
 }
 
-#[tokio::test]
-async fn an_event_of_very_many_views_is_refused() {
-    let recording = tempfile::NamedTempFile::new().unwrap();
-    fs::write(recording.path(), "{\"evt.type\":\"execve\",\"evt.num\":1}\n".repeat(20)).unwrap();
-    let mut taken = 0;
-    let read = lanner_sensor::source::replay::read(recording.path(), |_| taken += 1);
-    let error = format!("{:#}", read.unwrap_err());
-    assert!(error.ends_with(":17: more than 16 views of one event"), "{error}");
-    assert_eq!(taken, 0);
-}
-
 /// Each control character takes six bytes in JSON.
 #[tokio::test]
 async fn long_and_hostile_values_do_not_make_an_alert_too_long_to_be_sent() {

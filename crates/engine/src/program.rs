@@ -27,9 +27,6 @@ mod lower;
 mod run;
 mod scratch;
 
-#[cfg(test)]
-mod tests;
-
 use classifier::Classifier;
 use graph::{Graph, Literal, Node};
 use guard::Plan;

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, env, fs, io::Write as _, path::Path};
 
-use lanner_engine::{Matching, Options, RecordedEvent, RuleSet, Severity, SourceFile, load};
+use lanner_engine::{Match, Matching, Options, RecordedEvent, RuleSet, Severity, SourceFile, load};
 use serde_json::{Map, Value};
 
 /// One line: `about` names the rule it is near to, `alerts` those it must fire.
@@ -111,4 +111,25 @@ fn conditions_are_printed_as_falco_prints_them() {
          evt.arg.request contains PTRACE_SEIZE or evt.arg.request contains PTRACE_SETREGS)) and \
          not proc.name in (<NA>, N/A) and not proc.name in ())"
     );
+}
+
+#[test]
+fn the_fast_evaluator_equals_the_walk() {
+    for matching in [Matching::All, Matching::First] {
+        let Some(rules) = official_rules(&Options { matching, ..Options::default() }) else {
+            return;
+        };
+        for line in lines() {
+            let names = |found: Vec<Match<'_>>| -> Vec<(String, String)> {
+                found.into_iter().map(|found| (found.rule.name.clone(), found.output)).collect()
+            };
+            let fast = names(rules.evaluate("syscall", &line.event));
+            assert_eq!(
+                fast,
+                names(rules.evaluate_naively("syscall", &line.event)),
+                "{}",
+                line.about
+            );
+        }
+    }
 }

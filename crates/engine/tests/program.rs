@@ -1,6 +1,6 @@
 //! The fast evaluator gives what a walk over the conditions as written gives.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use lanner_engine::{
     Match, Matching, Options, RecordedEvent, RuleSet, Scratch, Severity, SourceFile, load,
@@ -127,8 +127,9 @@ fn rule_file() -> impl Strategy<Value = String> {
     ];
     prop::collection::vec(rules, 1..40).prop_map(|rules| {
         let rule = |(index, (source, condition)): (usize, (&str, String))| {
+            let output = if source == "syscall" { "%fd.name" } else { "%ka.verb" };
             json!({
-                "rule": format!("r{index}"), "desc": "d", "output": "%fd.name", "priority": "INFO",
+                "rule": format!("r{index}"), "desc": "d", "output": output, "priority": "INFO",
                 "source": source, "condition": condition,
             })
         };
@@ -182,9 +183,8 @@ fn set(text: &str, matching: Matching) -> RuleSet {
 #[test]
 fn it_equals_the_walk_over_the_conditions_as_written() {
     let (matched, not_matched) = (Cell::new(0), Cell::new(0));
-    let mut runner = TestRunner::default();
-    let mut scratch = Scratch::default();
-    let scratch = std::cell::RefCell::new(&mut scratch);
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(96));
+    let scratch = RefCell::new(Scratch::default());
     let cases = (rule_file(), prop::collection::vec(event(), 12));
     let outcome = runner.run(&cases, |(rules, events)| {
         for matching in [Matching::All, Matching::First] {
@@ -207,4 +207,91 @@ fn it_equals_the_walk_over_the_conditions_as_written() {
     outcome.unwrap();
     // Otherwise it compared nothing with nothing.
     assert!(matched.get() > 1000 && not_matched.get() > 1000, "{matched:?} {not_matched:?}");
+}
+
+/// `expected` is the output, which says with which path the rule matched.
+#[track_caller]
+fn check_paths(condition: &str, exceptions: &str, expected: Option<&str>) {
+    let rule = format!(
+        "- rule: r\n  desc: d\n  condition: {condition}\n  output: '%fd.name %fd.directory'\n  \
+         priority: INFO\n{exceptions}"
+    );
+    let event = json!({
+        "evt.type": "openat", "fd.name": "/tmp/link", "fd.name.resolved": "/etc/shadow",
+        "fd.directory": "/tmp", "fd.filename": "link", "evt.arg.name": "/tmp/link",
+        "evt.arg.fd": "<f>/tmp/link", "fd.nameraw": "link",
+    });
+    let event = RecordedEvent::from_map(event.as_object().unwrap()).unwrap();
+    for matching in [Matching::All, Matching::First] {
+        let rules = set(&rule, matching);
+        let fast = told(&rules.evaluate("syscall", &event));
+        assert_eq!(fast, told(&rules.evaluate_naively("syscall", &event)), "{condition}");
+        let outputs: Vec<_> = fast.iter().map(|(_, output)| output.as_str()).collect();
+        assert_eq!(outputs, Vec::from_iter(expected), "{condition}");
+    }
+}
+
+#[test]
+fn a_condition_is_evaluated_with_each_path_and_never_with_both() {
+    const FIRST: Option<&str> = Some("/tmp/link /tmp");
+    const OTHER: Option<&str> = Some("/etc/shadow /etc");
+    check_paths("evt.type = openat", "", FIRST);
+    check_paths("fd.name = /tmp/link", "", FIRST);
+    check_paths("fd.name = /etc/shadow", "", OTHER);
+    check_paths("fd.name.resolved = /etc/shadow", "", FIRST);
+    check_paths("fd.directory = /etc and fd.filename = shadow", "", OTHER);
+    check_paths("evt.arg.name = /etc/shadow and evt.arg.fd contains shadow", "", OTHER);
+    // One of each is no file at all.
+    check_paths("fd.directory = /etc and fd.filename = link", "", None);
+    check_paths("fd.name = /tmp/link and evt.arg.name = /etc/shadow", "", None);
+    check_paths("fd.name startswith /etc and fd.nameraw = link", "", OTHER);
+    // What is denied of one path may hold for the other.
+    check_paths("fd.name != /tmp/link", "", OTHER);
+    check_paths("not fd.name startswith /tmp", "", OTHER);
+    check_paths("fd.name != /etc/shadow", "", FIRST);
+    check_paths("not fd.name in (/tmp/link, /etc/shadow)", "", None);
+    let except = |path: &str| {
+        format!("  exceptions:\n    - name: e\n      fields: fd.name\n      values: [{path}]\n")
+    };
+    check_paths("evt.type = openat", &except("/tmp/link"), OTHER);
+    check_paths("evt.type = openat", &except("/etc/shadow"), FIRST);
+    check_paths("fd.name startswith /etc", &except("/tmp/link"), OTHER);
+    check_paths("fd.name startswith /etc", &except("/etc/shadow"), None);
+    check_paths("evt.type = openat", &except("/tmp/link, /etc/shadow"), None);
+}
+
+#[test]
+fn the_first_rule_is_the_first_for_either_path() {
+    let rules = "- {rule: other, desc: d, condition: fd.name = b, output: o, priority: INFO}\n\
+                 - {rule: first, desc: d, condition: fd.name = a, output: o, priority: INFO}\n";
+    let event = json!({"evt.type": "open", "fd.name": "a", "fd.name.resolved": "b"});
+    let event = RecordedEvent::from_map(event.as_object().unwrap()).unwrap();
+    for (matching, expected) in
+        [(Matching::First, &["other"][..]), (Matching::All, &["other", "first"][..])]
+    {
+        let rules = set(rules, matching);
+        let found = rules.evaluate("syscall", &event);
+        let names: Vec<_> = found.iter().map(|found| found.rule.name.as_str()).collect();
+        assert_eq!(names, expected);
+    }
+}
+
+/// One working memory serves any number of rule sets in turn, as after a reload.
+#[test]
+fn a_scratch_keeps_nothing_of_other_rules() {
+    let rule = |name: &str| {
+        let condition = format!("(proc.name = {name} or fd.name exists) and not proc.name = x");
+        let rule = json!({
+            "rule": name, "desc": "d", "output": "o", "priority": "INFO", "condition": condition,
+        });
+        set(&json!([rule]).to_string(), Matching::All)
+    };
+    let (a, b) = (rule("a"), rule("b"));
+    let event = json!({"evt.type": "open", "proc.name": "a"});
+    let event = RecordedEvent::from_map(event.as_object().unwrap()).unwrap();
+    let mut scratch = Scratch::default();
+    for _ in 0..3 {
+        assert_eq!(a.evaluate_with(&mut scratch, "syscall", &event).len(), 1);
+        assert_eq!(b.evaluate_with(&mut scratch, "syscall", &event).len(), 0);
+    }
 }

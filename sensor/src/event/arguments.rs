@@ -33,7 +33,7 @@ const EXEC: &[&str] = &[
     "gid",
 ];
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// The names of this event's arguments, in their order.
     pub(super) fn argument_names(&self) -> &'static [&'static str] {
         match &self.event.happening {
@@ -81,17 +81,18 @@ impl View<'_> {
     }
 
     fn open_argument(&self, name: &str) -> Option<Vec<u8>> {
-        let Happening::Open { open, lexical, .. } = &self.event.happening else { return None };
+        let Happening::Open { open, .. } = &self.event.happening else { return None };
+        let path = self.fd_name()?;
         Some(match name {
             "fd" if open.result < 0 => errno::result_name(open.result).into(),
-            "fd" => [b"<f>", lexical.as_slice()].concat(),
+            "fd" => [b"<f>", path.as_slice()].concat(),
             "dirfd" if open.dirfd == AT_FDCWD => b"AT_FDCWD".to_vec(),
             "dirfd" => match open.base.as_ref().and_then(|base| base.as_bytes()) {
                 Some(directory) => [b"<d>", directory].concat(),
                 None => open.dirfd.to_string().into(),
             },
             // Made absolute, as Falco does for every path argument.
-            "name" => lexical.clone(),
+            "name" => path,
             "flags" => names::open_flags(open.flags, open.created).into(),
             "mode" => names::mode(open.mode).into(),
             "dev" => format!("{:x}", open.dev).into(),

@@ -10,8 +10,8 @@ use crate::enrich::metadata::{ContainerInfo, Mount, PodInfo};
 /// How much of a sandbox's id Falco shows.
 const SHORT_LEN: usize = 12;
 
-impl View<'_> {
-    pub(super) fn container_field(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+impl<'a> View<'a> {
+    pub(super) fn container_field(self, field: Field, arg: Option<&str>) -> Option<Value<'a>> {
         let container = self.event.container.as_ref();
         match field {
             Field::ContainerId => {
@@ -34,7 +34,7 @@ impl View<'_> {
         }
     }
 
-    fn info_field<'a>(
+    fn info_field(
         &self,
         info: &'a ContainerInfo,
         field: Field,

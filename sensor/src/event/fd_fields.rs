@@ -11,8 +11,8 @@ const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;
 const EINPROGRESS: i64 = -115;
 
-impl View<'_> {
-    pub(super) fn fd_field(&self, field: Field) -> Option<Value<'_>> {
+impl<'a> View<'a> {
+    pub(super) fn fd_field(self, field: Field) -> Option<Value<'a>> {
         match &self.event.happening {
             Happening::Open { open, .. } => self.file_field(field, open),
             Happening::Connect(connect) => socket_field(field, connect),
@@ -21,7 +21,7 @@ impl View<'_> {
     }
 
     /// `fd.name`, of files and of connections.
-    pub(super) fn fd_name(&self) -> Option<Vec<u8>> {
+    pub(super) fn fd_name(self) -> Option<Vec<u8>> {
         match &self.event.happening {
             Happening::Open { .. } => self.file_path().map(<[u8]>::to_vec),
             Happening::Connect(connect) => Some(connection_name(connect)),
@@ -29,21 +29,22 @@ impl View<'_> {
         }
     }
 
-    fn file_path(&self) -> Option<&[u8]> {
+    fn file_path(self) -> Option<&'a [u8]> {
         match (&self.event.happening, self.path) {
             (Happening::Open { lexical, .. }, PathChoice::Lexical) => Some(lexical),
-            (Happening::Open { resolved, .. }, PathChoice::Resolved) => resolved.as_deref(),
+            (Happening::Open { .. }, PathChoice::Resolved) => self.event.resolved_path(),
             _ => None,
         }
     }
 
-    fn file_field(&self, field: Field, open: &Open) -> Option<Value<'_>> {
+    fn file_field(self, field: Field, open: &Open) -> Option<Value<'a>> {
         let is_directory = open.inode_mode & S_IFMT == S_IFDIR;
         let path = self.file_path()?;
         let Happening::Open { open, .. } = &self.event.happening else { return None };
         Some(match field {
             Field::FdNum => Value::Int(open.result.max(-1)),
             Field::FdName => Value::text(path),
+            Field::FdNameResolved => Value::text(self.event.resolved_path()?),
             Field::FdNameraw => Value::text(&open.raw),
             Field::FdDirectory => Value::text(path::split(path)?.0),
             Field::FdFilename => Value::text(path::split(path)?.1),
@@ -57,7 +58,7 @@ impl View<'_> {
 }
 
 /// The process that connects is the client, which is the local end.
-fn socket_field(field: Field, connect: &Connect) -> Option<Value<'static>> {
+fn socket_field(field: Field, connect: &Connect) -> Option<Value<'_>> {
     let is_unix = connect.family == AF_UNIX;
     let ends = ends(connect);
     let ip = |pick: fn(Ends) -> IpAddr| ends.map(|ends| Value::Ip(pick(ends)));
@@ -65,6 +66,7 @@ fn socket_field(field: Field, connect: &Connect) -> Option<Value<'static>> {
     let is_connected = connect.result >= 0 || connect.result == EINPROGRESS;
     match field {
         Field::FdNum => Some(Value::Int(connect.fd.into())),
+        Field::FdName if ends.is_none() => Some(Value::text(&connect.unix_path)),
         Field::FdName => Some(text(connection_name(connect))),
         Field::FdType => Some(Value::text(fd_type(connect)?.0)),
         Field::FdTypechar => Some(Value::text(fd_type(connect)?.1)),

@@ -9,8 +9,8 @@ const S_IWOTH: u32 = 0o2;
 const S_IWGRP: u32 = 0o20;
 const S_IWUSR: u32 = 0o200;
 
-impl View<'_> {
-    pub(super) fn process_field(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+impl<'a> View<'a> {
+    pub(super) fn process_field(self, field: Field, arg: Option<&str>) -> Option<Value<'a>> {
         let event = self.event;
         let process = &*event.process;
         let facts = &process.facts;
@@ -58,10 +58,10 @@ impl View<'_> {
         })
     }
 
-    pub(super) fn user_field(&self, field: Field) -> Option<Value<'_>> {
+    pub(super) fn user_field(self, field: Field) -> Option<Value<'a>> {
         let event = self.event;
-        let name = |name: &'_ Option<Vec<u8>>| match name {
-            Some(name) => text(name.clone()),
+        let name = |name: &'a Option<Vec<u8>>| match name {
+            Some(name) => Value::text(name),
             // Falco shows this text, and rules compare with it.
             None => Value::text("<NA>"),
         };
@@ -98,7 +98,7 @@ impl View<'_> {
         file.mode & bit != 0
     }
 
-    fn exe_file_field(&self, field: Field, file: &ExeFile) -> Option<Value<'_>> {
+    fn exe_file_field(self, field: Field, file: &ExeFile) -> Option<Value<'a>> {
         let ctime_ns = i64::try_from(file.ctime_ns).ok()?;
         Some(match field {
             Field::ProcIsExeWritable => Value::Bool(self.exe_is_writable(file)),
@@ -116,7 +116,7 @@ impl View<'_> {
     }
 
     /// `[0]` is the process itself; no number means all of its ancestors.
-    fn ancestor_field(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+    fn ancestor_field(self, field: Field, arg: Option<&str>) -> Option<Value<'a>> {
         let Some(index) = arg else { return Some(Value::List(List::of(self.event, field))) };
         match index.parse::<usize>().ok()?.checked_sub(1) {
             None => lineage_value(&self.event.process, field),
@@ -124,7 +124,7 @@ impl View<'_> {
         }
     }
 
-    fn arguments_field(&self, arg: Option<&str>) -> Option<Value<'_>> {
+    fn arguments_field(self, arg: Option<&str>) -> Option<Value<'a>> {
         let arguments = self.event.process.image.args.get(1..).unwrap_or_default();
         match arg {
             Some(index) => Some(Value::text(arguments.get(index.parse::<usize>().ok()?)?)),

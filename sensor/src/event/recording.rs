@@ -1,24 +1,23 @@
 //! Events as text: one JSON object a line, keys are field names.
 //!
-//! A file that has two names makes two lines with one `evt.num`, one for each
-//! view; a replay takes them as the one event that they are.
+//! The other path of a file is in `fd.name.resolved`.
 
 use lanner_engine::{ArgumentRule, Event, Field, FieldRef, Shape, Value};
 use serde_json::{Map, Value as Json};
 
-use super::View;
+use super::{PathChoice, SyscallEvent, View};
 
 /// Ancestors that have keys of their own beside the list.
 const ANCESTORS: usize = 8;
 
-/// All fields that this view has a value for.
+/// All fields that this event has a value for.
 ///
 /// `asked` are fields with arguments that the rules in use name (`proc.env[HOME]`
 /// say): without them a replay could not decide those rules.
-pub fn record(view: &View<'_>, asked: &[FieldRef]) -> Map<String, Json> {
+pub fn record(event: &SyscallEvent, asked: &[FieldRef]) -> Map<String, Json> {
     let mut line = Map::new();
     let mut add = |field: Field, arg: Option<&str>| {
-        if let Some(value) = view.get(field, arg) {
+        if let Some(value) = event.get(field, arg) {
             let key = FieldRef { field, arg: arg.map(str::to_owned) }.to_string();
             line.insert(key, json(&value));
         }
@@ -34,6 +33,7 @@ pub fn record(view: &View<'_>, asked: &[FieldRef]) -> Map<String, Json> {
             }
         }
     }
+    let view = View { event, path: PathChoice::Lexical };
     for name in view.argument_names() {
         add(Field::EvtArg, Some(name));
     }

@@ -1,4 +1,4 @@
-//! Writes every event that is evaluated to a file, one line for each view.
+//! Writes every event that is evaluated to a file, one line each.
 
 use std::{
     fs::File,
@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use lanner_engine::FieldRef;
 use tracing::{info, warn};
 
-use crate::event::{View, recording::record};
+use crate::event::{SyscallEvent, recording::record};
 
 /// An open recording.
 pub struct Recorder {
@@ -38,8 +38,8 @@ impl Recorder {
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file), lines: 0, has_failed: false })
     }
 
-    pub(super) fn write(&mut self, view: &View<'_>, asked: &[FieldRef]) {
-        let written = serde_json::to_writer(&mut self.file, &record(view, asked))
+    pub(super) fn write(&mut self, event: &SyscallEvent, asked: &[FieldRef]) {
+        let written = serde_json::to_writer(&mut self.file, &record(event, asked))
             .map_err(std::io::Error::from)
             .and_then(|()| self.file.write_all(b"\n"));
         match written {

@@ -11,7 +11,7 @@ macro_rules! descriptor_fields {
             FdType "fd.type" Text Scalar None Syscall [] "Type of the descriptor: file, directory, ipv4, ipv6, unix, pipe, ...";
             FdTypechar "fd.typechar" Text Scalar None Syscall [] "Type of the descriptor as one character: f, d, 4, 6, u, p, ...";
             FdName "fd.name" Path Scalar None Syscall [] "Full path of a file, or client->server of a connection";
-            FdNameResolved "fd.name.resolved" Path Scalar None Nobody [Own] "Path of the file that was really opened, where it is not fd.name";
+            FdNameResolved "fd.name.resolved" Path Scalar None Syscall [Own] "Path of the file that was really opened, where it is not fd.name";
             FdDirectory "fd.directory" Path Scalar None Syscall [] "Path up to the last slash";
             FdFilename "fd.filename" Path Scalar None Syscall [] "Path after the last slash";
             FdIp "fd.ip" Ip EitherEnd None Syscall [ConditionOnly LeftOnly NoTransformer] "Address of either end";

@@ -11,6 +11,9 @@ pub(super) struct Trie {
     branches: Vec<(u8, u32)>,
 }
 
+/// A key and its position among all.
+type KeyAt = (Vec<u8>, u32);
+
 #[derive(Clone, Debug, Default)]
 struct Node {
     label: (u32, u32),
@@ -28,11 +31,11 @@ impl Trie {
         Self::new(reversed.zip(0_u32..).collect())
     }
 
-    fn new(mut keys: Vec<(Vec<u8>, u32)>) -> Self {
+    fn new(mut keys: Vec<KeyAt>) -> Self {
         keys.sort_unstable();
         let mut trie = Self { nodes: vec![Node::default()], labels: vec![], branches: vec![] };
         // Node, its keys, and how many of their bytes are above it.
-        let mut open: Vec<(usize, &[(Vec<u8>, u32)], usize)> = vec![(0, &keys, 0)];
+        let mut open: Vec<(usize, &[KeyAt], usize)> = vec![(0, &keys, 0)];
         while let Some((node, keys, above)) = open.pop() {
             let mut below = above;
             let (Some((first, index)), Some((last, _))) = (keys.first(), keys.last()) else {

@@ -54,7 +54,7 @@ impl Table {
             Value::Int(number) => sorted(&self.numbers, i128::from(*number)),
             Value::Uint(number) => sorted(&self.numbers, i128::from(*number)),
             Value::Ip(address) => sorted(&self.addresses, address.to_canonical()),
-            Value::Bool(value) => self.booleans[usize::from(*value)],
+            Value::Bool(value) => self.booleans.get(usize::from(*value)).copied()?,
             Value::List(_) => None,
         }
     }
