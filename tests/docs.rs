@@ -9,6 +9,8 @@ mod operations;
 mod page;
 #[path = "docs/place.rs"]
 mod place;
+#[path = "docs/rules.rs"]
+mod rules;
 #[path = "docs/sensor.rs"]
 mod sensor;
 #[path = "docs/stage.rs"]

@@ -132,7 +132,9 @@ pub(super) fn rules_file(accepted: &[Accepted], rules: &RuleSet) -> String {
         for (fields, groups) in by_fields {
             for group in &groups {
                 let pattern = cut(&group.key.pattern, 160);
-                file.push_str(&format!("    # {} alerts: {}\n", group.count, Printable(pattern)));
+                let alerts = if group.count == 1 { "alert" } else { "alerts" };
+                let pattern = Printable(pattern);
+                file.push_str(&format!("    # {} {alerts}: {pattern}\n", group.count));
             }
             let name = free_name(&fields, &mut taken);
             let names = fields.iter().map(|field| yaml_text(field)).collect::<Vec<_>>().join(", ");
