@@ -356,6 +356,35 @@ fn eval_prints_alerts_with_falcos_keys() {
 }
 
 #[test]
+fn describe_tells_what_the_kernel_can_decide() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "- rule: Keys\n  desc: x\n  condition: evt.type in (open, execve) and \
+                (evt.type=execve or fd.name startswith /root/.ssh/) and not proc.pname=sshd\n  \
+                output: x\n  priority: INFO\n";
+    let audit = "- rule: Audit\n  desc: x\n  condition: ka.verb=get\n  output: x\n  \
+                 priority: INFO\n  source: k8s_audit\n";
+    let rules = write(&dir, "rules.yaml", &format!("{text}{audit}"));
+    let output = lanner(&["rules", "describe", "--json", &rules]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let everything = serde_json::json!({"passes": "everything", "defeated_by": ["proc.pname"]});
+    assert_eq!(
+        json["rules"][0]["kernel_filter"],
+        serde_json::json!({
+            "open": {"passes": ["path /root/.ssh/*"], "defeated_by": []},
+            "execve": everything,
+        })
+    );
+    assert!(json["rules"][1]["kernel_filter"].is_null());
+
+    let text = stdout(&lanner(&["rules", "describe", &rules]));
+    assert!(text.contains("\nopen:\n  open\n    path /root/.ssh/*\n"), "{text}");
+    let execve = "\nexec:\n  execve\n    everything\n  nearly all because of: Keys (the kernel \
+                  cannot test proc.pname)\n";
+    assert!(text.contains(execve), "{text}");
+    assert!(text.contains("\nconnect: nothing\n"), "{text}");
+}
+
+#[test]
 fn filters_are_checked_and_evaluated() {
     let dir = tempfile::tempdir().unwrap();
     let event = write(&dir, "event.json", "{\"proc.name\":\"cat\"}");

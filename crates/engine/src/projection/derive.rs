@@ -123,14 +123,20 @@ fn all(parts: &[Predicate], event_type: EventType, negated: bool) -> Derived {
 
 fn any(parts: &[Predicate], event_type: EventType, negated: bool) -> Derived {
     let mut either = Derived::nothing();
+    // A part that is wide by what the kernel can test stays so, whatever it could test of others.
+    let mut wide_by_itself = false;
     for part in parts {
         let derived = walk(part, event_type, negated);
         if derived.clauses.is_wide() {
+            wide_by_itself |= derived.defeats.names().is_empty();
             either.defeats.add(&derived.defeats);
         }
         if !either.clauses.is_everything() {
             either.clauses = either.clauses.or(&derived.clauses, RULE_CLAUSES_MAX);
         }
+    }
+    if wide_by_itself {
+        either.defeats = Defeats::default();
     }
     either
 }

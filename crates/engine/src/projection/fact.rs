@@ -114,13 +114,17 @@ impl Fact {
                  known passes"
             }
             Self::LinkTarget => "the bytes that user space shows as evt.arg.target; cut, it passes",
-            Self::FdType => "a type that has no name in fd.type passes",
+            Self::FdType => {
+                "a type that has no name in fd.type passes; fd.type, fd.typechar and fd.sockfamily are shown together"
+            }
             Self::Transport => "a protocol that has no name in fd.l4proto passes",
             Self::Argument(_) => {
                 "tested on the text that user space shows for the argument's value: tabulated over \
                  all values that have a name; a value without one passes"
             }
-            Self::Result => "the number that user space shows as evt.rawres",
+            Self::Result => {
+                "the number that user space shows as evt.rawres, always with evt.res and evt.failed"
+            }
             Self::Descriptor => "the number that user space shows as fd.num",
             Self::Flag(_) => "decided in the kernel as user space does from the same record",
             Self::LocalAddress | Self::PeerAddress => {

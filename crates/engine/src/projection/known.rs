@@ -19,25 +19,25 @@ pub trait KernelFacts {
     fn known(&self, fact: Fact) -> Known;
 }
 
-/// The facts of an event that user space has: an event with one view, or two where a file has two
-/// paths. What the views do not show is not known.
+/// The facts of an event that user space has, with both paths of a file that has two. What the event
+/// does not show is not known.
 #[derive(Clone, Copy)]
 pub struct ShownFacts<'e> {
-    views: &'e [&'e dyn Event],
+    event: &'e dyn Event,
 }
 
 impl<'e> ShownFacts<'e> {
-    /// The facts that the views of one event show.
-    pub fn new(views: &'e [&'e dyn Event]) -> Self {
-        Self { views }
+    /// The facts that an event shows.
+    pub fn new(event: &'e dyn Event) -> Self {
+        Self { event }
     }
 
     fn event_type(&self) -> Option<EventType> {
-        EventType::by_name(self.views.first()?.event_type())
+        EventType::by_name(self.event.event_type())
     }
 
     fn value(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
-        self.views.first()?.get(field, arg)
+        self.event.get(field, arg)
     }
 
     fn text(&self, field: Field, arg: Option<&str>) -> Option<Vec<u8>> {
@@ -53,16 +53,19 @@ impl<'e> ShownFacts<'e> {
         }
     }
 
-    /// The path of each view; nothing when one of them is not known.
+    /// Each path of the file; nothing when one of them is not known.
     fn paths(&self, fact: Fact) -> Known {
         let Some(event_type) = self.event_type() else { return Known::Nothing };
         let argument = event_type.argument_of(fact);
-        let path = |view: &&dyn Event| {
-            let named = (fact == Fact::Path).then(|| view.get(Field::FdName, None)).flatten();
-            let path = named.or_else(|| view.get(Field::EvtArg, Some(argument?)));
-            path.and_then(as_text)
+        let path = |named: Option<Value<'_>>, given: Option<Value<'_>>| {
+            named.filter(|_| fact == Fact::Path).or(given).and_then(as_text)
         };
-        let paths: Option<Vec<_>> = self.views.iter().map(path).collect();
+        let (name, event) = (Field::FdName, self.event);
+        let given = argument.and_then(|argument| event.get(Field::EvtArg, Some(argument)));
+        let first = path(event.get(name, None), given.clone());
+        let other = path(event.get_with_other_path(name, None), given);
+        let other = Some(other).filter(|_| self.event.has_other_path());
+        let paths: Option<Vec<_>> = [Some(first), other].into_iter().flatten().collect();
         let known = |path: &Vec<u8>| match event_type.family {
             // The name of another socket is its addresses.
             Family::Connect => path.starts_with(b"/") || path.starts_with(b"@"),

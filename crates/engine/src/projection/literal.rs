@@ -99,6 +99,10 @@ pub(super) fn outcome(test: &Test, event_type: EventType, negated: bool) -> Outc
     }
     let found = match source {
         Source::Text(fact) => plain(fact, texts(test, fact), negated),
+        // Recordings have no ancestor 0, so that there its opposite holds for any name.
+        Source::OwnName => {
+            plain(Fact::ProcessName, inexact(texts(test, Fact::ProcessName)), negated)
+        }
         // Of any process it may be said that an ancestor has another name.
         Source::Lineage if test.operator == Operator::NotEqual => None,
         Source::Lineage => {

@@ -11,6 +11,8 @@ use crate::field::{Field, FieldRef};
 pub(super) enum Source {
     /// It is that fact's text.
     Text(Fact),
+    /// It is the name of the process, where that is asked for as the ancestor with number 0.
+    OwnName,
     /// It is the name of one ancestor or of any.
     Lineage,
     /// It is the path up to its last slash.
@@ -73,9 +75,7 @@ pub(super) fn source_of(field: &FieldRef, event_type: EventType) -> Option<Sourc
 fn of_process(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Option<Source> {
     Some(match (field, arg.as_deref()) {
         (Field::ProcName, _) => Source::Text(Fact::ProcessName),
-        (Field::ProcAname, Some(index)) if index.parse() == Ok(0_u32) => {
-            Source::Text(Fact::ProcessName)
-        }
+        (Field::ProcAname, Some(index)) if index.parse() == Ok(0_u32) => Source::OwnName,
         (Field::ProcAname | Field::ProcPname, _) => Source::Lineage,
         // As a program starts, nobody has looked at it yet.
         (
