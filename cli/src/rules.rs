@@ -36,12 +36,12 @@ pub(crate) enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Evaluate rules over recorded events and print the alerts, one JSON object a line
+    /// Evaluate rules over events and print the alerts, one JSON object a line
     Eval {
         /// Rule files, in the order in which they are loaded
         #[arg(long, required = true, num_args = 1..)]
         rules: Vec<PathBuf>,
-        /// Recorded events, one JSON object a line
+        /// Recorded events, one JSON object a line; for k8s_audit an audit log as well
         #[arg(long)]
         events: PathBuf,
         /// Where the events come from
@@ -81,9 +81,12 @@ pub(crate) enum Command {
     Noise(noise::Arguments),
     /// List the fields that conditions and outputs may name
     Fields {
-        /// Print a Markdown table
+        /// Print docs/fields.md
         #[arg(long)]
         markdown: bool,
+        /// Print JSON
+        #[arg(long, conflicts_with = "markdown")]
+        json: bool,
     },
 }
 
@@ -122,7 +125,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Explain { rule, rules, event, json } => explain::run(&rule, &rules, &event, json),
         Command::Test { path, require_coverage, json } => test::run(&path, require_coverage, json),
         Command::Noise(arguments) => noise::run(&arguments),
-        Command::Fields { markdown } => fields::run(markdown),
+        Command::Fields { markdown: true, .. } => fields::run(fields::Form::Markdown),
+        Command::Fields { json: true, .. } => fields::run(fields::Form::Json),
+        Command::Fields { .. } => fields::run(fields::Form::Plain),
     }
 }
 

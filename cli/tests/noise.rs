@@ -255,3 +255,35 @@ fn hostile_alerts_reach_neither_terminal_nor_rule() {
     let text = stdout(&output);
     assert_eq!(text.lines().filter(|line| line.starts_with("- rule:")).count(), 1, "{text}");
 }
+
+#[test]
+fn audit_alerts_are_tuned_alike() {
+    let fields = json!({
+        "ka.user.name": "system:serviceaccount:ci:deployer", "ka.verb": "create",
+        "ka.target.resource": "pods/exec", "ka.target.namespace": "ci", "jevt.rawtime": 7,
+        "ka.uri.param[command]": "sh",
+    });
+    let log: String = (0..3)
+        .map(|second| {
+            alert(second, "Exec", "exec by deployer", &fields).replace("syscall", "k8s_audit")
+                + "\n"
+        })
+        .collect();
+    let scene = scene(&log);
+    let rule = "- rule: Exec\n  desc: d\n  condition: ka.verb=create and ka.target.resource=pods/exec\n  \
+                output: exec by %ka.user.name\n  priority: NOTICE\n  source: k8s_audit\n";
+    fs::write(&scene.rules, rule).unwrap();
+    let run = |fields: &[&str]| {
+        let arguments = [&scene.alerts, "--rules", &scene.rules, "--accept", "1"];
+        lanner(&[&arguments[..], fields].concat())
+    };
+    let output = run(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let row = "- [ci, 'system:serviceaccount:ci:deployer', create, pods/exec]\n";
+    assert!(stdout(&output).contains(row), "{}", stdout(&output));
+    assert!(stderr(&output).contains("3 alerts before, 0 after"), "{}", stderr(&output));
+
+    let output = run(&["--fields", "ka.verb,ka.target.resource"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("silence the whole rule"), "{}", stderr(&output));
+}

@@ -270,12 +270,39 @@ fn check_gives_falcos_json() {
     assert_eq!(results[0]["name"], good);
     assert_eq!(results[0]["successful"], true);
     assert_eq!(results[1]["successful"], false);
-    let error = &results[1]["errors"][0];
-    assert_eq!(error["code"], "LOAD_ERR_COMPILE_CONDITION");
-    let place = &error["context"]["locations"][1];
-    assert_eq!((&place["item_type"], &place["item_name"]), (&"rule".into(), &"Dog".into()));
-    assert_eq!(place["position"]["line"], 2);
-    assert_eq!(place["position"]["column"], 33);
+    assert_eq!(results[0]["schema_valid"], true);
+    assert_eq!(results[0]["schema_warnings"], serde_json::json!([]));
+    let position = |name: &str, line: u32, column: u32, offset: u32| serde_json::json!({"name": name, "line": line, "column": column, "offset": offset});
+    assert_eq!(
+        results[1]["errors"],
+        serde_json::json!([{
+            "code": "LOAD_ERR_COMPILE_CONDITION",
+            "codedesc": "Error compiling condition",
+            "message": "filter_check called with nonexistent field proc.nmae",
+            "context": {
+                "locations": [
+                    {
+                        "item_type": "rules content",
+                        "item_name": "",
+                        "position": position(&bad, 0, 0, 0),
+                    },
+                    {"item_type": "rule", "item_name": "Dog", "position": position(&bad, 0, 2, 2)},
+                    {
+                        "item_type": "rule condition",
+                        "item_name": "",
+                        "position": position(&bad, 2, 13, 36),
+                    },
+                    {
+                        "item_type": "condition expression",
+                        "item_name": "",
+                        // The sum of both positions, one counted from 0 and one from 1.
+                        "position": position("\"evt.type=execve a...\"", 3, 34, 56),
+                    },
+                ],
+                "snippet": "evt.type=execve and proc.nmae=cat\n                                ^\n",
+            },
+        }])
+    );
 
     let text = stdout(&lanner(&["rules", "check", &good, &bad, "nowhere.yaml"]));
     assert!(text.contains(&format!("{good}: Ok\n")), "{text}");
@@ -283,6 +310,33 @@ fn check_gives_falcos_json() {
     assert!(text.contains(&format!("--> {bad}:3:34\n")), "{text}");
     assert!(text.contains("did you mean 'proc.name'?"), "{text}");
     assert!(text.contains("nowhere.yaml: Invalid\n"), "{text}");
+}
+
+#[test]
+fn check_gives_falcos_json_of_warnings() {
+    let dir = tempfile::tempdir().unwrap();
+    let odd = write(&dir, "odd.yaml", &RULE.replace("%user.name", "%evt.latency"));
+    let latin = dir.path().join("latin.yaml");
+    fs::write(&latin, b"- rule: R\n  desc: \xe9\n").unwrap();
+    let nowhere = dir.path().join("nowhere.yaml");
+    let (latin, nowhere) = (latin.display().to_string(), nowhere.display().to_string());
+    let output = lanner(&["rules", "check", "--json", &odd, &latin, &nowhere]);
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let results = &json["falco_load_results"];
+    let warning = &results[0]["warnings"][0];
+    assert_eq!(warning["code"], "LOAD_UNFILLED_FIELD");
+    let warning = &results[0]["warnings"][1];
+    assert_eq!(warning["code"], "LOAD_DEPRECATED_ITEM");
+    assert_eq!(warning["codedesc"], "A deprecated item is employed by lists, macros, or rules.");
+    assert_eq!(warning["deprecated_field"], "evt.latency");
+    assert_eq!(warning["context"]["locations"][2]["item_type"], "rule output");
+    assert_eq!(warning["context"]["snippet"], "  output: cat by %evt.latency\n          ^\n");
+
+    assert_eq!(results[1]["errors"][0]["code"], "LOAD_ERR_YAML_PARSE");
+    assert_eq!(results[1]["errors"][0]["context"]["locations"][1]["position"]["offset"], 18);
+    assert_eq!(results[1].get("schema_valid"), None);
+    assert_eq!(results[2]["errors"][0]["code"], "LOAD_ERR_FILE_READ");
 }
 
 #[test]
@@ -348,7 +402,81 @@ fn filters_are_checked_and_evaluated() {
 }
 
 #[test]
+fn eval_takes_an_audit_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = write(
+        &dir,
+        "rules.yaml",
+        "- rule: Exec\n  desc: d\n  source: k8s_audit\n  condition: ka.target.subresource=exec and not \
+         ka.user.groups intersects (\"system:masters\")\n  output: \"%evt.num %ka.user.name runs \
+         %ka.exec.command in %ka.target.name\"\n  priority: NOTICE\n",
+    );
+    let exec = |user: &str, group: &str| {
+        serde_json::json!({
+            "kind": "Event",
+            "auditID": "a",
+            "stage": "ResponseStarted",
+            "stageTimestamp": "2024-05-01T10:00:00.000001Z",
+            "verb": "create",
+            "user": {"username": user, "groups": [group]},
+            "requestURI": "/api/v1/namespaces/a/pods/web/exec?command=sh&command=-c&command=id%20-u",
+            "objectRef": {"resource": "pods", "subresource": "exec", "name": "web"},
+        })
+    };
+    let list = serde_json::json!({
+        "kind": "EventList",
+        "items": [exec("jane", "dev"), {"kind": "Event"}, exec("root", "system:masters")],
+    });
+    let recorded = "{\"ka.target.subresource\":\"exec\",\"ka.user.groups\":[\"x\"]}";
+    let log = format!("{}\n{list}\n{recorded}\n{{\"kind\":1}}\n", exec("joe", "dev"));
+    let events = write(&dir, "audit.log", &log);
+    let output =
+        lanner(&["rules", "eval", "--source", "k8s_audit", "--rules", &rules, "--events", &events]);
+    let alerts = stdout(&output);
+    let alerts: Vec<serde_json::Value> =
+        alerts.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outputs: Vec<&str> = alerts.iter().map(|alert| alert["output"].as_str().unwrap()).collect();
+    assert_eq!(
+        outputs,
+        [
+            "10:00:00.000001000: Notice 1 joe runs sh -c id -u in web",
+            "10:00:00.000001000: Notice 2 jane runs sh -c id -u in web",
+            "00:00:00.000000000: Notice <NA> <NA> runs <NA> in <NA>",
+        ]
+    );
+    assert_eq!(alerts[0]["time"], "2024-05-01T10:00:00.000001000Z");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("audit.log:2: an audit event needs a stageTimestamp"), "{errors}");
+    assert!(errors.contains("audit.log:4: key 'kind' is not a field"), "{errors}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn fields_are_listed() {
     let text = stdout(&lanner(&["rules", "fields", "--markdown"]));
-    assert!(text.contains("| `proc.aname[index]?` | any text |"), "{text}");
+    assert!(text.contains("| `proc.aname[index]?` | any text | syscall |"), "{text}");
+    let text = stdout(&lanner(&["rules", "fields"]));
+    let line = text.lines().find(|line| line.starts_with("proc.exec_entered ")).unwrap();
+    assert!(line.contains(" nobody yet ") && line.ends_with(" (ours)"), "{line}");
+    let json = lanner(&["rules", "fields", "--json"]);
+    let fields: Vec<serde_json::Value> = serde_json::from_slice(&json.stdout).unwrap();
+    let groups = fields.iter().find(|field| field["name"] == "ka.user.groups").unwrap();
+    assert_eq!(groups["shape"], "list");
+    assert_eq!(groups["filled_by"], serde_json::json!(["k8s_audit"]));
+    assert_eq!(lanner(&["rules", "fields", "--json", "--markdown"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_field_that_nothing_fills_is_warned_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule = RULE.replace("proc.name=cat", "user.shell=cat");
+    let rules = write(&dir, "rules.yaml", &rule);
+    let check = lanner(&["rules", "check", "--json", &rules]);
+    let result: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap();
+    let result = &result["falco_load_results"][0];
+    assert_eq!(
+        (&result["successful"], &result["warnings"][0]["code"]),
+        (&true.into(), &"LOAD_UNFILLED_FIELD".into(),)
+    );
+    assert_eq!(check.status.code(), Some(0));
 }

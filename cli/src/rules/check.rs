@@ -1,8 +1,8 @@
 //! `lanner rules check`: Falco's `--validate` result.
 
-use std::{fs, path::PathBuf};
+use std::{collections::HashSet, fs, path::PathBuf};
 
-use lanner_engine::{Code, Diagnostic, Options, Severity, SourceFile, load};
+use lanner_engine::{Diagnostic, Options, SchemaResult, Severity, SourceFile, load};
 use serde_json::{Value as Json, json};
 
 use crate::Verdict;
@@ -12,9 +12,12 @@ pub(super) fn run(paths: &[PathBuf], json: bool) -> anyhow::Result<Verdict> {
     let mut diagnostics = Vec::new();
     for path in paths {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
-            Ok(text) => files.push(SourceFile { name, text }),
-            Err(error) => diagnostics.push(unreadable(name, &error)),
+        match fs::read(path).map(|bytes| SourceFile::from_bytes(&name, bytes)) {
+            Ok(Ok(file)) => files.push(file),
+            Ok(Err(diagnostic)) => diagnostics.push(*diagnostic),
+            Err(error) => {
+                diagnostics.push(SourceFile::unreadable(&name, &error.to_string()));
+            }
         }
     }
     diagnostics.extend(load(&files, &Options::default()).1);
@@ -27,7 +30,9 @@ pub(super) fn run(paths: &[PathBuf], json: bool) -> anyhow::Result<Verdict> {
                 .iter()
                 .filter(|one| one.file == name)
                 .partition(|one| one.severity == Severity::Error);
-            FileResult { name, errors, warnings }
+            let file = files.iter().find(|file| file.name == name);
+            let schema = file.filter(|_| json).and_then(SourceFile::check_schema);
+            FileResult { name, errors, warnings, schema }
         })
         .collect();
     if json {
@@ -44,6 +49,8 @@ struct FileResult<'d> {
     name: String,
     errors: Vec<&'d Diagnostic>,
     warnings: Vec<&'d Diagnostic>,
+    /// Falco shows it in its JSON; for people it repeats what the warnings say better.
+    schema: Option<SchemaResult>,
 }
 
 impl FileResult<'_> {
@@ -54,63 +61,56 @@ impl FileResult<'_> {
             (false, _) => "Invalid",
         };
         println!("{}: {verdict}", self.name);
+        // What is wrong with a macro is so in each rule that uses it: one place is shown once.
+        let mut shown = HashSet::new();
         for diagnostic in self.errors.iter().chain(&self.warnings) {
-            println!("\n{diagnostic}");
+            if shown.insert((diagnostic.code, diagnostic.offset, &diagnostic.message)) {
+                println!("\n{diagnostic}");
+            }
         }
     }
 
     fn to_json(&self) -> Json {
-        json!({
+        let mut json = json!({
             "name": self.name,
             "successful": self.errors.is_empty(),
             "errors": self.errors.iter().map(|one| diagnostic_json(one)).collect::<Vec<_>>(),
             "warnings": self.warnings.iter().map(|one| diagnostic_json(one)).collect::<Vec<_>>(),
-        })
+        });
+        if let Some(schema) = &self.schema {
+            json["schema_valid"] = schema.valid.into();
+            json["schema_warnings"] = schema.warnings.clone().into();
+        }
+        json
     }
 }
 
-/// A diagnostic in Falco's shape, whose lines and columns count from 0.
+/// A diagnostic in Falco's shape.
 fn diagnostic_json(diagnostic: &Diagnostic) -> Json {
-    let position = json!({
-        "name": diagnostic.file,
-        "line": diagnostic.line.saturating_sub(1),
-        "column": diagnostic.column.saturating_sub(1),
-        "offset": diagnostic.offset,
-    });
-    let start = json!({ "name": diagnostic.file, "line": 0, "column": 0, "offset": 0 });
-    let mut locations =
-        vec![json!({ "item_type": "rules content", "item_name": "", "position": start })];
-    locations.extend(diagnostic.context.iter().map(|context| {
+    let locations = diagnostic.context.iter().map(|context| {
+        let position = &context.position;
         json!({
             "item_type": context.item_type,
             "item_name": context.item_name,
-            "position": position,
+            "position": {
+                "name": position.name,
+                "line": position.line,
+                "column": position.column,
+                "offset": position.offset,
+            },
         })
-    }));
-    let caret = " ".repeat(diagnostic.caret);
-    json!({
+    });
+    let mut json = json!({
         "context": {
-            "locations": locations,
-            "snippet": format!("{}\n{caret}^\n", diagnostic.snippet),
+            "locations": locations.collect::<Vec<_>>(),
+            "snippet": diagnostic.context_snippet,
         },
         "code": diagnostic.code.as_str(),
-        "codedesc": diagnostic.code.description(),
+        "codedesc": diagnostic.code.long_description(),
         "message": diagnostic.message,
-    })
-}
-
-fn unreadable(file: String, error: &std::io::Error) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        code: Code::FileRead,
-        message: error.to_string(),
-        context: Vec::new(),
-        file,
-        line: 1,
-        column: 1,
-        offset: 0,
-        snippet: String::new(),
-        caret: 0,
-        suggestion: None,
+    });
+    if let Some(field) = diagnostic.deprecated_field {
+        json["deprecated_field"] = field.into();
     }
+    json
 }

@@ -1,4 +1,4 @@
-//! `lanner rules eval`: recorded events in, alerts out.
+//! `lanner rules eval`: recorded events or an audit log in, alerts out.
 
 use std::{
     fs::File,
@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use lanner_engine::{Event as _, Field, Match, Options, RecordedEvent, Value};
+use lanner_engine::{AuditEvent, Event, Field, Match, Options, RecordedEvent, Value};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Matching, Source};
@@ -33,29 +33,53 @@ pub(super) fn run(
     let lines = BufReader::new(File::open(events).with_context(cannot_read)?).lines();
     let mut out = std::io::stdout().lock();
     let mut verdict = Verdict::Good;
+    let mut events_seen = 0;
     for (index, line) in lines.enumerate() {
         let line = line.with_context(cannot_read)?;
         if line.trim().is_empty() {
             continue;
         }
-        let event = match RecordedEvent::from_json(&line) {
-            Ok(event) => event,
-            Err(error) => {
-                let error = anyhow::Error::from(error);
-                eprintln!("{}:{}: {error:#}", events.display(), index + 1);
-                verdict = Verdict::BadInput;
-                continue;
+        for event in events_of(&line, source, &mut events_seen) {
+            match event {
+                Ok(event) => {
+                    for matched in rules.evaluate(source.as_str(), &*event) {
+                        writeln!(out, "{}", alert(&matched, &*event))
+                            .context("cannot print an alert")?;
+                    }
+                }
+                Err(error) => {
+                    eprintln!("{}:{}: {error:#}", events.display(), index + 1);
+                    verdict = Verdict::BadInput;
+                }
             }
-        };
-        for matched in rules.evaluate(source.as_str(), &event) {
-            writeln!(out, "{}", alert(&matched, &event)).context("cannot print an alert")?;
         }
     }
     Ok(verdict)
 }
 
+/// The events of a line: a recorded one or, for the audit source, the API server's own JSON, which
+/// may be a list of them. `seen` counts audit events, for `evt.num`.
+fn events_of(line: &str, source: Source, seen: &mut u64) -> Vec<anyhow::Result<Box<dyn Event>>> {
+    if matches!(source, Source::K8sAudit) {
+        match serde_json::from_str::<Json>(line) {
+            Ok(json) if AuditEvent::is_one(&json) => {
+                let mut numbered = |event: AuditEvent| -> Box<dyn Event> {
+                    *seen += 1;
+                    Box::new(event.numbered(*seen))
+                };
+                let events = AuditEvent::from_value(json).into_iter();
+                return events.map(|event| Ok(numbered(event?))).collect();
+            }
+            // What it is instead, or what is wrong with it, is told below.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    let recorded = RecordedEvent::from_json(line);
+    vec![recorded.map(|event| Box::new(event) as Box<dyn Event>).map_err(Into::into)]
+}
+
 /// The alert with Falco's keys.
-fn alert(matched: &Match<'_>, event: &RecordedEvent) -> Json {
+fn alert(matched: &Match<'_>, event: &dyn Event) -> Json {
     let hostname = match event.get(Field::EvtHostname, None) {
         Some(Value::Text(name)) => String::from_utf8_lossy(&name).into_owned(),
         _ => String::new(),

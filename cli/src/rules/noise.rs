@@ -79,7 +79,7 @@ struct Tally {
     alerts: u64,
     foreign: u64,
     too_long: u64,
-    /// Alerts that are in no group, as there are enough groups.
+    /// Alerts of small groups that had to make room.
     ungrouped: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Which event types a condition can match at all.
 //!
-//! Only tests of `evt.type` narrow the set, and `evt.num=0`, which no event fulfils. Everything
-//! else may or may not hold, whether negated or not.
+//! Only tests of `evt.type` narrow the set, and those of `evt.num` that no event fulfils, such as
+//! `evt.num=0`. Everything else may or may not hold, whether negated or not.
 
 use std::collections::BTreeSet;
 
@@ -80,28 +80,58 @@ fn types(expr: &Expr, negated: bool) -> EventTypes {
         Expr::Not(inner) => types(inner, !negated),
         Expr::Macro { .. } => EventTypes::ALL,
         Expr::Check(check) => {
-            let narrowed = check_types(check);
-            if negated && narrowed != EventTypes::ALL { narrowed.negated() } else { narrowed }
+            let (types, about_types) = check_types(check);
+            if negated && about_types { types.negated() } else { types }
         }
     }
 }
 
-fn check_types(check: &Check) -> EventTypes {
-    let Operand::Field { name, arg: None, .. } = &check.left else { return EventTypes::ALL };
+/// The types that one check leaves; the second value says whether it is about types at all, so that
+/// a negation means the others.
+fn check_types(check: &Check) -> (EventTypes, bool) {
+    let neutral = (EventTypes::ALL, false);
+    let Operand::Field { name, arg: None, .. } = &check.left else { return neutral };
+    if check.quantifier.is_some() {
+        return neutral;
+    }
     let literals = match &check.right {
         Right::Value(literal) => std::slice::from_ref(literal),
         Right::List(literals) => literals.as_slice(),
-        Right::Nothing | Right::Operand(_) => return EventTypes::ALL,
+        Right::Nothing | Right::Operand(_) => &[],
     };
-    let quantified = check.quantifier.is_some();
-    match (name.as_str(), check.operator) {
-        ("evt.type", Operator::Equal | Operator::In) if !quantified => named(literals),
-        ("evt.type", Operator::NotEqual) if !quantified => named(literals).negated(),
-        ("evt.num", Operator::Equal) if literals.iter().all(|literal| literal.value == b"0") => {
-            EventTypes::NONE
+    match (name.as_str(), check.operator, &check.right) {
+        ("evt.type" | "syscall.type", Operator::Exists, _) => (EventTypes::ALL, true),
+        ("evt.type" | "syscall.type", Operator::Equal | Operator::In, _) => (named(literals), true),
+        ("evt.type" | "syscall.type", Operator::NotEqual, _) => (named(literals).negated(), true),
+        ("evt.num", Operator::In, Right::List(_)) => {
+            let none = literals.iter().all(|literal| number(literal) == Some(0));
+            if none { (EventTypes::NONE, true) } else { neutral }
         }
-        _ => EventTypes::ALL,
+        ("evt.num", operator, Right::Value(literal)) => {
+            match number(literal).and_then(|number| holds_for_each_event(operator, number)) {
+                Some(true) => (EventTypes::ALL, true),
+                Some(false) => (EventTypes::NONE, true),
+                None => neutral,
+            }
+        }
+        _ => neutral,
     }
+}
+
+/// Whether the number of an event, which is at least 1, always or never compares so.
+fn holds_for_each_event(operator: Operator, number: u64) -> Option<bool> {
+    match (operator, number) {
+        (Operator::Equal | Operator::LessOrEqual, 0) | (Operator::Less, 0 | 1) => Some(false),
+        (Operator::NotEqual | Operator::Greater, 0) | (Operator::GreaterOrEqual, 0 | 1) => {
+            Some(true)
+        }
+        _ => None,
+    }
+}
+
+fn number(literal: &Literal) -> Option<u64> {
+    let text = std::str::from_utf8(&literal.value).ok()?.trim_ascii_start();
+    text.strip_prefix('+').unwrap_or(text).parse().ok()
 }
 
 fn named(literals: &[Literal]) -> EventTypes {
@@ -138,6 +168,10 @@ mod tests {
         );
         check("evt.type != open", &["execve"], &["open"]);
         check("evt.type exists", &["execve"], &[]);
+        check("syscall.type = open", &["open"], &["execve"]);
+        check("evt.type = anyof (open)", &["open", "execve"], &[]);
+        check("evt.type contains open", &["open", "execve"], &[]);
+        check("evt.type in ()", &[], &["open", "execve"]);
     }
 
     #[test]
@@ -154,5 +188,18 @@ mod tests {
         check("not evt.num=0", &["open"], &[]);
         check("evt.type=open and evt.num=0", &[], &["open"]);
         check("evt.type=open or evt.num=0", &["open"], &["dup"]);
+        check("not evt.type exists", &[], &["open"]);
+        for never in ["< 1", "<= 0", "< 0", "in (0, 0)", "in ()", "= '+0'"] {
+            check(&format!("evt.num {never}"), &[], &["open"]);
+            check(&format!("not evt.num {never}"), &["open"], &[]);
+        }
+        for always in ["!= 0", "> 0", ">= 1", ">= 0"] {
+            check(&format!("evt.num {always}"), &["open"], &[]);
+            check(&format!("not evt.num {always}"), &[], &["open"]);
+        }
+        for unknown in ["= 1", "< 2", "> 1", "!= 1", "in (0, 1)", "= x", "= anyof (0)", "in list"] {
+            check(&format!("evt.num {unknown}"), &["open"], &[]);
+            check(&format!("not evt.num {unknown}"), &["open"], &[]);
+        }
     }
 }

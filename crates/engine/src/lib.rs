@@ -31,6 +31,7 @@ mod output;
 mod predicate;
 mod priority;
 mod program;
+pub mod projection;
 mod recorded;
 mod rules;
 mod sources;
@@ -41,7 +42,7 @@ mod unfilled;
 mod yaml;
 
 pub use audit::{AuditEvent, AuditEventError};
-pub use diagnostic::{Code, Context, Diagnostic, Severity};
+pub use diagnostic::{Code, Context, Diagnostic, Position, Severity};
 pub use event::{Elements, Event, List, Value};
 pub use explain::{Explainer, Explanation, Part};
 pub use field::{ArgumentRule, Field, FieldRef, FieldRefError, Filler, Kind, Shape};
@@ -50,6 +51,6 @@ pub use priority::{Priority, UnknownPriority};
 pub use program::Scratch;
 pub use recorded::{RecordedEvent, RecordedEventError};
 pub use rules::{
-    AppendOutput, ExtraField, Match, Matching, Options, Rule, RuleSet, Selection, Selector,
-    SourceFile, load,
+    AppendOutput, ExtraField, Match, Matching, Options, Rule, RuleSet, SchemaResult, Selection,
+    Selector, SourceFile, load,
 };

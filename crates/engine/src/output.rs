@@ -1,22 +1,24 @@
 //! A rule's message: a format of text and fields, and what an event makes of it.
 
-use jiff::Timestamp;
+mod values;
+
 use serde_json::Value as Json;
 
-use crate::{
-    event::{Event, Value},
-    field::{Field, FieldRef, FieldRefError, Kind},
-    predicate::{Extract, extract_of},
-    syntax::{self, Right},
-};
+pub(crate) use values::clock_text;
+use values::{as_json, as_text};
 
-/// How much of one value goes into an alert. A command line may be megabytes of an attacker's.
-const VALUE_BYTES_MAX: usize = 4096;
+use crate::{
+    event::Event,
+    field::{Field, FieldRef},
+    predicate::{CompileError, Extract, extract_of},
+    syntax::{Operand, parse_operand},
+};
 
 /// What stands for a missing value in a message.
 const MISSING: &str = "<NA>";
 
-const TIME_ISO_8601: Extract = Extract::Field(FieldRef { field: Field::EvtTimeIso8601, arg: None });
+/// The widest that a value may be made.
+const WIDTH_MAX: usize = 4096;
 
 /// A compiled format.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +29,17 @@ pub(crate) struct Format {
 #[derive(Clone, Debug)]
 enum Piece {
     Text(String),
-    Value { extract: Extract, width: Option<usize> },
+    Value(Placeholder),
+}
+
+/// What stands after a `%`.
+#[derive(Clone, Debug)]
+struct Placeholder {
+    extract: Extract,
+    /// How many characters it takes, whatever the value: cut or filled up with blanks.
+    width: Option<usize>,
+    /// The fields in it, as they are written there.
+    fields: Vec<(String, Extract)>,
 }
 
 /// Why a text is no format, and at which byte.
@@ -41,27 +53,60 @@ pub(crate) struct FormatError {
 
 impl Format {
     /// Reads `text %field more %12field[arg] %tolower(field)`.
+    ///
+    /// A `*` in front is Falco's way to say that a missing value does not keep the message back. It
+    /// never does here, nor with Falco's rules.
     pub(crate) fn parse(format: &str) -> Result<Self, FormatError> {
+        let error = |rest: &str, message: &str| FormatError {
+            message: message.to_owned(),
+            offset: format.len() - rest.len(),
+            suggestion: None,
+            unknown_name: false,
+        };
+        if format.is_empty() {
+            return Err(error(format, "empty formatting token"));
+        }
         let mut pieces = Vec::new();
         let mut text = String::new();
-        let mut rest = format;
+        let mut rest = format.strip_prefix('*').unwrap_or(format);
         while let Some((before, after)) = rest.split_once('%') {
             text.push_str(before);
+            // Falco has no way to write a percent sign.
             if let Some(after) = after.strip_prefix('%') {
                 text.push('%');
                 rest = after;
                 continue;
             }
-            if !text.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut text)));
+            if after.is_empty() {
+                let message = "invalid formatting syntax: formatting cannot end with a %";
+                return Err(error(after, message));
             }
             let digits = after.bytes().take_while(u8::is_ascii_digit).count();
             let (width, name) = after.split_at_checked(digits).unwrap_or(("", after));
-            let offset = format.len() - name.len();
-            let (extract, after) = placeholder(name, offset)?;
+            if name.is_empty() {
+                let message = "invalid formatting syntax: formatting cannot end with a number";
+                return Err(error(name, message));
+            }
+            if !text.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut text)));
+            }
             // The container plugin's old summary: nothing, as Falco has it today.
-            pieces
-                .extend(extract.map(|extract| Piece::Value { extract, width: width.parse().ok() }));
+            if let Some(after) = name.strip_prefix("container.info") {
+                rest = after;
+                continue;
+            }
+            let width = match width.parse::<usize>() {
+                Ok(0) | Err(_) if width.bytes().all(|digit| digit == b'0') => None,
+                Ok(width) if width <= WIDTH_MAX => Some(width),
+                _ => return Err(error(after, &format!("a width of more than {WIDTH_MAX}"))),
+            };
+            let (operand, extract, after) = placeholder(name).map_err(|refused| FormatError {
+                suggestion: refused.suggestion,
+                unknown_name: refused.unknown_name,
+                ..error(name, &refused.message)
+            })?;
+            let fields = fields(&operand);
+            pieces.push(Piece::Value(Placeholder { extract, width, fields }));
             rest = after;
         }
         text.push_str(rest);
@@ -73,181 +118,112 @@ impl Format {
 
     /// Calls `found` with every field it asks for.
     pub(crate) fn for_each_field(&self, found: &mut impl FnMut(&FieldRef)) {
-        for piece in &self.pieces {
-            if let Piece::Value { extract, .. } = piece {
-                extract.for_each_field(found);
-            }
-        }
+        self.placeholders().for_each(|placeholder| placeholder.extract.for_each_field(found));
     }
 
     /// The message for an event.
     pub(crate) fn render(&self, event: &dyn Event) -> String {
         let mut message = String::new();
         for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => message.push_str(text),
-                Piece::Value { extract, width } => {
-                    let value = extract.read(event);
-                    let text =
-                        value.map_or_else(|| MISSING.to_owned(), |value| as_text(extract, &value));
-                    match width {
-                        Some(width) => {
-                            message.extend(text.chars().chain(std::iter::repeat(' ')).take(*width));
-                        }
-                        None => message.push_str(&text),
-                    }
+            let Placeholder { extract, width, .. } = match piece {
+                Piece::Text(text) => {
+                    message.push_str(text);
+                    continue;
                 }
+                Piece::Value(placeholder) => placeholder,
+            };
+            let value = extract.read(event);
+            let text = value.map_or_else(|| MISSING.to_owned(), |value| as_text(extract, &value));
+            match width {
+                Some(width) => {
+                    message.extend(text.chars().chain(std::iter::repeat(' ')).take(*width));
+                }
+                None => message.push_str(&text),
             }
         }
         message
     }
 
-    /// The fields by name with their values. Those inside functions are left out, as in Falco.
+    /// The fields by name with their values, those inside functions, too; what the functions make
+    /// of them is left out, as in Falco.
     pub(crate) fn values(&self, event: &dyn Event) -> Vec<(String, Json)> {
         let mut values: Vec<(String, Json)> = Vec::new();
-        for piece in &self.pieces {
-            let Piece::Value { extract, .. } = piece else { continue };
-            let Some(field) = extract.as_plain_field() else { continue };
-            let name = field.to_string();
-            if values.iter().any(|(known, _)| *known == name) {
-                continue;
+        for (name, extract) in self.placeholders().flat_map(|placeholder| &placeholder.fields) {
+            if !values.iter().any(|(known, _)| known == name) {
+                let value = extract.read(event);
+                let value = value.map_or(Json::Null, |value| as_json(extract, &value));
+                values.push((name.clone(), value));
             }
-            let value = extract.read(event);
-            values.push((name, value.map_or(Json::Null, |value| as_json(extract, &value))));
         }
         values
     }
+
+    fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Value(placeholder) => Some(placeholder),
+        })
+    }
 }
 
-/// Reads a field or a function of one at the start of `text`; gives what follows it.
-fn placeholder(text: &str, offset: usize) -> Result<(Option<Extract>, &str), FormatError> {
-    let error =
-        |message: String| FormatError { message, offset, suggestion: None, unknown_name: false };
-    let name_length = |text: &str| {
-        text.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')).count()
+/// Reads a field or a call at the start of `text`; gives what follows it.
+///
+/// The longest beginning that is one counts, so `%proc.names` is the field before an `s`, and
+/// `%proc.name[x]` the field before a bracket.
+fn placeholder(text: &str) -> Result<(Operand, Extract, &str), CompileError> {
+    let whole = match parse_operand(text) {
+        Ok((operand, after)) => shown(&operand).map(|extract| (operand, extract, after)),
+        Err(error) => Err(CompileError::new(error.message, error.span)),
     };
-    let longest = name_length(text);
-    if text.get(longest..).is_some_and(|rest| rest.starts_with('(')) {
-        return call(text)
-            .ok_or_else(|| error(format!("invalid transformer in output: '%{text}'")));
-    }
-    let mut first_error = None;
+    let refused = match whole {
+        Ok(found) => return Ok(found),
+        Err(refused) => refused,
+    };
+    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    let longest = text.bytes().take(NAME_BYTES_MAX).take_while(belongs).count();
     for length in (1..=longest).rev() {
         let Some((name, after)) = text.split_at_checked(length) else { continue };
-        if name == "container.info" {
-            return Ok((None, after));
-        }
-        let bracket = after.strip_prefix('[').and_then(|inside| inside.split_once(']'));
-        let resolved = match bracket {
-            Some((arg, after)) => FieldRef::resolve(name, Some(arg)).map(|field| (field, after)),
-            None => FieldRef::resolve(name, None).map(|field| (field, after)),
-        };
-        match resolved {
-            Ok((field, after)) => {
-                return Ok((Some(Extract::Field(field)), after));
-            }
-            Err(refused) => {
-                first_error.get_or_insert(refused);
-            }
+        if FieldRef::resolve(name, None).is_ok()
+            && let Ok((operand, "")) = parse_operand(name)
+            && let Ok(extract) = shown(&operand)
+        {
+            return Ok((operand, extract, after));
         }
     }
-    Err(match first_error {
-        Some(refused) => {
-            let mut refused_format = error(refused.to_string());
-            refused_format.suggestion = refused.nearest().map(str::to_owned);
-            refused_format.unknown_name = matches!(refused, FieldRefError::Unknown { .. });
-            refused_format
+    Err(refused)
+}
+
+/// No field has a longer name.
+const NAME_BYTES_MAX: usize = 100;
+
+/// What is read for an operand where it is shown.
+fn shown(operand: &Operand) -> Result<Extract, CompileError> {
+    extract_of(operand).map(|extract| match extract {
+        // Of the ancestors' names all are shown, but of their ids only that of the process itself.
+        Extract::Field(FieldRef { field: field @ Field::ProcApid, arg: None }) => {
+            Extract::Field(FieldRef { field, arg: Some("0".to_owned()) })
         }
-        None => error("a '%' must be followed by a field".to_owned()),
+        extract => extract,
     })
 }
 
-/// Reads `tolower(field)`: the condition grammar knows how.
-fn call(text: &str) -> Option<(Option<Extract>, &str)> {
-    let mut depth = 0_usize;
-    let end = text.bytes().position(|byte| {
-        depth = match byte {
-            b'(' => depth + 1,
-            b')' => depth.saturating_sub(1),
-            _ => depth,
-        };
-        byte == b')' && depth == 0
-    })?;
-    let (operand, after) = text.split_at_checked(end + 1)?;
-    let syntax::Expr::Check(check) = syntax::parse(&format!("{operand} exists"), 0).ok()? else {
-        return None;
-    };
-    (check.right == Right::Nothing).then_some(())?;
-    Some((Some(extract_of(&check.left).ok()?), after))
-}
-
-fn as_text(extract: &Extract, value: &Value<'_>) -> String {
-    match value {
-        Value::Bool(value) => value.to_string(),
-        Value::Int(time) if extract.kind() == Kind::Time => time_text(extract, *time),
-        Value::Int(number) => number.to_string(),
-        Value::Uint(number) => number.to_string(),
-        Value::Text(text) => cut(text),
-        Value::Ip(address) => address.to_string(),
-        Value::List(list) => {
-            let texts: Vec<_> = list.iter().map(|value| as_text(extract, &value)).collect();
-            // Ancestors read as a line of words; lists are in brackets.
-            match extract.shape() {
-                crate::field::Shape::List => format!("({})", texts.join(",")),
-                _ => texts.join(" "),
-            }
+/// The fields in an operand, by the names that they have in it.
+fn fields(operand: &Operand) -> Vec<(String, Extract)> {
+    match operand {
+        Operand::Field { .. } => {
+            let extract = shown(operand).ok();
+            extract.map(|extract| (operand.falco_form().to_string(), extract)).into_iter().collect()
         }
-    }
-}
-
-fn as_json(extract: &Extract, value: &Value<'_>) -> Json {
-    match value {
-        Value::Bool(value) => Json::from(*value),
-        Value::Int(time) if *extract == TIME_ISO_8601 => Json::from(time_text(extract, *time)),
-        Value::Int(number) => Json::from(*number),
-        Value::Uint(number) => Json::from(*number),
-        Value::List(list) if extract.shape() == crate::field::Shape::List => {
-            list.iter().map(|value| as_json(extract, &value)).collect()
+        Operand::Constant(_) => Vec::new(),
+        Operand::Call { arguments: parts, .. } | Operand::List { items: parts, .. } => {
+            parts.iter().flat_map(fields).collect()
         }
-        _ => Json::from(as_text(extract, value)),
-    }
-}
-
-/// The time as each of the time fields shows it, in UTC.
-fn time_text(extract: &Extract, time_ns: i64) -> String {
-    let format = match extract.as_plain_field().map(|field| field.field) {
-        Some(Field::EvtTime | Field::JevtTime) => "%H:%M:%S.%9f",
-        Some(Field::EvtTimeS) => "%H:%M:%S",
-        Some(Field::EvtTimeIso8601) => "%Y-%m-%dT%H:%M:%S.%9fZ",
-        Some(Field::EvtDatetime) => "%Y-%m-%d %H:%M:%S.%9f",
-        _ => return time_ns.to_string(),
-    };
-    match Timestamp::from_nanosecond(i128::from(time_ns)) {
-        Ok(time) => time.strftime(format).to_string(),
-        Err(_) => time_ns.to_string(),
-    }
-}
-
-/// `HH:MM:SS.nnnnnnnnn` in UTC, as alerts begin.
-pub(crate) fn clock_text(time_ns: i64) -> String {
-    time_text(&Extract::Field(FieldRef { field: Field::EvtTime, arg: None }), time_ns)
-}
-
-/// Text of a bounded length; what is not UTF-8 becomes U+FFFD.
-fn cut(text: &[u8]) -> String {
-    match text.get(..VALUE_BYTES_MAX) {
-        Some(head) if text.len() > VALUE_BYTES_MAX => {
-            let mut cut = String::from_utf8_lossy(head).into_owned();
-            cut.push_str("...");
-            cut
-        }
-        _ => String::from_utf8_lossy(text).into_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Format, VALUE_BYTES_MAX};
+    use super::{Format, values::VALUE_BYTES_MAX};
     use crate::RecordedEvent;
 
     #[track_caller]
@@ -269,10 +245,38 @@ mod tests {
         check("%evt.arg.flags %proc.env[HOME]", "O_RDONLY /root");
         check("%evt.is_open_read 100%%", "true 100%");
         check("parent=%proc.pname", "parent=<NA>");
-        check("[%6proc.name] [%2proc.name]", "[cat   ] [ca]");
+        check("[%6proc.name] [%2proc.name] [%0proc.name]", "[cat   ] [ca] [cat]");
+        check("*%proc.name", "cat");
+        check("**%proc.name", "*cat");
+        check("%proc.name[%proc.tty]", "cat[0]");
+        check("%proc.name[x] %proc.aname[x]", "cat[x] bash init[x]");
+        check("%proc.name.x%proc.name[", "cat.xcat[");
+        check("%evt.arg.flagsx", "O_RDONLYx");
+        check("%join('->', (proc.name, proc.tty, 'x'))|", "cat->0->x|");
+        check("%toupper(concat(proc.name, \"-\", tolower(proc.name)))", "CAT-CAT");
+        check("%len(proc.name)%getopt(('-n'), 'n')", "3(n)");
+        check("%join(',', (proc.pname))", "<NA>");
         check("%toupper(proc.name)!", "CAT!");
         check("%ka.user.groups", "(a,b)");
         check("%container.info", "");
+    }
+
+    #[test]
+    fn the_fields_of_a_message_are_named_as_they_are_written() {
+        let event = RecordedEvent::from_json(r#"{"proc.name":"cat","proc.env[A B]":"x"}"#).unwrap();
+        let format = "%toupper(proc.name) %proc.name %proc.env['A B'] \
+            %join(',', (proc.pname, concat(proc.name, 'x')))";
+        let values = Format::parse(format).unwrap().values(&event);
+        let values: Vec<_> =
+            values.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(values, ["proc.name=\"cat\"", "proc.env[\"A B\"]=\"x\"", "proc.pname=null"]);
+    }
+
+    #[test]
+    fn a_width_is_bounded() {
+        assert!(Format::parse("%4096proc.name").is_ok());
+        assert!(Format::parse("%4097proc.name").is_err());
+        assert!(Format::parse("%99999999999999999999999proc.name").is_err());
     }
 
     #[test]
@@ -286,7 +290,7 @@ mod tests {
     #[test]
     fn what_is_no_field_is_refused() {
         for (format, offset) in
-            [("x %proc.nmae", 3), ("%", 1), ("a % b", 3), ("%proc.aname[x]", 1), ("%evt.arg", 1)]
+            [("x %proc.nmae", 3), ("%", 1), ("a % b", 3), ("%8", 2), ("%evt.arg", 1), ("", 0)]
         {
             assert_eq!(Format::parse(format).expect_err(format).offset, offset, "{format:?}");
         }

@@ -5,16 +5,21 @@ mod constant;
 mod extract;
 mod functions;
 mod glob;
+mod misuse;
 mod network;
+mod operands;
 mod pattern;
+mod posix;
+mod services;
 
 use std::collections::BTreeSet;
 
-pub(crate) use compile::{compile, extract_of};
+pub(crate) use compile::{CompileError, compile};
 pub(crate) use constant::{Constant, values_hold};
-pub(crate) use extract::Extract;
+pub(crate) use extract::{Extract, is_event_field};
 pub(crate) use glob::Glob;
 pub(crate) use network::Network;
+pub(crate) use operands::extract_of;
 pub(crate) use pattern::Pattern;
 
 use crate::{
@@ -113,6 +118,7 @@ impl Test {
             Right::Constants(quantifier, constants) => {
                 let fitting = |constant: &Constant| constant.holds(self.operator, value);
                 match quantifier {
+                    _ if constants.is_empty() => false,
                     Quantifier::Any => constants.iter().any(fitting),
                     Quantifier::All => constants.iter().all(fitting),
                     Quantifier::One => {

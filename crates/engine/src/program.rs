@@ -36,7 +36,11 @@ use guard::Plan;
 use lower::{EventType, Lowered};
 pub use scratch::Scratch;
 
-use crate::predicate::{Extract, Predicate, Test};
+use crate::{
+    event::{Event, Value},
+    field::FieldRef,
+    predicate::{Extract, Predicate, Test, is_event_field},
+};
 
 /// The conditions of one source's rules, ready to be evaluated.
 #[derive(Debug)]
@@ -68,10 +72,19 @@ enum Step {
 /// Atoms that are decided together.
 #[derive(Debug)]
 struct Group {
-    extract: Extract,
+    reading: Reading,
     classifier: Classifier,
     /// Its words in `Scratch::atoms`.
     words: std::ops::Range<usize>,
+}
+
+/// How a value is got.
+#[derive(Debug, PartialEq)]
+enum Reading {
+    /// By asking the event.
+    Event(FieldRef),
+    /// With what the engine knows or does.
+    Engine(Extract),
 }
 
 /// Which rules a [`Plan`] evaluates, and for which events.
@@ -106,12 +119,28 @@ impl Program {
                 let words = first_word..first_word + atoms.atoms.len().div_ceil(64);
                 first_word = words.end;
                 let classifier = Classifier::new(*means, atoms);
-                Group { extract: extract.clone(), classifier, words }
+                Group { reading: Reading::of(extract), classifier, words }
             })
             .collect();
         let plans = rules.into_iter().map(|rules| Plan::new(&graph, &groups, rules)).collect();
         let (nodes, parts) = lay_out(&graph, &groups);
         Self { nodes, parts, groups, tests: graph.tests.into_iter().collect(), plans }
+    }
+}
+
+impl Reading {
+    fn of(extract: &Extract) -> Self {
+        match extract.as_plain_field().filter(|wanted| is_event_field(wanted.field)) {
+            Some(wanted) => Self::Event(wanted.clone()),
+            None => Self::Engine(extract.clone()),
+        }
+    }
+
+    fn read<'e>(&'e self, event: &'e dyn Event) -> Option<Value<'e>> {
+        match self {
+            Self::Event(wanted) => event.get(wanted.field, wanted.arg.as_deref()),
+            Self::Engine(extract) => extract.read(event),
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! Events as text: one JSON object, keys are field names.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -15,11 +13,17 @@ use crate::{
 /// of an alert are one. `evt.rawtime` (or `evt.time`) is its time in nanoseconds. An ancestor
 /// without a key of its own (`proc.aname[2]`) is taken from the list (`proc.aname`), whose first
 /// element is the parent.
+///
+/// `fd.name.resolved` is the other path of its file: see [`Event::has_other_path`].
 #[derive(Clone, Debug, Default)]
 pub struct RecordedEvent {
     event_type: String,
     time_ns: i64,
-    values: HashMap<Field, Vec<Recorded>>,
+    has_other_path: bool,
+    /// For each field, up to the last that has a value, its place in `values` counted from 1; 0 if
+    /// it has none. Looking a field up must cost little beside what rules do with its value.
+    places: Vec<u16>,
+    values: Vec<Recorded>,
 }
 
 /// Why a text is no event.
@@ -48,10 +52,11 @@ pub enum RecordedEventError {
     },
 }
 
-#[derive(Clone, Debug)]
+/// The values of one field.
+#[derive(Clone, Debug, Default)]
 struct Recorded {
-    arg: Option<String>,
-    value: Value<'static>,
+    without_argument: Option<Value<'static>>,
+    by_argument: Vec<(String, Value<'static>)>,
 }
 
 impl RecordedEvent {
@@ -82,6 +87,8 @@ impl RecordedEvent {
                 ignored.push(error);
             }
         }
+        let other = event.text(Field::FdNameResolved).filter(|path| !path.is_empty());
+        event.has_other_path = other.is_some() && other != event.text(Field::FdName);
         (event, ignored)
     }
 
@@ -105,10 +112,61 @@ impl RecordedEvent {
             }
             _ => {}
         }
-        self.values.entry(field).or_default().push(Recorded { arg, value });
+        self.keep(field, arg, value);
         Ok(())
     }
+
+    /// Of two values for one field and argument the first counts.
+    fn keep(&mut self, field: Field, arg: Option<String>, value: Value<'static>) {
+        let place = field as usize;
+        if self.places.len() <= place {
+            self.places.resize(place + 1, 0);
+        }
+        let Some(place) = self.places.get_mut(place) else { return };
+        if *place == 0 {
+            self.values.push(Recorded::default());
+            // There are far less fields than this can count.
+            *place = u16::try_from(self.values.len()).unwrap_or(0);
+        }
+        let Some(recorded) = self.values.get_mut(usize::from(*place).wrapping_sub(1)) else {
+            return;
+        };
+        match arg {
+            None => {
+                recorded.without_argument.get_or_insert(value);
+            }
+            Some(arg) => recorded.by_argument.push((arg, value)),
+        }
+    }
+
+    fn recorded(&self, field: Field) -> Option<&Recorded> {
+        let place = usize::from(*self.places.get(field as usize)?);
+        self.values.get(place.checked_sub(1)?)
+    }
+
+    fn text(&self, field: Field) -> Option<&[u8]> {
+        match self.recorded(field)?.without_argument.as_ref()? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value with the other path where it has the first one.
+    fn with_other_path<'v>(&'v self, value: Value<'v>) -> Value<'v> {
+        let paths = self.text(Field::FdName).zip(self.text(Field::FdNameResolved));
+        let (Some((first, other)), Value::Text(text)) = (paths, &value) else { return value };
+        if **text == *first {
+            Value::text(other)
+        } else if text.strip_prefix(FILE) == Some(first) {
+            Value::from([FILE, other].concat())
+        } else {
+            value
+        }
+    }
 }
+
+/// What Falco puts before the path of a file descriptor among the arguments.
+const FILE: &[u8] = b"<f>";
 
 impl Event for RecordedEvent {
     fn event_type(&self) -> &str {
@@ -120,18 +178,41 @@ impl Event for RecordedEvent {
     }
 
     fn get(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
-        let values = self.values.get(&field)?;
-        let whole =
-            |wanted: Option<&str>| values.iter().find(|recorded| recorded.arg.as_deref() == wanted);
-        if let Some(recorded) = whole(arg) {
-            return Some(recorded.value.borrowed());
+        let recorded = self.recorded(field)?;
+        let whole = recorded.without_argument.as_ref();
+        let Some(arg) = arg else { return whole.map(Value::borrowed) };
+        if let Some((_, value)) = recorded.by_argument.iter().find(|(known, _)| known == arg) {
+            return Some(value.borrowed());
         }
-        let ancestor = arg?.parse::<usize>().ok()?.checked_sub(1)?;
-        match (field.shape(), &whole(None)?.value) {
-            (Shape::AnyOf, Value::List(list)) => list.get(ancestor),
+        match (field.shape(), whole?) {
+            (Shape::AnyOf, Value::List(list)) => {
+                list.get(arg.parse::<usize>().ok()?.checked_sub(1)?)
+            }
             _ => None,
         }
     }
+
+    fn has_other_path(&self) -> bool {
+        self.has_other_path
+    }
+
+    /// The fields that the first path is in, and its parts; `evt.args` stays as it was recorded.
+    fn get_with_other_path(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {
+        let value = self.get(field, arg)?;
+        let other = || self.text(Field::FdNameResolved);
+        match field {
+            Field::FdDirectory => Some(Value::text(directory_and_name(other()?)?.0)),
+            Field::FdFilename => Some(Value::text(directory_and_name(other()?)?.1)),
+            Field::FdName | Field::FsPathName | Field::EvtArg => Some(self.with_other_path(value)),
+            _ => Some(value),
+        }
+    }
+}
+
+/// `fd.directory` and `fd.filename` of a path.
+fn directory_and_name(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let slash = path.iter().rposition(|byte| *byte == b'/')?;
+    Some((path.get(..slash.max(1))?, path.get(slash + 1..)?))
 }
 
 /// Numbers and booleans are welcome as text and the other way round, as people write both.

@@ -1,23 +1,39 @@
 //! Rule files in, rules and diagnostics out.
 
+mod advice;
 mod append_output;
 mod compile;
+mod decode;
 mod definitions;
 mod exceptions;
 mod expand;
 mod macros;
 mod reader;
+mod report;
+mod requirements;
 mod rule_set;
+mod schema;
 mod selection;
 mod source_rules;
+mod trail;
 mod tuning;
 
 pub use append_output::{AppendOutput, ExtraField};
 pub use rule_set::{Match, Rule, RuleSet};
+pub use schema::SchemaResult;
 pub use selection::{Selection, Selector};
 
-use crate::{diagnostic::Diagnostic, priority::Priority, sources::Sources};
+use crate::{
+    diagnostic::{Code, Diagnostic},
+    priority::Priority,
+    sources::Sources,
+    traced::Place,
+    yaml,
+};
 use definitions::Definitions;
+use reader::Reader;
+use report::{Problem, Report};
+use trail::{ItemType, Trail};
 
 /// A rule file's name and text.
 #[derive(Clone, Debug)]
@@ -26,6 +42,42 @@ pub struct SourceFile {
     pub name: String,
     /// What is in it.
     pub text: String,
+}
+
+impl SourceFile {
+    /// A file as it was read from somewhere.
+    ///
+    /// # Errors
+    /// When it is not UTF-8; the diagnostic says where.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, Box<Diagnostic>> {
+        let error = match String::from_utf8(bytes) {
+            Ok(text) => return Ok(Self { name: name.to_owned(), text }),
+            Err(error) => error,
+        };
+        let offset = error.utf8_error().valid_up_to();
+        let mut sources = Sources::default();
+        let file = sources.add_file(name, &String::from_utf8_lossy(error.as_bytes()));
+        let trail = Trail::of_file(file).step(ItemType::ValueFor, "", Place { file, offset });
+        let message = format!("the file is not UTF-8 text: byte {offset} cannot be part of it");
+        let problem = Problem::new(Code::YamlParse, message, &trail);
+        Err(Box::new(problem.diagnostic(&sources, None)))
+    }
+
+    /// What Falco's JSON schema says of the file; nothing if it is not YAML or has no document.
+    pub fn check_schema(&self) -> Option<SchemaResult> {
+        schema::validate(&yaml::parse(&self.text, 0).ok()?)
+    }
+
+    /// What to tell of a file that cannot be read: `why`.
+    pub fn unreadable(name: &str, why: &str) -> Diagnostic {
+        let mut sources = Sources::default();
+        let file = sources.add_file(name, "");
+        let trail = Trail::of_file(file);
+        let mut told = sources.diagnostic(Code::FileRead, why, trail.place());
+        told.context = trail.contexts(&sources, None);
+        told.context_snippet = format!("<No context for file + {name}>\n");
+        told
+    }
 }
 
 /// How to load.
@@ -57,14 +109,19 @@ pub enum Matching {
 /// What cannot be loaded is named by the diagnostics and left out; the rest is in the set.
 pub fn load(files: &[SourceFile], options: &Options) -> (RuleSet, Vec<Diagnostic>) {
     let mut sources = Sources::default();
-    let mut diagnostics = Vec::new();
+    let mut report = Report::default();
     let mut definitions = Definitions::default();
     for file in files {
         let number = sources.add_file(&file.name, &file.text);
-        let items = reader::read(&sources, number, &file.text, &mut diagnostics);
-        definitions.take(items, &sources, &mut diagnostics);
+        let mut reader =
+            Reader { definitions: &mut definitions, sources: &sources, report: &mut report };
+        reader.read(number);
     }
-    let mut rules = compile::compile(&definitions, options, &mut sources, &mut diagnostics);
+    let mut settings = Vec::new();
+    let mut rules =
+        compile::compile(&definitions, options, &mut sources, &mut report, &mut settings);
     rules.taken = tuning::TakenNames::of(&definitions);
+    let mut diagnostics = report.finish(&sources);
+    diagnostics.extend(settings);
     (rules, diagnostics)
 }

@@ -9,14 +9,47 @@ use crate::{
 /// Files, and the condition texts that spans index.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    files: Vec<(String, String)>,
+    files: Vec<File>,
     texts: Vec<TracedText>,
+}
+
+#[derive(Debug)]
+struct File {
+    name: String,
+    text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
 }
 
 impl Sources {
     pub(crate) fn add_file(&mut self, name: &str, text: &str) -> usize {
-        self.files.push((name.to_owned(), text.to_owned()));
+        let lines = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let lines = std::iter::once(0).chain(lines).collect();
+        self.files.push(File { name: name.to_owned(), text: text.to_owned(), lines });
         self.files.len() - 1
+    }
+
+    /// A file's name.
+    pub(crate) fn name(&self, file: usize) -> &str {
+        self.files.get(file).map_or("", |file| &file.name)
+    }
+
+    /// A file's text.
+    pub(crate) fn text(&self, file: usize) -> &str {
+        self.files.get(file).map_or("", |file| &file.text)
+    }
+
+    /// Line and column in bytes, both counted from 0.
+    pub(crate) fn line_and_column(&self, place: Place) -> (usize, usize) {
+        let lines = self.files.get(place.file).map_or(&[][..], |file| &file.lines);
+        let line = lines.partition_point(|start| *start <= place.offset).saturating_sub(1);
+        (line, place.offset - lines.get(line).copied().unwrap_or_default())
+    }
+
+    /// The text of a YAML scalar that begins at `place`, with the origin of each byte.
+    pub(crate) fn trace(&self, text: &str, place: Place) -> TracedText {
+        let source = self.text(place.file).get(place.offset..).unwrap_or_default();
+        TracedText::scalar(text, source, place)
     }
 
     /// Parses a condition text, and keeps it for the places of its spans.
@@ -33,6 +66,11 @@ impl Sources {
         }
     }
 
+    /// The condition text that a span is in, and the byte of it.
+    pub(crate) fn parsed_at(&self, span: Span) -> (&str, usize) {
+        (self.texts.get(span.text).map_or("", TracedText::as_str), span.start)
+    }
+
     /// A diagnostic that points at `place`.
     pub(crate) fn diagnostic(
         &self,
@@ -40,14 +78,12 @@ impl Sources {
         message: impl Into<String>,
         place: Place,
     ) -> Diagnostic {
-        let (file, text) = match self.files.get(place.file) {
-            Some((name, text)) => (name.as_str(), text.as_str()),
-            None => ("", ""),
-        };
+        let text = self.text(place.file);
         let offset = text.floor_char_boundary(place.offset);
+        let place = Place { offset, ..place };
+        let (line, column_bytes) = self.line_and_column(place);
         let (before, after) = text.split_at_checked(offset).unwrap_or((text, ""));
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let left = before.get(line_start..).unwrap_or_default();
+        let left = before.get(offset - column_bytes..).unwrap_or_default();
         let right = after.lines().next().unwrap_or_default();
         let (snippet, caret) = snippet(left, right);
         Diagnostic {
@@ -55,8 +91,10 @@ impl Sources {
             code,
             message: message.into(),
             context: Vec::new(),
-            file: file.to_owned(),
-            line: before.matches('\n').count() + 1,
+            context_snippet: String::new(),
+            deprecated_field: None,
+            file: self.name(place.file).to_owned(),
+            line: line + 1,
             column: left.chars().count() + 1,
             offset,
             snippet,

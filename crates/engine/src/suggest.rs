@@ -6,6 +6,7 @@ pub(crate) fn nearest<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
     const LENGTH_MAX: usize = 100;
+    const CANDIDATES_MAX: usize = 5000;
     if name.len() > LENGTH_MAX {
         return None;
     }
@@ -13,6 +14,7 @@ pub(crate) fn nearest<'a>(
     candidates
         .into_iter()
         .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit)
+        .take(CANDIDATES_MAX)
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()

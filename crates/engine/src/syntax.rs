@@ -5,7 +5,7 @@ mod escape;
 mod parser;
 mod printer;
 
-pub(crate) use parser::{SyntaxError, parse};
+pub(crate) use parser::{SyntaxError, parse, parse_operand};
 
 /// Where something begins in one condition text.
 ///
@@ -34,24 +34,12 @@ pub(crate) enum Expr {
         name: String,
         span: Span,
     },
-    Check(Check),
+    Check(Box<Check>),
 }
 
-/// How many levels of `and`, `or` and `not` a condition may have, so that walking it needs little
-/// stack. Brackets that group nothing are no level.
-pub(crate) const LEVELS_MAX: usize = 200;
-
-impl Expr {
-    /// Its levels of `and`, `or` and `not`.
-    fn levels(&self) -> usize {
-        let parts = match self {
-            Self::And(parts) | Self::Or(parts) => parts.as_slice(),
-            Self::Not(inner) => std::slice::from_ref(&**inner),
-            Self::Macro { .. } | Self::Check(_) => return 0,
-        };
-        1 + parts.iter().map(Self::levels).max().unwrap_or(0)
-    }
-}
+/// How many levels of `and`, `or` and `not` a condition with its macros may have, so that walking
+/// it needs little stack. One text has at most half as many: its brackets have a limit, too.
+pub(crate) const LEVELS_MAX: usize = 1000;
 
 /// `left operator right`.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,26 +51,55 @@ pub(crate) struct Check {
     pub(crate) operator_span: Span,
     pub(crate) quantifier: Option<Quantifier>,
     pub(crate) right: Right,
+    pub(crate) right_span: Span,
 }
 
 /// What gives a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Operand {
-    Field { name: String, arg: Option<String>, span: Span },
-    Call { function: Function, inner: Box<Operand>, span: Span },
+    Field {
+        name: String,
+        arg: Option<String>,
+        span: Span,
+    },
+    Call {
+        function: Function,
+        arguments: Vec<Operand>,
+        arg: Option<String>,
+        span: Span,
+    },
+    /// A constant, among the arguments of a call.
+    Constant(Literal),
+    /// A list written out, among the arguments of a call.
+    List {
+        items: Vec<Operand>,
+        span: Span,
+    },
 }
 
 impl Operand {
     pub(crate) fn span(&self) -> Span {
         match self {
-            Self::Field { span, .. } | Self::Call { span, .. } => *span,
+            Self::Field { span, .. } | Self::Call { span, .. } | Self::List { span, .. } => *span,
+            Self::Constant(literal) => literal.span,
+        }
+    }
+
+    /// Calls `found` with the name, the argument and the place of every field in it, in the order of
+    /// the text.
+    pub(crate) fn for_each_field(&self, found: &mut impl FnMut(&str, Option<&str>, Span)) {
+        match self {
+            Self::Field { name, arg, span } => found(name, arg.as_deref(), *span),
+            Self::Call { arguments: parts, .. } | Self::List { items: parts, .. } => {
+                parts.iter().for_each(|part| part.for_each_field(found));
+            }
+            Self::Constant(_) => {}
         }
     }
 }
 
 /// What is done to a value before it is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(dead_code, reason = "the grammar has no call of several arguments yet")]
 pub(crate) enum Function {
     ToLower,
     ToUpper,
@@ -95,13 +112,24 @@ pub(crate) enum Function {
     Concat,
     /// The options among the words of a list.
     GetOpt,
-    /// Nothing: it makes a field of what would be text on the right-hand side.
+    /// Nothing: it makes a field of what would be text on the right-hand side, where alone it may
+    /// stand.
     Val,
 }
 
 impl Function {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::ToLower, Self::ToUpper, Self::Base64, Self::Basename, Self::Len, Self::Val];
+    /// Each of them, in the order in which messages name them.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Val,
+        Self::ToLower,
+        Self::ToUpper,
+        Self::Base64,
+        Self::Basename,
+        Self::Len,
+        Self::Join,
+        Self::Concat,
+        Self::GetOpt,
+    ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -123,6 +151,7 @@ impl Function {
 pub(crate) enum Right {
     /// `exists` stands alone.
     Nothing,
+    /// One value. Where a list is wanted it is the name of one, which no list has.
     Value(Literal),
     List(Vec<Literal>),
     Operand(Operand),
@@ -198,6 +227,14 @@ operators! {
     Intersects List "intersects";
     In List "in";
     PathMatch List "pmatch";
+}
+
+impl Operator {
+    /// Its one name in messages: `=` for `==`, too.
+    pub(crate) fn as_str(self) -> &'static str {
+        let spelling = OPERATORS.iter().rev().find(|(_, operator, _)| *operator == self);
+        spelling.map_or("", |(spelling, ..)| spelling)
+    }
 }
 
 #[cfg(test)]

@@ -80,6 +80,14 @@ impl TracedText {
         Place { file: run.place.file, offset: run.place.offset + inside }
     }
 
+    /// The text without the white space around it.
+    pub(crate) fn trimmed(&self) -> Self {
+        let start = self.text.len() - self.text.trim_ascii_start().len();
+        let mut trimmed = Self::default();
+        trimmed.copy(self, start..start + self.text.trim_ascii().len());
+        trimmed
+    }
+
     /// Adds `other` at the end.
     pub(crate) fn push(&mut self, other: &Self) {
         let shift = self.text.len();
@@ -93,21 +101,36 @@ impl TracedText {
         self.push(&Self::made_at(text, place));
     }
 
-    /// Puts `with` in place of each of the ranges, which are in order and apart; it counts as
-    /// standing where the range began.
-    pub(crate) fn replace_all(&mut self, ranges: &[Range<usize>], with: &str) {
-        let mut replaced = Self::default();
-        let mut copied = 0;
-        for range in ranges {
-            replaced.copy(self, copied..range.start);
-            replaced.push(&Self::made_at(with, self.place(range.start)));
-            copied = range.end;
+    /// Adds text that stands in no file but came to be at `place`.
+    pub(crate) fn push_made_at(&mut self, text: &str, place: Place) {
+        if !text.is_empty() {
+            self.runs.push(Run { start: self.text.len(), place, verbatim: false });
+            self.text.push_str(text);
         }
-        replaced.copy(self, copied..self.text.len());
-        *self = replaced;
     }
 
-    fn copy(&mut self, from: &Self, range: Range<usize>) {
+    /// Drops the blanks at the end.
+    pub(crate) fn trim_end(&mut self, blanks: &[char]) {
+        self.text.truncate(self.text.trim_end_matches(blanks).len());
+        while self.runs.last().is_some_and(|run| run.start >= self.text.len()) {
+            self.runs.pop();
+        }
+    }
+
+    /// Drops a last character.
+    pub(crate) fn pop(&mut self, last: char) -> bool {
+        let found = self.text.ends_with(last);
+        if found {
+            self.text.pop();
+            while self.runs.last().is_some_and(|run| run.start >= self.text.len()) {
+                self.runs.pop();
+            }
+        }
+        found
+    }
+
+    /// Adds a part of another text.
+    pub(crate) fn copy(&mut self, from: &Self, range: Range<usize>) {
         let text = from.text.get(range.clone()).unwrap_or_default();
         let Some(head) = from.run_at(range.start).filter(|_| !text.is_empty()) else { return };
         let shift = self.text.len();
@@ -163,12 +186,27 @@ mod tests {
     }
 
     #[test]
-    fn replacing_keeps_the_places_around() {
-        let mut text = TracedText::verbatim("in (shells) and x", Place { file: 3, offset: 10 });
-        text.replace_all(&[4..10, 16..17], "sh, bash, ash");
-        assert_eq!(text.as_str(), "in (sh, bash, ash) and sh, bash, ash");
+    fn parts_keep_their_places() {
+        let file = TracedText::verbatim("in (shells) and x ", Place { file: 3, offset: 10 });
+        let mut text = TracedText::default();
+        text.copy(&file, 0..4);
+        text.push_made_at("sh, bash", file.place(4));
+        text.copy(&file, 10..17);
+        assert_eq!(text.as_str(), "in (sh, bash) and x");
         assert_eq!(text.place(8), Place { file: 3, offset: 14 });
         assert_eq!(text.place(text.as_str().find("and").unwrap()), Place { file: 3, offset: 22 });
-        assert_eq!(text.place(text.as_str().len()), Place { file: 3, offset: 26 });
+        assert_eq!(text.place(text.as_str().len()), Place { file: 3, offset: 27 });
+        assert!(text.pop('x') && !text.pop('x'));
+        text.trim_end(&[' ']);
+        assert_eq!(text.as_str(), "in (sh, bash) and");
+        text.push_made_at(" y", Place { file: 4, offset: 1 });
+        assert_eq!(text.place(text.as_str().find('y').unwrap()), Place { file: 4, offset: 1 });
+    }
+
+    #[test]
+    fn white_space_around_is_dropped() {
+        let text = TracedText::verbatim("\n ab \t", Place { file: 0, offset: 5 }).trimmed();
+        assert_eq!((text.as_str(), text.place(0).offset), ("ab", 7));
+        assert_eq!(TracedText::verbatim(" ", Place { file: 0, offset: 5 }).trimmed().as_str(), "");
     }
 }

@@ -49,14 +49,11 @@ pub(crate) fn for_each_field(expr: &Expr, found: &mut impl FnMut(FieldRef, Span)
 }
 
 fn in_operand(operand: &Operand, found: &mut impl FnMut(FieldRef, Span)) {
-    match operand {
-        Operand::Field { name, arg, span } => {
-            if let Ok(field) = FieldRef::resolve(name, arg.as_deref()) {
-                found(field, *span);
-            }
+    operand.for_each_field(&mut |name, arg, span| {
+        if let Ok(field) = FieldRef::resolve(name, arg) {
+            found(field, span);
         }
-        Operand::Call { inner, .. } => in_operand(inner, found),
-    }
+    });
 }
 
 #[cfg(test)]
@@ -99,18 +96,18 @@ mod tests {
             "evt.type=open and odd and odd and not tolower(user.shell) = x",
             "o %evt.type %k8smeta.ns.name",
             &[
+                (
+                    Code::UnfilledField,
+                    "k8smeta.ns.name",
+                    "k8smeta.ns.name is always missing: nothing fills it yet, so no comparison \
+                     with it holds",
+                ),
                 ODD,
                 (
                     Code::UnfilledField,
                     "user.shell",
                     "user.shell is always missing: nothing fills it yet, so no comparison with it \
                      holds",
-                ),
-                (
-                    Code::UnfilledField,
-                    "k8smeta.ns.name",
-                    "k8smeta.ns.name is always missing: nothing fills it yet, so no comparison \
-                     with it holds",
                 ),
             ],
         );

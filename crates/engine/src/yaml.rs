@@ -7,10 +7,16 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
-use crate::traced::{Place, TracedText};
+use crate::traced::Place;
 
-/// Aliases may repeat what they name; a file that grows past this by it is refused.
+/// How many nodes a file may have, those that aliases repeat among them.
 const NODES_MAX: usize = 1_000_000;
+
+/// How many bytes anchors and aliases may copy.
+const COPIED_BYTES_MAX: usize = 64 << 20;
+
+/// How deep sequences and mappings may be in each other; yaml-cpp has the same limit.
+const DEPTH_MAX: usize = 500;
 
 /// A node and where it begins.
 #[derive(Clone, Debug)]
@@ -21,7 +27,7 @@ pub(crate) struct Node {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
-    Scalar(TracedText),
+    Scalar(String),
     Null,
     Sequence(Vec<Node>),
     Mapping(Vec<(Node, Node)>),
@@ -38,19 +44,19 @@ impl Node {
     /// The text of a scalar.
     pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.content {
-            Content::Scalar(text) => Some(text.as_str()),
+            Content::Scalar(text) => Some(text),
             _ => None,
         }
     }
 
-    /// What the node is, for messages.
-    pub(crate) fn describe(&self) -> &'static str {
-        match self.content {
-            Content::Scalar(_) => "a text",
-            Content::Null => "nothing",
-            Content::Sequence(_) => "a sequence",
-            Content::Mapping(_) => "a mapping",
-        }
+    /// The value of a mapping's key; the first one, if it has the key twice.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        let Content::Mapping(entries) = &self.content else { return None };
+        entries.iter().find(|(name, _)| name.as_str() == Some(key)).map(|(_, value)| value)
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.content, Content::Null)
     }
 }
 
@@ -76,17 +82,25 @@ struct Builder<'a> {
     text: &'a str,
     file: usize,
     open: Vec<Open>,
-    anchors: HashMap<usize, (Node, usize)>,
-    nodes: usize,
+    anchors: HashMap<usize, (Node, Size)>,
+    size: Size,
+    copied_bytes: usize,
     documents: Vec<Node>,
+}
+
+/// How large a node is with all that is in it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
 }
 
 /// A sequence or mapping whose end has not come yet.
 struct Open {
     node: Node,
     anchor: usize,
-    /// How many nodes there were before it.
-    nodes_before: usize,
+    /// How large everything before it was.
+    before: Size,
     /// A key that waits for its value.
     key: Option<Node>,
 }
@@ -96,52 +110,104 @@ impl Builder<'_> {
         let offset = span.start.byte_offset().unwrap_or_default();
         let place = Place { file: self.file, offset };
         match event {
-            Event::Scalar(text, style, anchor, _) => {
-                let source = self.text.get(offset..).unwrap_or_default();
-                let plain = style == ScalarStyle::Plain;
-                let content = if plain && matches!(text.as_ref(), "" | "~" | "null") {
-                    Content::Null
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain && tag.is_none();
+                let size = Size { nodes: 1, bytes: text.len() };
+                let written = self.text.get(offset..).unwrap_or_default();
+                // The parser makes a `~` of a value that is not there.
+                let node = if plain && text == "~" && !written.starts_with('~') {
+                    Node { place: self.next_token(place), content: Content::Null }
+                } else if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    let place = Place { offset: self.block_indicator(offset), ..place };
+                    Node { place, content: Content::Scalar(text.into_owned()) }
+                } else if plain && matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL") {
+                    Node { place, content: Content::Null }
                 } else {
-                    Content::Scalar(TracedText::scalar(&text, source, place))
+                    Node { place, content: Content::Scalar(text.into_owned()) }
                 };
-                self.add(Node { place, content }, anchor, 1)
+                self.add(node, anchor, size)
             }
             Event::SequenceStart(_, anchor, _) => {
-                self.begin(Node { place, content: Content::Sequence(Vec::new()) }, anchor);
-                Ok(())
+                self.begin(Node { place, content: Content::Sequence(Vec::new()) }, anchor)
             }
             Event::MappingStart(_, anchor, _) => {
-                self.begin(Node { place, content: Content::Mapping(Vec::new()) }, anchor);
-                Ok(())
+                self.begin(Node { place, content: Content::Mapping(Vec::new()) }, anchor)
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(open) => {
-                    let size = self.nodes - open.nodes_before + 1;
-                    self.nodes = open.nodes_before;
+                    let size = Size {
+                        nodes: self.size.nodes - open.before.nodes + 1,
+                        bytes: self.size.bytes - open.before.bytes,
+                    };
+                    self.size = open.before;
                     self.add(open.node, open.anchor, size)
                 }
                 None => Ok(()),
             },
-            Event::Alias(id) => match self.anchors.get(&id).cloned() {
-                Some((node, size)) => self.add(node, 0, size),
+            Event::Alias(id) => match self.anchors.get(&id) {
+                Some((_, size)) => {
+                    let size = *size;
+                    self.check_copy(size, place)?;
+                    let node = self.anchors.get(&id).map(|(node, _)| node.clone());
+                    node.map_or(Ok(()), |node| self.add(node, 0, size))
+                }
                 None => Err(YamlError { message: "alias of nothing".to_owned(), offset }),
             },
             _ => Ok(()),
         }
     }
 
-    fn begin(&mut self, node: Node, anchor: usize) {
-        self.open.push(Open { node, anchor, nodes_before: self.nodes, key: None });
+    /// Where yaml-cpp says that a missing value stands: at what comes next.
+    fn next_token(&self, place: Place) -> Place {
+        let mut rest = self.text.get(place.offset..).unwrap_or_default();
+        rest = rest.strip_prefix(':').unwrap_or(rest);
+        loop {
+            rest = rest.trim_start();
+            let Some(comment) = rest.strip_prefix('#') else { break };
+            rest = comment.find('\n').and_then(|end| comment.get(end..)).unwrap_or_default();
+        }
+        Place { offset: self.text.len() - rest.len(), ..place }
     }
 
-    /// Puts a finished node of `size` nodes where it belongs.
-    fn add(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), YamlError> {
-        self.nodes += size;
-        if self.nodes > NODES_MAX {
+    /// Where the `|` or `>` of a block is whose text begins at `offset`.
+    fn block_indicator(&self, offset: usize) -> usize {
+        let before = self.text.get(..offset).unwrap_or_default().trim_end();
+        let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let header = before.get(line..).unwrap_or_default();
+        let header = header.split_once(" #").map_or(header, |(header, _)| header);
+        header.rfind(['|', '>']).map_or(offset, |at| line + at)
+    }
+
+    fn begin(&mut self, node: Node, anchor: usize) -> Result<(), YamlError> {
+        if self.open.len() == DEPTH_MAX {
+            let message = format!("the file is nested deeper than {DEPTH_MAX} levels");
+            return Err(YamlError { message, offset: node.place.offset });
+        }
+        self.open.push(Open { node, anchor, before: self.size, key: None });
+        Ok(())
+    }
+
+    fn check_copy(&mut self, size: Size, place: Place) -> Result<(), YamlError> {
+        self.copied_bytes += size.bytes + size.nodes * size_of::<Node>();
+        if self.copied_bytes > COPIED_BYTES_MAX {
+            let message = format!(
+                "the file has more than {NODES_MAX} nodes, or {COPIED_BYTES_MAX} bytes, by its aliases"
+            );
+            return Err(YamlError { message, offset: place.offset });
+        }
+        Ok(())
+    }
+
+    /// Puts a finished node where it belongs.
+    fn add(&mut self, node: Node, anchor: usize, size: Size) -> Result<(), YamlError> {
+        self.size.nodes += size.nodes;
+        self.size.bytes += size.bytes;
+        if self.size.nodes > NODES_MAX {
             let message = format!("the file has more than {NODES_MAX} nodes");
             return Err(YamlError { message, offset: node.place.offset });
         }
         if anchor > 0 {
+            self.check_copy(size, node.place)?;
             self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(open) = self.open.last_mut() else {
@@ -173,11 +239,38 @@ mod tests {
         let Content::Sequence(values) = &entries[0].1.content else { panic!("no items") };
         let values: Vec<_> = values.iter().filter_map(super::Node::as_str).collect();
         assert_eq!(values, ["25", "yes", "a"]);
-        let Content::Scalar(condition) = &entries[1].1.content else { panic!() };
-        assert_eq!(
-            condition.place(condition.as_str().find('y').unwrap()).offset,
-            text.rfind('y').unwrap()
-        );
+        assert_eq!(entries[1].1.place.offset, text.find('>').unwrap());
+        assert_eq!(items[0].place.offset, 2);
+        for text in ["a: |\n  x", "a: >-\n\n  x", "a: |+ # > |\n  x", "a: |2\n    x", "a: >\n"] {
+            let documents = parse(text, 0).unwrap();
+            assert_eq!(documents[0].get("a").unwrap().place.offset, 3, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nulls_are_what_yaml_cpp_takes_for_them() {
+        for (value, is_null) in [
+            ("", true),
+            ("~", true),
+            ("null", true),
+            ("Null", true),
+            ("NULL", true),
+            ("nULL", false),
+            ("'~'", false),
+            ("\"\"", false),
+            ("!!str null", false),
+        ] {
+            let documents = parse(&format!("key: {value}\n# comment\nnext: x"), 0).unwrap();
+            assert_eq!(documents[0].get("key").unwrap().is_null(), is_null, "{value:?}");
+        }
+        let documents = parse("key: # comment\nnext: x", 0).unwrap();
+        assert_eq!(documents[0].get("key").unwrap().place.offset, 15);
+    }
+
+    #[test]
+    fn the_first_of_two_equal_keys_counts() {
+        let documents = parse("a: 1\na: 2", 0).unwrap();
+        assert_eq!(documents[0].get("a").and_then(super::Node::as_str), Some("1"));
     }
 
     #[test]
@@ -189,6 +282,14 @@ mod tests {
         });
         assert!(parse(&laughs, 0).unwrap_err().message.contains("nodes"));
         assert!(parse(&"[".repeat(100_000), 0).is_err());
+        assert!(parse(&"- ".repeat(100_000), 0).is_err());
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(&nested(200), 0).is_ok());
+        assert!(parse(&nested(501), 0).is_err());
+        // Each level is copied again for its anchor.
+        let long = "x".repeat(1 << 20);
+        let anchors = (0..200).fold(long, |inner, level| format!("&a{level} [{inner}]"));
+        assert!(parse(&anchors, 0).unwrap_err().message.contains("bytes"));
     }
 
     proptest! {

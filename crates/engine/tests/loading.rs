@@ -71,7 +71,7 @@ fn rules_are_appended_to_and_overridden() {
     let open = rule("evt.type=open");
     let and = "- rule: R\n  condition: and proc.name=x\n  append: true\n";
     check(&[&open, and], "(evt.type = open and proc.name = x)");
-    check_told(&[&open, and], Code::DeprecatedItem, "1.yaml:1:3: 'append' key is deprecated");
+    check_told(&[&open, and], Code::DeprecatedItem, "1.yaml:3:11: 'append' key is deprecated");
 
     let change = "- rule: R\n  condition: evt.type=creat\n  output: ' and %fd.name'\n  priority: error\n  \
                   tags: [t]\n  override: {condition: replace, output: append, priority: replace, tags: append}\n";
@@ -121,11 +121,16 @@ fn exceptions_narrow_the_condition() {
     let uneven = "  exceptions: [{name: e, fields: [proc.name], values: [[a, b]]}]\n";
     check_told(
         &[&(rule(OPEN) + uneven)],
-        Code::YamlValidate,
-        "0.yaml:6:16: Fields and values lists",
+        Code::Validate,
+        "0.yaml:6:16: Fields and values lists must have equal length",
     );
-    let nothing = "  exceptions: [{name: e, fields: [proc.name]}]\n";
-    check_told(&[&(rule(OPEN) + nothing)], Code::AppendNoValues, "0.yaml:6:16: Exception 'e'");
+    let nothing =
+        "- rule: R\n  exceptions: [{name: e, value: z}]\n  override: {exceptions: append}\n";
+    check_told(
+        &[&(rule(OPEN) + single), nothing],
+        Code::AppendNoValues,
+        "1.yaml:2:16: Overriding/appending exception with no values",
+    );
 }
 
 #[test]
@@ -184,7 +189,11 @@ fn errors_point_past_lists_into_macros_and_into_appended_text() {
     check_told(&[in_macro, &rule("m")], code, &format!("0.yaml:2:32: {unknown}"));
     let appended = "- rule: R\n  condition: and proc.nmae=x\n  override: {condition: append}\n";
     check_told(&[&rule(OPEN), appended], code, &format!("1.yaml:2:18: {unknown}"));
-    check_told(&[&rule("nowhere and a.b=c")], code, "0.yaml:3:14: Undefined macro 'nowhere'");
+    check_told(
+        &[&rule("nowhere and a.b=c")],
+        Code::Validate,
+        "0.yaml:3:14: Undefined macro 'nowhere' used in filter.",
+    );
     let output = rule(OPEN).replace("%proc.name", "%proc.nmae");
     check_told(&[&output], Code::CompileOutput, &format!("0.yaml:4:14: {unknown}"));
 }
@@ -192,13 +201,28 @@ fn errors_point_past_lists_into_macros_and_into_appended_text() {
 #[test]
 fn macros_see_only_those_before_them() {
     let later = "- macro: a\n  condition: b\n- macro: b\n  condition: proc.name=x\n";
-    check_told(&[later, &rule("b")], Code::CompileCondition, "0.yaml:2:14: Undefined macro 'b'");
+    let code = Code::Validate;
+    check_told(&[later, &rule("b")], code, "0.yaml:2:14: Undefined macro 'b' used in filter.");
     let itself = "- macro: a\n  condition: not a\n";
-    check_told(&[itself], Code::CompileCondition, "0.yaml:2:18: reference loop in macro 'a'");
-    check_told(
-        &[itself, &rule("a")],
-        Code::CompileCondition,
-        "1.yaml:3:14: macro 'a' has an error",
+    check_told(&[itself], code, "0.yaml:2:18: Undefined macro 'a' used in filter.");
+    check_told(&[itself, &rule("a")], code, "1.yaml:3:14: macro 'a' has an error of its own");
+    let again = "- macro: a\n  condition: or a\n  override: {condition: append}\n";
+    let first = "- macro: a\n  condition: proc.name=x\n";
+    check_told(&[first, again], code, "1.yaml:2:17: reference loop in macro 'a'");
+    let loops = "- macro: a\n  condition: proc.name=x\n- macro: b\n  condition: a\n\
+                 - macro: a\n  condition: b\n";
+    check_told(&[loops], code, "0.yaml:4:14: reference loop in macro 'a'");
+}
+
+#[test]
+fn a_macro_that_is_redefined_sees_what_came_in_between() {
+    let first =
+        "- macro: user_known\n  condition: (evt.num=0)\n- macro: m\n  condition: user_known\n";
+    let mine = "- macro: mine\n  condition: proc.name=x\n\
+                - macro: user_known\n  condition: mine\n  override: {condition: replace}\n";
+    check(
+        &[first, &rule("evt.type=open and not m"), mine],
+        "(evt.type = open and not proc.name = x)",
     );
 }
 
@@ -212,7 +236,7 @@ fn one_bad_item_does_not_stop_the_rest() {
     for code in [Code::YamlValidate, Code::UnknownItem, Code::InvalidMacroName, Code::YamlParse] {
         assert!(codes.contains(&code), "{code:?} is not in {codes:?}");
     }
-    check_told(&[bad], Code::YamlValidate, "0.yaml:1:3: Rule must have properties 'condition'");
+    check_told(&[bad], Code::YamlValidate, "0.yaml:1:3: Item has no mapping for key 'condition'");
 }
 
 #[test]
@@ -220,12 +244,13 @@ fn what_is_strange_is_remarked_on() {
     let typo = rule(OPEN) + "  tgas: [x]\n";
     let (_, diagnostics) = load_files(&[&typo]);
     assert_eq!(diagnostics[0].code, Code::UnknownKey);
+    assert_eq!(diagnostics[0].message, "Unknown key 'tgas'. The key will be ignored.");
     assert_eq!(diagnostics[0].suggestion.as_deref(), Some("tags"));
     check_told(&[&rule("proc.name=x")], Code::NoEventType, "0.yaml:1:3: Rule matches too many");
     check_told(
         &[&(rule(OPEN) + "  source: okta\n")],
         Code::UnknownSource,
-        "0.yaml:1:3: Unknown source okta",
+        "0.yaml:6:11: Unknown source okta, skipping",
     );
     check_told(&["- list: l\n  items: []\n"], Code::UnusedList, "0.yaml:1:3: List not referred to");
     check_told(&["- macro: m\n  condition: a.b=c\n"], Code::UnusedMacro, "0.yaml:1:3: Macro not");
@@ -246,7 +271,7 @@ fn engine_versions_are_compared() {
     }
     check_told(
         &["- required_engine_version: 0.99.0\n"],
-        Code::YamlValidate,
+        Code::Validate,
         "0.yaml:1:28: Rules require engine version 0.99.0, but engine version is 0.63.0",
     );
     check_told(&["- required_engine_version: new\n"], Code::YamlValidate, "0.yaml:1:28: Unable to");
@@ -277,7 +302,11 @@ fn growth_is_bounded() {
         text + &format!("- list: l{level}\n  items: [{items}]\n")
     });
     let code = Code::CompileCondition;
-    check_told(&[&lists, &rule("proc.name in (l0)")], code, "1.yaml:1:3: the condition grows past");
+    check_told(
+        &[&lists, &rule("proc.name in (l0)")],
+        code,
+        "1.yaml:3:14: the condition grows past",
+    );
     let macros = (1..40).fold("- macro: m0\n  condition: a.b=c\n".to_owned(), |text, level| {
         let before = level - 1;
         text + &format!("- macro: m{level}\n  condition: (m{before} and m{before})\n")

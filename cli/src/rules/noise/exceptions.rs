@@ -132,7 +132,9 @@ pub(super) fn rules_file(accepted: &[Accepted], rules: &RuleSet) -> String {
         for (fields, groups) in by_fields {
             for group in &groups {
                 let pattern = cut(&group.key.pattern, 160);
-                file.push_str(&format!("    # {} alerts: {}\n", group.count, Printable(pattern)));
+                let alerts = if group.count == 1 { "alert" } else { "alerts" };
+                let pattern = Printable(pattern);
+                file.push_str(&format!("    # {} {alerts}: {pattern}\n", group.count));
             }
             let name = free_name(&fields, &mut taken);
             let names = fields.iter().map(|field| yaml_text(field)).collect::<Vec<_>>().join(", ");
@@ -263,12 +265,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
+        #![proptest_config(ProptestConfig::with_cases(300))]
 
         /// However hostile the value, the file loads and excepts that value and no other.
         #[test]
         fn an_exception_is_for_its_values_alone(
-            value in "(\\PC|[\"'\\\\,()=\\[\\]{}:#&*!|>%@` \n\t\r\u{1}\u{7f}\u{85}\u{2028}\u{feff}]| or |shells|odd|a list|none|evt.num exists|\\\\x20|<NA>){1,8}",
+            value in "(\\PC|[,()=\\[\\]{}:#&*!|>%@` \n\t\r\u{1}\u{7f}\u{85}\u{2028}\u{feff}]|\\\\|\"|'| | or |shells|odd|a list|none|anyof|evt.num exists|\\\\x20|<NA>){1,6}",
             other in "(\\PC| |\"|\\\\|sh|bash|shells){0,4}",
         ) {
             let alerts = [alert(json!({"proc.cmdline": value, "proc.exe": value}))];

@@ -101,7 +101,7 @@ pub(super) struct Groups {
     groups: Vec<Group>,
     by_key: HashMap<Key, usize>,
     hasher: RandomState,
-    /// Alerts that would have made one group too many.
+    /// Alerts of small groups that had to make room.
     pub(super) ungrouped: u64,
 }
 
@@ -110,11 +110,10 @@ impl Groups {
         let key = Key::of(alert);
         let index = match self.by_key.get(&key) {
             Some(index) => *index,
-            None if self.groups.len() >= GROUPS_MAX => {
-                self.ungrouped += 1;
-                return;
-            }
             None => {
+                if self.groups.len() >= GROUPS_MAX {
+                    self.drop_small_groups();
+                }
                 self.by_key.insert(key.clone(), self.groups.len());
                 self.groups.push(Group {
                     key,
@@ -151,6 +150,16 @@ impl Groups {
                 }
             }
         }
+    }
+
+    /// Keeps the larger half, so that a flood of alerts that are all different hides no group
+    /// that comes again and again, before or after it.
+    fn drop_small_groups(&mut self) {
+        self.groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        let dropped = self.groups.split_off(GROUPS_MAX / 2);
+        self.ungrouped += dropped.iter().map(|group| group.count).sum::<u64>();
+        let keys = self.groups.iter().enumerate();
+        self.by_key = keys.map(|(index, group)| (group.key.clone(), index)).collect();
     }
 
     /// The groups, the largest first; equal ones by name.
@@ -211,20 +220,26 @@ mod tests {
         let letters = |mut number: usize| {
             let mut word = String::new();
             while number > 0 {
-                word.push(char::from(b'g' + (number % 20) as u8));
+                word.extend("ghijklmnopqrstuvwxyz".chars().nth(number % 20));
                 number /= 20;
             }
             word
         };
-        for number in 1..=GROUPS_MAX + 7 {
-            groups.add(&alert("R", &letters(number), json!({})));
+        for number in 1..=3 * GROUPS_MAX {
+            groups.add(&alert("Flood", &letters(number), json!({})));
+            if number % 100 == 0 {
+                groups.add(&alert("Often", "again", json!({})));
+            }
         }
-        assert_eq!(groups.ungrouped, 7);
         let many: serde_json::Map<_, _> =
             (0..200).map(|index| (format!("f{index}"), json!(1))).collect();
-        groups.add(&alert("R", &letters(1), Json::Object(many)));
+        groups.add(&alert("Often", "again", Json::Object(many)));
+        let ungrouped = groups.ungrouped;
         let ranked = groups.ranked();
-        assert_eq!(ranked.len(), GROUPS_MAX);
+        assert!(ranked.len() <= GROUPS_MAX);
+        assert_eq!((ranked[0].key.rule.as_str(), ranked[0].count), ("Often", 31));
         assert_eq!(ranked[0].fields.len(), FIELDS_MAX);
+        let grouped: u64 = ranked.iter().map(|group| group.count).sum();
+        assert_eq!(grouped + ungrouped, 3 * GROUPS_MAX as u64 + 31);
     }
 }

@@ -55,7 +55,7 @@ fn summary(tally: &Tally, groups: &[Group]) -> String {
     if tally.ungrouped > 0 {
         let _ = write!(
             text,
-            "; {} would have made more groups than are kept",
+            "; {} of small groups that are not kept",
             counted(tally.ungrouped, "alert")
         );
     }

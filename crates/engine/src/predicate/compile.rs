@@ -1,17 +1,23 @@
 //! Names become fields, literals become constants of the field's kind.
 
-use super::{Predicate, Right, Test, constant::Constant, extract::Extract};
+use super::{
+    Extract, Predicate, Right, Test,
+    constant::Constant,
+    misuse::{Misuse, misuses},
+    operands::{extract_of, kind_name, name_of},
+};
 use crate::{
     event_names,
-    field::{Field, FieldRef, FieldRefError, Kind, Shape},
+    field::{Field, Kind, Shape},
     suggest,
-    syntax::{self, Check, Expr, Function, Literal, Operand, Operator, Quantifier, Span},
+    syntax::{self, Check, Expr, Literal, Operand, Operator, Quantifier, Span},
 };
 
-/// Why a tree cannot be evaluated.
+/// Why a tree cannot be evaluated. The messages are Falco's.
 #[derive(Debug)]
 pub(crate) struct CompileError {
     pub(crate) message: String,
+    /// Where the cause stands. Falco points at the begin of the check that it is in.
     pub(crate) span: Span,
     pub(crate) suggestion: Option<String>,
     /// Whether a name is unknown that a newer sensor may know: `skip-if-unknown-filter`.
@@ -19,115 +25,113 @@ pub(crate) struct CompileError {
 }
 
 impl CompileError {
-    fn new(message: impl Into<String>, span: Span) -> Self {
+    pub(crate) fn new(message: impl Into<String>, span: Span) -> Self {
         Self { message: message.into(), span, suggestion: None, unknown_name: false }
     }
 }
 
-/// Something that compiles but may not mean what it says.
-#[derive(Debug)]
-pub(crate) struct Misuse {
-    pub(crate) message: String,
-    pub(crate) span: Span,
-}
-
 /// Compiles a tree that names no macro any more.
-pub(crate) fn compile(expr: &Expr, misuses: &mut Vec<Misuse>) -> Result<Predicate, CompileError> {
+pub(crate) fn compile(expr: &Expr, found: &mut Vec<Misuse>) -> Result<Predicate, CompileError> {
     let mut parts = |parts: &[Expr]| {
-        parts.iter().map(|part| compile(part, misuses)).collect::<Result<Vec<_>, _>>()
+        parts.iter().map(|part| compile(part, found)).collect::<Result<Vec<_>, _>>()
     };
     match expr {
         Expr::And(children) => Ok(Predicate::And(parts(children)?)),
         Expr::Or(children) => Ok(Predicate::Or(parts(children)?)),
-        Expr::Not(inner) => Ok(Predicate::Not(Box::new(compile(inner, misuses)?))),
+        Expr::Not(inner) => Ok(Predicate::Not(Box::new(compile(inner, found)?))),
         Expr::Macro { name, span } => {
             Err(CompileError::new(format!("Undefined macro '{name}' used in filter."), *span))
         }
-        Expr::Check(check) => test(check, misuses).map(Predicate::Test),
+        Expr::Check(check) => test(check, found).map(Predicate::Test),
     }
 }
 
-/// Looks up the fields of an operand and checks what its functions take.
-pub(crate) fn extract_of(operand: &Operand) -> Result<Extract, CompileError> {
-    match operand {
-        Operand::Field { name, arg, span } => {
-            FieldRef::resolve(name, arg.as_deref()).map(Extract::Field).map_err(|error| {
-                let message = error.to_string();
-                let mut refused = CompileError::new(message, *span);
-                refused.suggestion = error.nearest().map(str::to_owned);
-                refused.unknown_name = matches!(error, FieldRefError::Unknown { .. });
-                refused
-            })
-        }
-        Operand::Call { function: Function::Val, inner, .. } => extract_of(inner),
-        Operand::Call { function, inner, span } => {
-            let argument = extract_of(inner)?;
-            let (kind, text) = (argument.kind(), class(argument.kind()) == 0);
-            let takes = match function {
-                Function::Base64 => matches!(kind, Kind::Text | Kind::Bytes),
-                Function::Len => text || argument.shape() == Shape::List,
-                _ => matches!(kind, Kind::Text | Kind::Path),
-            };
-            if !takes {
-                let (name, kind) = (function.as_str(), kind.as_str());
-                let field = name_of(&argument);
-                let message =
-                    format!("transformer '{name}' does not take {field}, which is {kind}");
-                return Err(CompileError::new(message, *span));
-            }
-            Ok(Extract::Call { function: *function, arguments: vec![argument], option: None })
-        }
-    }
-}
-
-/// What the messages call it: its first field.
-fn name_of(extract: &Extract) -> String {
-    let mut name = None;
-    extract.for_each_field(&mut |field| {
-        name.get_or_insert_with(|| field.to_string());
-    });
-    name.unwrap_or_else(|| "a constant".to_owned())
-}
-
-fn test(check: &Check, misuses: &mut Vec<Misuse>) -> Result<Test, CompileError> {
+fn test(check: &Check, found: &mut Vec<Misuse>) -> Result<Test, CompileError> {
     let left = extract_of(&check.left)?;
-    if !takes(left.kind(), left.shape(), check.operator) {
-        let (operator, field) = (check.operator_text, name_of(&left));
-        let list = if left.shape() == Shape::List { "a list of " } else { "" };
-        let kind = left.kind().as_str();
-        let message =
-            format!("operator '{operator}' does not work on {field}, which is {list}{kind}");
+    let list = left.shape() == Shape::List;
+    if let Some(message) = unfit(left.kind(), list, check.operator, check.quantifier.is_some()) {
+        let message = format!("filter error: {message}");
         return Err(CompileError::new(message, check.operator_span));
     }
+    check_event_type_operands(check)?;
     let right = match &check.right {
         syntax::Right::Nothing => Right::Nothing,
         syntax::Right::Operand(operand) => Right::Extract(right_extract(&left, check, operand)?),
         syntax::Right::Value(literal) => {
-            constants(&left, check, std::slice::from_ref(literal), misuses)?
+            constants(&left, check, std::slice::from_ref(literal), found)?
         }
-        syntax::Right::List(literals) => constants(&left, check, literals, misuses)?,
+        syntax::Right::List(literals) => constants(&left, check, literals, found)?,
     };
     Ok(Test { left, operator: check.operator, right })
 }
 
-/// Which operators work on which fields.
-fn takes(kind: Kind, shape: Shape, operator: Operator) -> bool {
+/// Says why an operator does not work on values of a kind.
+fn unfit(kind: Kind, list: bool, operator: Operator, quantified: bool) -> Option<String> {
     use Operator as Op;
-    if shape == Shape::List {
-        return matches!(operator, Op::In | Op::Intersects | Op::Exists);
+    let same = matches!(operator, Op::Equal | Op::NotEqual | Op::In | Op::Intersects | Op::Exists);
+    let order = matches!(operator, Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual);
+    let part = matches!(operator, Op::Contains | Op::StartsWith | Op::EndsWith);
+    let bytes = matches!(operator, Op::BytesContain | Op::BytesStartWith);
+    let (fits, filters) = match kind {
+        _ if operator == Op::Exists => (true, ""),
+        Kind::Int | Kind::Port | Kind::Bytes if list => {
+            let kind = kind_name(kind);
+            return Some(format!("list filters are not supported for type '{kind}'"));
+        }
+        _ if list => (matches!(operator, Op::In | Op::Intersects), "list"),
+        Kind::Text | Kind::Path => (!bytes, "for string"),
+        Kind::Bytes => (same || part || bytes, "for buffer"),
+        Kind::Int | Kind::Uint | Kind::Port | Kind::Time => (same || order, "for numeric"),
+        Kind::Bool => (same, "for numeric"),
+        Kind::Ip | Kind::Net => (same, "for ip address and network"),
+    };
+    let name = operator.as_str();
+    if !fits && !list && quantified && matches!(kind, Kind::Ip | Kind::Net) {
+        return Some(format!("'{name}' with modifier not supported {filters} filters"));
     }
-    match operator {
-        Op::Equal | Op::NotEqual | Op::In | Op::Intersects | Op::Exists => true,
-        Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
-            !matches!(kind, Kind::Bool | Kind::Ip | Kind::Net | Kind::Bytes)
+    (!fits).then(|| format!("'{name}' operator not supported {filters} filters"))
+}
+
+/// Refuses what hides from the event types of a condition which they are.
+fn check_event_type_operands(check: &Check) -> Result<(), CompileError> {
+    use Operator as Op;
+    let named = matches!(check.operator, Op::Equal | Op::NotEqual | Op::In);
+    if !(named && check.quantifier.is_none()) && check.operator != Op::Exists {
+        return Ok(());
+    }
+    let refuse = |message: &str, span| Err(CompileError::new(message, span));
+    match is_event_type(&check.left) {
+        Err(span) => {
+            refuse("event code search does not support `evt.type` checks with transformers", span)
         }
-        Op::Contains | Op::StartsWith | Op::EndsWith => {
-            matches!(kind, Kind::Text | Kind::Path | Kind::Bytes)
+        Ok(true) => match &check.right {
+            syntax::Right::Operand(operand) => refuse(
+                "right-hand field comparisons on `evt.type`/`syscall.type` checks are not \
+                 supported by event code search",
+                operand.span(),
+            ),
+            _ => Ok(()),
+        },
+        Ok(false) => Ok(()),
+    }
+}
+
+/// Whether an operand is the type of the event; an error where it is the argument of a call.
+fn is_event_type(operand: &Operand) -> Result<bool, Span> {
+    match operand {
+        Operand::Field { name, arg, .. } => {
+            Ok(arg.is_none() && (name == "evt.type" || name == "syscall.type"))
         }
-        Op::ContainsNoCase | Op::Glob | Op::GlobNoCase | Op::Regex | Op::PathMatch => {
-            matches!(kind, Kind::Text | Kind::Path)
+        Operand::Constant(_) => Ok(false),
+        Operand::List { items, .. } => items.iter().try_fold(false, |_, item| is_event_type(item)),
+        Operand::Call { arguments, .. } => {
+            for argument in arguments {
+                if is_event_type(argument)? {
+                    return Err(argument.span());
+                }
+            }
+            Ok(false)
         }
-        Op::BytesContain | Op::BytesStartWith => kind == Kind::Bytes,
     }
 }
 
@@ -139,54 +143,71 @@ fn right_extract(
     let right = extract_of(operand)?;
     let refuse = |message| Err(CompileError::new(message, operand.span()));
     if matches!(check.operator, Operator::PathMatch | Operator::Regex) {
-        return refuse(format!("operator '{}' needs a constant", check.operator_text));
+        let operator = check.operator.as_str().to_ascii_uppercase();
+        return refuse(format!("operator '{operator}' doesn't support right-hand side fields"));
     }
-    let many = right.shape() != Shape::Scalar && right.shape() != Shape::List;
-    if many || right.kind() == Kind::Net || left.kind() == Kind::Net {
-        let right = name_of(&right);
-        return refuse(format!("{right} cannot be compared with another field"));
+    if left.kind() == Kind::Net {
+        return refuse("field type 'IPNET' doesn't support right-hand side fields".to_owned());
     }
-    if class(left.kind()) != class(right.kind()) {
-        let (a, b) = (left.kind().as_str(), right.kind().as_str());
-        return refuse(format!("{} is {a} and {} is {b}", name_of(left), name_of(&right)));
+    if !left.is_comparable_with_fields() {
+        let name = name_of(left);
+        return refuse(format!("field '{name}' doesn't support right-hand side fields"));
+    }
+    if !right.is_comparable_with_fields() {
+        let name = name_of(&right);
+        return refuse(format!("field '{name}' can't be used as a right-hand side field"));
+    }
+    let list = |extract: &Extract| extract.shape() == Shape::List;
+    // To Falco, a path is text like any other.
+    let kind = |extract: &Extract| match extract.kind() {
+        Kind::Path => Kind::Text,
+        kind => kind,
+    };
+    if kind(left) != kind(&right) || list(left) != list(&right) {
+        let word = |extract: &Extract| if list(extract) { " (list)" } else { "" };
+        return refuse(format!(
+            "field '{}' has type '{}'{} while the right-hand side field '{}' has incompatible type \
+             '{}'{}",
+            name_of(left),
+            kind_name(left.kind()),
+            word(left),
+            name_of(&right),
+            kind_name(right.kind()),
+            word(&right),
+        ));
     }
     Ok(right)
-}
-
-/// Kinds of one class can be compared with each other.
-fn class(kind: Kind) -> u8 {
-    match kind {
-        Kind::Text | Kind::Path | Kind::Bytes => 0,
-        Kind::Int | Kind::Uint | Kind::Port | Kind::Time => 1,
-        Kind::Bool => 2,
-        Kind::Ip | Kind::Net => 3,
-    }
 }
 
 fn constants(
     left: &Extract,
     check: &Check,
     literals: &[Literal],
-    misuses: &mut Vec<Misuse>,
+    found: &mut Vec<Misuse>,
 ) -> Result<Right, CompileError> {
+    let names_types = left.innermost_field().is_some_and(|left| left.field == Field::EvtType);
+    let quantifier = check.quantifier.unwrap_or(Quantifier::Any);
+    let mut constants = Vec::with_capacity(literals.len());
     for literal in literals {
-        if left.as_plain_field().is_some_and(|left| left.field == Field::EvtType) {
+        found.extend(misuses(check, literal));
+        let constant = Constant::read(left.kind(), check.operator, &literal.value)
+            .map_err(|message| CompileError::new(message, literal.span))?;
+        if names_types {
             check_event_type(literal)?;
-        } else {
-            misuses.extend(misuse(check.operator, literal));
+        }
+        constants.push(constant);
+    }
+    let same = matches!(check.operator, Operator::Equal | Operator::In | Operator::Intersects);
+    if same && quantifier == Quantifier::Any && constants.len() > 1 {
+        let texts = constants.iter().map(|constant| match constant {
+            Constant::Text(text) => Some(text.clone()),
+            _ => None,
+        });
+        if let Some(texts) = texts.collect() {
+            return Ok(Right::Texts(texts));
         }
     }
-    let quantifier = check.quantifier.unwrap_or(Quantifier::Any);
-    let same = matches!(check.operator, Operator::Equal | Operator::In | Operator::Intersects);
-    let text = class(left.kind()) == 0;
-    if same && text && quantifier == Quantifier::Any && literals.len() > 1 {
-        return Ok(Right::Texts(literals.iter().map(|literal| literal.value.clone()).collect()));
-    }
-    let constants = literals.iter().map(|literal| {
-        Constant::read(left.kind(), check.operator, &literal.value)
-            .map_err(|message| CompileError::new(message, literal.span))
-    });
-    Ok(Right::Constants(quantifier, constants.collect::<Result<_, _>>()?))
+    Ok(Right::Constants(quantifier, constants))
 }
 
 fn check_event_type(literal: &Literal) -> Result<(), CompileError> {
@@ -200,26 +221,4 @@ fn check_event_type(literal: &Literal) -> Result<(), CompileError> {
         suggestion: suggest::nearest(&name, event_names::NAMES.iter().copied()),
         unknown_name: true,
     })
-}
-
-/// What Falco's loader warns about, too.
-fn misuse(operator: Operator, literal: &Literal) -> Option<Misuse> {
-    let text = std::str::from_utf8(&literal.value).ok()?;
-    let call = |function: &Function| {
-        text.strip_prefix(function.as_str()).is_some_and(|rest| rest.starts_with('('))
-    };
-    let plain = |text: &str| !text.contains(|c: char| r"\.+*?()|[]{}^$".contains(c));
-    let message = if FieldRef::parse(text).is_ok() {
-        format!("'{text}' may be a valid field misused as a const string value")
-    } else if Function::ALL.iter().any(call) {
-        format!("'{text}' may be a valid field transformer misused as a const string value")
-    } else if operator == Operator::Regex && plain(text) {
-        format!(
-            "regex check with '{text}' may be optimized with simpler operators such as '=', \
-             'contains', 'startswith', 'endswith'"
-        )
-    } else {
-        return None;
-    };
-    Some(Misuse { message, span: literal.span })
 }

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, net::IpAddr};
 
-use super::{Glob, Network, Pattern};
+use super::{Glob, Network, Pattern, services};
 use crate::{event::Value, field::Kind, syntax::Operator};
 
 /// One value that others are compared with.
@@ -15,44 +15,49 @@ pub(crate) enum Constant {
     Network(Network),
     Glob(Glob),
     Regex(Pattern),
-    /// The components of a path; each may be a pattern.
+    /// The components of a path, of which the first is the empty one of the root; each may be a
+    /// pattern.
     Components(Vec<Glob>),
 }
 
+/// How long a text may be that values are compared with, as in Falco. It bounds patterns, too.
+const TEXT_BYTES_MAX: usize = 255;
+
 impl Constant {
-    /// Reads a literal as the operator and the field's kind want it.
+    /// Reads a literal as the operator and the field's kind want it. The messages are Falco's.
     pub(super) fn read(kind: Kind, operator: Operator, literal: &[u8]) -> Result<Self, String> {
+        if matches!(operator, Operator::BytesContain | Operator::BytesStartWith) {
+            let bytes = unhex(literal).ok_or(
+                "filter error: bcontains and bstartswith operator support hex strings only",
+            )?;
+            return bounded(kind, &bytes).map(|()| Self::Text(bytes));
+        }
+        if kind != Kind::Bytes && literal.contains(&0) {
+            return Err("filter error: filter value cannot contain a NUL byte (\\x00)".to_owned());
+        }
         let text = String::from_utf8_lossy(literal);
-        Ok(match (operator, kind) {
-            (Operator::Glob, _) => Self::Glob(Glob::new(literal, false)),
-            (Operator::GlobNoCase, _) => Self::Glob(Glob::new(literal, true)),
-            (Operator::Regex, _) => Self::Regex(Pattern::new(&text)?),
-            (Operator::PathMatch, _) => {
-                let components = components(literal).map(|part| Glob::new(part, false));
-                Self::Components(components.collect())
+        match kind {
+            Kind::Text | Kind::Path | Kind::Bytes => {
+                bounded(kind, literal)?;
+                Ok(match operator {
+                    Operator::Glob => Self::Glob(Glob::new(literal, false)),
+                    Operator::GlobNoCase => Self::Glob(Glob::new(literal, true)),
+                    Operator::Regex => Self::Regex(Pattern::new(literal)?),
+                    Operator::PathMatch => {
+                        Self::Components(components(literal).map(Glob::of_component).collect())
+                    }
+                    _ => Self::Text(literal.to_vec()),
+                })
             }
-            (Operator::BytesContain | Operator::BytesStartWith, _) => {
-                Self::Text(unhex(&text).ok_or_else(|| format!("'{text}' is not hexadecimal"))?)
-            }
-            (_, Kind::Text | Kind::Path | Kind::Bytes) => Self::Text(literal.to_vec()),
-            (_, Kind::Int | Kind::Uint | Kind::Port | Kind::Time) => {
-                let number = number(&text)
-                    .filter(|number| *number >= 0 || matches!(kind, Kind::Int | Kind::Time));
-                let kind = kind.as_str();
-                Self::Number(number.ok_or_else(|| format!("'{text}' is not a number ({kind})"))?)
-            }
-            (_, Kind::Bool) => {
-                let value = text.parse();
-                Self::Bool(value.ok().ok_or_else(|| format!("'{text}' is neither true nor false"))?)
-            }
-            (_, Kind::Ip) => {
-                let address = text.parse();
-                Self::Address(
-                    address.ok().ok_or_else(|| format!("unrecognized IP address {text}"))?,
-                )
-            }
-            (_, Kind::Net) => Self::Network(text.parse()?),
-        })
+            Kind::Int | Kind::Uint | Kind::Time => number(kind, &text).map(Self::Number),
+            Kind::Port => port(&text).map(Self::Number),
+            Kind::Bool => match text.parse() {
+                Ok(value) => Ok(Self::Bool(value)),
+                Err(_) => Err(format!("filter error: unrecognized boolean value {text}")),
+            },
+            Kind::Ip => address(&text).map(Self::Address),
+            Kind::Net => Network::parse(&text).map(Self::Network),
+        }
     }
 
     /// Whether `value operator self`. False for what cannot be compared.
@@ -86,6 +91,9 @@ impl Constant {
 /// Compares two values that events gave. False for what cannot be compared.
 pub(crate) fn values_hold(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
     let constant = match right {
+        Value::Text(text) if matches!(operator, Operator::Glob | Operator::GlobNoCase) => {
+            Constant::Glob(Glob::new(text, operator == Operator::GlobNoCase))
+        }
         Value::Text(text) => Constant::Text(text.to_vec()),
         Value::Int(number) => Constant::Number(i128::from(*number)),
         Value::Uint(number) => Constant::Number(i128::from(*number)),
@@ -125,24 +133,76 @@ fn contains(text: &[u8], wanted: &[u8], same: impl Fn(&u8, &u8) -> bool) -> bool
             .any(|window| window.iter().zip(wanted).all(|(a, b)| same(a, b)))
 }
 
-/// The parts of a path between its slashes, after an empty one if it is absolute.
+/// The parts of a path between its slashes, after an empty one for the root.
 ///
-/// A slash at the end, or a second one in a row, adds nothing.
+/// Slashes only divide: `/etc`, `etc` and `//etc/` are the same, and `/` begins every path.
 fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let root = path.starts_with(b"/").then_some(&[][..]);
-    root.into_iter().chain(path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()))
+    let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+    std::iter::once(&[][..]).chain(parts)
 }
 
-fn number(text: &str) -> Option<i128> {
-    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-    match hex {
-        Some(digits) => i128::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
+fn bounded(kind: Kind, literal: &[u8]) -> Result<(), String> {
+    if literal.len() <= TEXT_BYTES_MAX {
+        return Ok(());
+    }
+    if kind == Kind::Bytes {
+        return Err("filter parameter too long (byte buf)".to_owned());
+    }
+    // As much of it as Falco takes at most: the rest is as long as its author likes.
+    let shown = literal.get(..TEXT_BYTES_MAX).unwrap_or(literal);
+    let (shown, used) = (String::from_utf8_lossy(shown), literal.len() + 1);
+    Err(format!("filter parameter too long (used={used}, available=256):{shown}"))
+}
+
+/// Reads decimal digits after blanks and a sign, as sscanf(3) does.
+fn number(kind: Kind, text: &str) -> Result<i128, String> {
+    let refused = || format!("{text} is not a valid number");
+    let digits = text.trim_ascii_start();
+    let signed = digits.strip_prefix(['+', '-']).unwrap_or(digits);
+    if signed.is_empty() || !signed.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(refused());
+    }
+    // What is longer than any number of the kind counts as the largest.
+    let limit = i128::from(u64::MAX);
+    let size = signed.parse::<i128>().unwrap_or(limit).min(limit);
+    let number = if digits.starts_with('-') { -size } else { size };
+    Ok(match kind {
+        Kind::Int => number.clamp(i128::from(i64::MIN), i128::from(i64::MAX)),
+        _ if number >= 0 => number,
+        // The fields that are written so (`user.uid = -1`) have 32 bits.
+        _ if number >= i128::from(i32::MIN) => number + (1 << 32),
+        _ => number + (1 << 64),
+    })
+}
+
+/// A number is cut to 16 bits, as Falco does it.
+fn port(text: &str) -> Result<i128, String> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number =
+            text.parse::<i32>().ok().ok_or_else(|| format!("{text} is not a valid number"))?;
+        return Ok(i128::from(number & 0xffff));
+    }
+    let port = services::port_of(text).map(u16::into);
+    port.ok_or_else(|| format!("unrecognized protocol {text}"))
+}
+
+/// What has a dot is of version 4.
+fn address(text: &str) -> Result<IpAddr, String> {
+    if text.contains('.') {
+        let address = text.parse().map(IpAddr::V4);
+        address.ok().ok_or_else(|| format!("unrecognized IPv4 address {text}"))
+    } else {
+        let address = text.parse().map(IpAddr::V6);
+        address.ok().ok_or_else(|| format!("unrecognized IPv6 address {text}"))
     }
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<Vec<_>>>()?;
+fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
     let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| u8::try_from(high * 16 + low).ok()).collect()
+    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok();
+    pairs.iter().map(byte).collect()
 }

@@ -12,10 +12,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Extract {
     Field(FieldRef),
-    #[expect(dead_code, reason = "the grammar has no call of several arguments yet")]
     /// A constant among the arguments of a call.
     Text(Vec<u8>),
-    #[expect(dead_code, reason = "the grammar has no call of several arguments yet")]
     /// A list written out among the arguments of a call.
     List(Vec<Extract>),
     /// A call has as many arguments, of the kinds and shapes, as its function takes: whoever makes
@@ -35,6 +33,28 @@ impl Extract {
             Self::Field(field) => Some(field),
             Self::Call { .. } | Self::Text(_) | Self::List(_) => None,
         }
+    }
+
+    /// The field that functions of one value are applied to, if it is one.
+    pub(super) fn innermost_field(&self) -> Option<&FieldRef> {
+        match self {
+            Self::Field(field) => Some(field),
+            Self::Call { arguments, .. } => match arguments.as_slice() {
+                [argument] => argument.innermost_field(),
+                _ => None,
+            },
+            Self::Text(_) | Self::List(_) => None,
+        }
+    }
+
+    /// Whether it may stand on either side of a comparison of two fields.
+    pub(super) fn is_comparable_with_fields(&self) -> bool {
+        self.innermost_field().is_none_or(|field| field.field.is_comparable_with_fields())
+    }
+
+    /// Whether functions may be applied to it.
+    pub(super) fn takes_transformers(&self) -> bool {
+        self.innermost_field().is_none_or(|field| field.field.takes_transformers())
     }
 
     /// Calls `found` with every field it asks for.
@@ -94,15 +114,36 @@ impl Extract {
             }
             Self::Call { function, arguments, option } => {
                 let arguments = arguments.iter().map(|argument| argument.read(event));
-                call(*function, arguments.collect::<Option<_>>()?, *option)
+                let value = call(*function, arguments.collect::<Option<_>>()?, *option)?;
+                let decoded_text = *function == Function::Base64 && self.kind() != Kind::Bytes;
+                Some(if decoded_text { until_nul(value) } else { value })
             }
         }
+    }
+}
+
+/// A text as C would see it.
+fn until_nul(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::Text(text) => {
+            let mut text = text.into_owned();
+            text.truncate(text.iter().position(|byte| *byte == 0).unwrap_or(text.len()));
+            Value::from(text)
+        }
+        value => value,
     }
 }
 
 /// The value of a field, with what the engine itself knows.
 fn read_field<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> {
     value_of(event, wanted).filter(|value| !matches!(value, Value::List(list) if list.is_empty()))
+}
+
+/// Whether a field's value is the event's own, as it is.
+pub(crate) fn is_event_field(field: Field) -> bool {
+    use Field as F;
+    let ends = [F::FdNet, F::FdCnet, F::FdSnet, F::FdLnet, F::FdRnet, F::FdIp, F::FdPort];
+    !ends.contains(&field) && field.filler() != Filler::Engine
 }
 
 fn value_of<'e>(event: &'e dyn Event, wanted: &FieldRef) -> Option<Value<'e>> {

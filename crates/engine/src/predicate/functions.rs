@@ -56,7 +56,7 @@ fn each_text(function: Function, value: Value<'_>) -> Option<Value<'_>> {
     }
 }
 
-/// A value as `join` puts it into a text.
+/// A value as `join` puts it into a text; ancestors as a line of words.
 fn as_bytes(value: Value<'_>) -> Option<Cow<'_, [u8]>> {
     let text = match value {
         Value::Text(text) => return Some(text),
@@ -64,7 +64,10 @@ fn as_bytes(value: Value<'_>) -> Option<Cow<'_, [u8]>> {
         Value::Int(number) => number.to_string(),
         Value::Uint(number) => number.to_string(),
         Value::Ip(address) => address.to_string(),
-        Value::List(_) => return None,
+        Value::List(list) => {
+            let words: Option<Vec<_>> = list.into_vec().into_iter().map(as_bytes).collect();
+            return Some(Cow::Owned(words?.join(&b' ')));
+        }
     };
     Some(Cow::Owned(text.into_bytes()))
 }

@@ -1,6 +1,7 @@
 //! Shell patterns, as `fnmatch` without flags has them: `*` and `?` match a slash too.
 
-/// A compiled pattern: `*`, `?`, `[a-z]`, `[!a-z]`, and `\` before a character that means itself.
+/// A compiled pattern: `*`, `?`, `[a-z]`, `[!a-z]`, `[[:digit:]]`, and `\` before a character that
+/// means itself. It looks at bytes, as in the C locale.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Glob {
     parts: Vec<Part>,
@@ -12,11 +13,13 @@ enum Part {
     Byte(u8),
     AnyByte,
     AnyBytes,
-    Set { ranges: Vec<(u8, u8)>, negated: bool },
+    Set(ByteSet),
+    /// Where a pattern is ill-formed: no value fits.
+    Nothing,
 }
 
 impl Glob {
-    pub(super) fn new(pattern: &[u8], no_case: bool) -> Self {
+    pub(crate) fn new(pattern: &[u8], no_case: bool) -> Self {
         let mut parts = Vec::new();
         let mut rest = pattern;
         while let Some((&byte, after)) = rest.split_first() {
@@ -27,11 +30,11 @@ impl Glob {
                 b'\\' => match rest.split_first() {
                     Some((&escaped, after)) => {
                         rest = after;
-                        Part::Byte(escaped)
+                        Part::Byte(fold(escaped, no_case))
                     }
-                    None => Part::Byte(b'\\'),
+                    None => Part::Nothing,
                 },
-                b'[' => match set(rest) {
+                b'[' => match set(rest, no_case) {
                     Some((part, after)) => {
                         rest = after;
                         part
@@ -39,11 +42,19 @@ impl Glob {
                     // A bracket that does not close means itself.
                     None => Part::Byte(b'['),
                 },
-                byte => Part::Byte(byte),
+                byte => Part::Byte(fold(byte, no_case)),
             });
         }
         parts.dedup_by(|next, previous| *next == Part::AnyBytes && *previous == Part::AnyBytes);
         Self { parts, no_case }
+    }
+
+    /// One component of a path, which is a pattern only if it has `?`, `*` or `[`.
+    pub(super) fn of_component(component: &[u8]) -> Self {
+        if component.iter().any(|byte| b"?*[".contains(byte)) {
+            return Self::new(component, false);
+        }
+        Self { parts: component.iter().copied().map(Part::Byte).collect(), no_case: false }
     }
 
     /// Whether the whole value fits. Takes at most pattern × value steps.
@@ -94,48 +105,140 @@ impl Glob {
         Some((text, index == 0))
     }
 
+    /// The bytes that a fitting value must have, in order, with anything between two pieces: one
+    /// piece is the whole value, the first is its head, the last its tail.
+    pub(crate) fn literal_pieces(&self) -> Vec<Vec<u8>> {
+        let mut pieces = vec![Vec::new()];
+        for part in &self.parts {
+            match (part, pieces.last_mut()) {
+                (Part::Byte(byte), Some(piece))
+                    if !(self.no_case && byte.is_ascii_alphabetic()) =>
+                {
+                    piece.push(*byte);
+                }
+                _ => pieces.push(Vec::new()),
+            }
+        }
+        pieces
+    }
+
     fn fits(&self, part: &Part, byte: u8) -> bool {
-        let both_cases = [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
-        let bytes = if self.no_case { both_cases } else { [byte; 2] };
         match part {
             Part::AnyByte | Part::AnyBytes => true,
-            Part::Byte(wanted) => bytes.contains(wanted),
-            Part::Set { ranges, negated } => {
-                let inside =
-                    ranges.iter().any(|(low, high)| bytes.iter().any(|b| low <= b && b <= high));
-                inside != *negated
-            }
+            Part::Byte(wanted) => fold(byte, self.no_case) == *wanted,
+            Part::Set(set) => set.contains(byte),
+            Part::Nothing => false,
         }
     }
 }
 
-/// Reads a set after its bracket; gives what follows it.
-fn set(pattern: &[u8]) -> Option<(Part, &[u8])> {
+fn fold(byte: u8, no_case: bool) -> u8 {
+    if no_case { byte.to_ascii_lowercase() } else { byte }
+}
+
+/// Which bytes a bracket stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ByteSet([u128; 2]);
+
+impl ByteSet {
+    fn of(contains: impl Fn(u8) -> bool) -> Self {
+        let half = |from: u8| {
+            let bytes = (0..128).filter(|offset| contains(from + offset));
+            bytes.fold(0, |half, offset| half | 1_u128 << offset)
+        };
+        Self([half(0), half(128)])
+    }
+
+    fn contains(&self, byte: u8) -> bool {
+        let [low, high] = self.0;
+        (if byte < 128 { low } else { high }) >> (byte % 128) & 1 == 1
+    }
+}
+
+/// Reads a set after its bracket; gives what follows it, `None` when it does not close.
+fn set(pattern: &[u8], no_case: bool) -> Option<(Part, &[u8])> {
     let (negated, mut rest) = match pattern.split_first()? {
         (b'!' | b'^', after) => (true, after),
         _ => (false, pattern),
     };
-    let mut ranges = Vec::new();
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    let mut classes: Vec<fn(&u8) -> bool> = Vec::new();
+    let mut ill_formed = false;
+    let mut first = true;
     loop {
-        let (&first, after) = rest.split_first()?;
-        rest = after;
-        let low = match first {
-            b']' if !ranges.is_empty() => return Some((Part::Set { ranges, negated }, rest)),
-            b'\\' => {
-                let (&escaped, after) = rest.split_first()?;
-                rest = after;
-                escaped
-            }
-            byte => byte,
-        };
-        match rest {
-            [b'-', high, after @ ..] if *high != b']' => {
-                ranges.push((low, *high));
-                rest = after;
-            }
-            _ => ranges.push((low, low)),
+        if !first && let Some(after) = rest.strip_prefix(b"]") {
+            let set = ByteSet::of(|byte| {
+                let folded = fold(byte, no_case);
+                let inside = ranges.iter().any(|(low, high)| (*low..=*high).contains(&folded))
+                    || classes.iter().any(|class| class(&byte));
+                inside != negated
+            });
+            let part = if ill_formed && negated { Part::Nothing } else { Part::Set(set) };
+            return Some((part, after));
         }
+        first = false;
+        if let Some((name, after)) = class_name(rest) {
+            match class(name) {
+                Some(class) => classes.push(class),
+                None => ill_formed = true,
+            }
+            rest = after;
+            continue;
+        }
+        if let [b'[', b'=', byte, b'=', b']', after @ ..] = rest {
+            ranges.push((fold(*byte, no_case), fold(*byte, no_case)));
+            rest = after;
+            continue;
+        }
+        let (low, after) = set_byte(rest)?;
+        rest = after;
+        let high = match rest {
+            [b'-', next, ..] if *next != b']' => {
+                let (high, after) = set_byte(rest.get(1..)?)?;
+                rest = after;
+                high
+            }
+            _ => low,
+        };
+        ranges.push((fold(low, no_case), fold(high, no_case)));
     }
+}
+
+/// Takes one byte of a set: itself, `\x` or `[.x.]`.
+fn set_byte(rest: &[u8]) -> Option<(u8, &[u8])> {
+    match rest {
+        [b'\\', byte, after @ ..] | [b'[', b'.', byte, b'.', b']', after @ ..] => {
+            Some((*byte, after))
+        }
+        [b'\\'] | [] => None,
+        [byte, after @ ..] => Some((*byte, after)),
+    }
+}
+
+/// Takes `[:name:]`.
+fn class_name(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inside = rest.strip_prefix(b"[:")?;
+    let length = inside.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+    let (name, after) = inside.split_at_checked(length)?;
+    Some((name, after.strip_prefix(b":]")?))
+}
+
+fn class(name: &[u8]) -> Option<fn(&u8) -> bool> {
+    Some(match name {
+        b"alnum" => u8::is_ascii_alphanumeric,
+        b"alpha" => u8::is_ascii_alphabetic,
+        b"blank" => |byte| matches!(byte, b' ' | b'\t'),
+        b"cntrl" => u8::is_ascii_control,
+        b"digit" => u8::is_ascii_digit,
+        b"graph" => u8::is_ascii_graphic,
+        b"lower" => u8::is_ascii_lowercase,
+        b"print" => |byte| *byte == b' ' || byte.is_ascii_graphic(),
+        b"punct" => u8::is_ascii_punctuation,
+        b"space" => |byte| byte.is_ascii_whitespace() || *byte == 0x0b,
+        b"upper" => u8::is_ascii_uppercase,
+        b"xdigit" => u8::is_ascii_hexdigit,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -172,7 +275,48 @@ mod tests {
         check("[a-]", "-", true);
         check(r"\*", "*", true);
         check(r"\*", "x", false);
-        assert!(Glob::new(b"*.PHP", true).matches(b"index.php"));
+        check(r"a\", r"a\", false);
+        check(r"[\]]", "]", true);
+        check(r"[a\-c]", "-", true);
+        check(r"[a\-c]", "b", false);
+        check("[^a]", "b", true);
+        check("[z-a]", "z", false);
+        check("[!]a]", "]", false);
+        check("[!]a]", "b", true);
+        check("[]-a]", "^", true);
+        check("[[.-.]a]", "-", true);
+        check("[[=a=]b]", "a", true);
+        check("", "x", false);
+        check("?", "/", true);
+        check("é?", "éx", true);
+        check("??", "é", true);
+    }
+
+    #[test]
+    fn classes() {
+        check("[[:digit:]]*", "1x", true);
+        check("[[:digit:][:upper:]_]", "A", true);
+        check("[[:digit:][:upper:]_]", "_", true);
+        check("[![:space:]]", "\t", false);
+        check("[![:space:]]", "x", true);
+        check("[[:digits:]]", "1", false);
+        check("[![:digits:]]", "1", false);
+        check("[[:digit]", ":", true);
+        check("[[:digit]", "[", true);
+    }
+
+    #[test]
+    fn case_may_not_matter() {
+        for (pattern, value, expected) in [
+            ("*.PHP", "index.php", true),
+            ("*.php", "INDEX.PHP", true),
+            ("[A-C]x", "bX", true),
+            ("[!A-C]x", "bx", false),
+            ("É", "é", false),
+        ] {
+            let glob = Glob::new(pattern.as_bytes(), true);
+            assert_eq!(glob.matches(value.as_bytes()), expected, "{pattern:?} on {value:?}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(super) fn of_keys<'k>(
     keys: impl Iterator<Item = &'k Key>,
 ) -> Estimate {
     let chances = keys.map(|key| match key {
-        Key::Bool(_) => 0.4,
+        Key::Bool(_) => 0.5,
         Key::Number(_) => 0.1,
         Key::Address(_) => 0.05,
         Key::Text(text) if means == Means::Equal => match usual(extract) {
@@ -58,7 +58,7 @@ pub(super) fn of_keys<'k>(
         Key::Text(text) => match text.len() {
             0 => 1.0,
             1 => 0.8,
-            2..4 => 0.2,
+            2 => 0.2,
             _ => 0.02,
         },
     });

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Group,
+    Group, Reading,
     graph::{Graph, Literal, Node},
 };
 
@@ -20,23 +20,26 @@ pub(super) struct Plan {
     pub(super) rules: Box<[(usize, Literal)]>,
     /// The rules without a guard, a bit each.
     pub(super) always: Box<[u64]>,
-    pub(super) guards: Box<[Guard]>,
+    pub(super) tests: Box<[TestGuard]>,
+    /// Those of one field are together, so that it is read once.
+    pub(super) columns: Box<[Box<[GroupGuard]>]>,
 }
 
-/// Some rules' guards that are decided together.
+/// Some rules' guard that is a test made by itself.
 #[derive(Debug)]
-pub(super) enum Guard {
-    Group {
-        group: u32,
-        /// Bits of `Scratch::atoms` that guard a rule; the words are those of the group.
-        mask: Box<[u64]>,
-        /// For each of those bits, in order, its rules.
-        rules: Box<[(u32, Box<[u64]>)]>,
-    },
-    Test {
-        test: u32,
-        rules: Box<[u64]>,
-    },
+pub(super) struct TestGuard {
+    pub(super) test: u32,
+    pub(super) rules: Box<[u64]>,
+}
+
+/// Some rules' guards that are atoms of one group.
+#[derive(Debug)]
+pub(super) struct GroupGuard {
+    pub(super) group: u32,
+    /// The atoms that guard a rule.
+    pub(super) mask: Box<[u64]>,
+    /// For each of those atoms, in order, its rules.
+    pub(super) rules: Box<[(u32, Box<[u64]>)]>,
 }
 
 /// What decides a guard.
@@ -69,7 +72,7 @@ impl Plan {
                 *popularity.entry(decider).or_default() += 1.0;
             }
         }
-        let price = |candidate: &Candidate| {
+        let price = |candidate: &Candidate, rule_cost: f32| {
             let mut deciders: Vec<Decider> = deciders(graph, candidate).collect();
             deciders.sort_unstable();
             deciders.dedup();
@@ -82,17 +85,18 @@ impl Plan {
                     .fold(0.0, f32::max);
                 cost / popularity.get(decider).copied().unwrap_or(1.0)
             });
-            shares.sum::<f32>() + candidate.chance * RULE_COST
+            shares.sum::<f32>() + candidate.chance * rule_cost
         };
 
         let words = rules.len().div_ceil(64);
         let mut always = vec![0_u64; words];
         let mut guarded: HashMap<Decider, HashMap<u32, Vec<u64>>> = HashMap::new();
-        for (rule, candidates) in candidates.iter().enumerate() {
+        for (rule, (candidates, (_, root))) in candidates.iter().zip(&rules).enumerate() {
+            let rule_cost = RULE_COST + graph.estimate(*root).cost;
             let best = candidates
                 .iter()
                 .filter(|candidate| candidate.chance <= CHANCE_MAX)
-                .min_by(|a, b| price(a).total_cmp(&price(b)));
+                .min_by(|a, b| price(a, rule_cost).total_cmp(&price(b, rule_cost)));
             let Some(best) = best else {
                 set(&mut always, rule);
                 continue;
@@ -108,34 +112,41 @@ impl Plan {
         }
         let mut guarded: Vec<_> = guarded.into_iter().collect();
         guarded.sort_unstable_by_key(|(decider, _)| *decider);
-        let guards =
-            guarded.into_iter().map(|(decider, by_bit)| Guard::new(decider, by_bit, groups));
-        Self { rules: rules.into(), always: always.into(), guards: guards.collect() }
+        let (mut tests, mut columns) = (Vec::new(), Vec::<(&Reading, Vec<GroupGuard>)>::new());
+        for (decider, by_bit) in guarded {
+            match decider {
+                Decider::Test(test) => {
+                    let rules = by_bit.into_values().next().unwrap_or_default().into();
+                    tests.push(TestGuard { test, rules });
+                }
+                Decider::Group(index) => {
+                    let Some(group) = groups.get(index as usize) else { continue };
+                    let guard = GroupGuard::new(index, group, by_bit);
+                    match columns.iter_mut().find(|(reading, _)| **reading == group.reading) {
+                        Some((_, guards)) => guards.push(guard),
+                        None => columns.push((&group.reading, vec![guard])),
+                    }
+                }
+            }
+        }
+        let columns = columns.into_iter().map(|(_, guards)| guards.into()).collect();
+        Self { rules: rules.into(), always: always.into(), tests: tests.into(), columns }
     }
 }
 
-/// What it costs to look at a rule whose guard holds.
-const RULE_COST: f32 = 60.0;
+/// What it costs to look at a rule whose guard holds, beside its tests.
+const RULE_COST: f32 = 20.0;
 
-impl Guard {
-    fn new(decider: Decider, by_bit: HashMap<u32, Vec<u64>>, groups: &[Group]) -> Self {
-        match decider {
-            Decider::Test(test) => {
-                let rules = by_bit.into_values().next().unwrap_or_default().into();
-                Self::Test { test, rules }
-            }
-            Decider::Group(group) => {
-                let words = groups.get(group as usize).map_or(0..0, |group| group.words.clone());
-                let mut mask = vec![0; words.len()];
-                let mut rules: Vec<(u32, Box<[u64]>)> =
-                    by_bit.into_iter().map(|(bit, rules)| (bit, rules.into())).collect();
-                rules.sort_unstable_by_key(|(bit, _)| *bit);
-                for (bit, _) in &rules {
-                    set(&mut mask, *bit as usize);
-                }
-                Self::Group { group, mask: mask.into(), rules: rules.into() }
-            }
+impl GroupGuard {
+    fn new(index: u32, group: &Group, by_atom: HashMap<u32, Vec<u64>>) -> Self {
+        let mut mask = vec![0; group.words.len()];
+        let mut rules: Vec<(u32, Box<[u64]>)> =
+            by_atom.into_iter().map(|(atom, rules)| (atom, rules.into())).collect();
+        rules.sort_unstable_by_key(|(atom, _)| *atom);
+        for (atom, _) in &rules {
+            set(&mut mask, *atom as usize);
         }
+        Self { group: index, mask: mask.into(), rules: rules.into() }
     }
 }
 

@@ -1,9 +1,9 @@
 //! The evaluation of one event.
 
 use super::{
-    Program, Step,
+    Group, Program, Step,
     graph::Literal,
-    guard::{Guard, Plan},
+    guard::{GroupGuard, Plan},
     scratch::Scratch,
 };
 use crate::event::{Event, Value};
@@ -35,6 +35,12 @@ impl Program {
     }
 }
 
+impl Program {
+    fn group(&self, index: u32) -> Option<&Group> {
+        self.groups.get(index as usize)
+    }
+}
+
 struct Run<'p, 's, 'e> {
     program: &'p Program,
     scratch: &'s mut Scratch,
@@ -52,29 +58,34 @@ impl<'p, 's, 'e> Run<'p, 's, 'e> {
     fn candidates(&mut self, plan: &Plan) {
         self.scratch.rules.clear();
         self.scratch.rules.extend_from_slice(&plan.always);
-        for guard in &plan.guards {
-            match guard {
-                Guard::Test { test, rules } => {
-                    if self.test(*test) {
-                        add(&mut self.scratch.rules, rules);
-                    }
-                }
-                Guard::Group { group, mask, rules } => {
-                    self.run_group(*group);
-                    let Some(group) = self.program.groups.get(*group as usize) else { continue };
-                    let atoms = self.scratch.atoms.get(group.words.clone()).unwrap_or_default();
-                    for (word, (atoms, mask)) in (0_u32..).zip(atoms.iter().zip(mask)) {
-                        let mut left = atoms & mask;
-                        while left != 0 {
-                            let bit = word * 64 + left.trailing_zeros();
-                            left &= left - 1;
-                            let found = rules.binary_search_by_key(&bit, |(bit, _)| *bit);
-                            let rules = found.ok().and_then(|found| rules.get(found));
-                            if let Some((_, rules)) = rules {
-                                add(&mut self.scratch.rules, rules);
-                            }
-                        }
-                    }
+        for guard in &plan.tests {
+            if self.test(guard.test) {
+                add(&mut self.scratch.rules, &guard.rules);
+            }
+        }
+        for column in &plan.columns {
+            let first = column.first().and_then(|guard| self.program.group(guard.group));
+            let Some(first) = first else { continue };
+            let value = first.reading.read(self.event);
+            for guard in column {
+                self.decide(guard.group, value.as_ref());
+                self.add_guarded(guard);
+            }
+        }
+    }
+
+    /// Notes the rules whose guard is an atom that holds.
+    fn add_guarded(&mut self, guard: &GroupGuard) {
+        let Some(group) = self.program.group(guard.group) else { return };
+        let atoms = self.scratch.atoms.get(group.words.clone()).unwrap_or_default();
+        for (word, (atoms, mask)) in (0_u32..).zip(atoms.iter().zip(&guard.mask)) {
+            let mut left = atoms & mask;
+            while left != 0 {
+                let atom = word * 64 + left.trailing_zeros();
+                left &= left - 1;
+                let found = guard.rules.binary_search_by_key(&atom, |(atom, _)| *atom);
+                if let Some((_, rules)) = found.ok().and_then(|found| guard.rules.get(found)) {
+                    add(&mut self.scratch.rules, rules);
                 }
             }
         }
@@ -126,24 +137,27 @@ impl<'p, 's, 'e> Run<'p, 's, 'e> {
 
     /// Decides all atoms of a group, if this was not done for this event.
     fn run_group(&mut self, index: u32) {
-        let index = index as usize;
-        let (Some(group), Some(ran)) =
-            (self.program.groups.get(index), self.scratch.groups.get_mut(index))
-        else {
-            return;
-        };
-        if *ran == self.scratch.epoch {
+        if self.scratch.groups.get(index as usize) == Some(&self.scratch.epoch) {
             return;
         }
-        *ran = self.scratch.epoch;
+        let Some(group) = self.program.group(index) else { return };
+        let value = group.reading.read(self.event);
+        self.decide(index, value.as_ref());
+    }
+
+    fn decide(&mut self, index: u32, value: Option<&Value<'_>>) {
+        let Some(group) = self.program.group(index) else { return };
+        if let Some(ran) = self.scratch.groups.get_mut(index as usize) {
+            *ran = self.scratch.epoch;
+        }
         let Some(bits) = self.scratch.atoms.get_mut(group.words.clone()) else { return };
         bits.fill(0);
-        match group.extract.read(self.event) {
+        match value {
             None => {}
             Some(Value::List(list)) => {
                 list.iter().for_each(|value| group.classifier.classify(&value, bits));
             }
-            Some(value) => group.classifier.classify(&value, bits),
+            Some(value) => group.classifier.classify(value, bits),
         }
     }
 }

@@ -4,65 +4,44 @@ use std::collections::HashSet;
 
 use super::{
     Options, Rule, RuleSet,
+    advice::{self, Advice},
     append_output::{self, Additions},
     definitions::{Definitions, RuleDefinition},
-    exceptions,
     expand::Lists,
-    macros::Macros,
+    macros::{Macros, ResolveError},
+    report::{Problem, Report},
     selection,
+    trail::{Expression, ItemType, Trail},
 };
 use crate::{
-    diagnostic::{Code, Context, Diagnostic},
+    diagnostic::{Code, Diagnostic, Severity},
     event_types::EventTypes,
     field::{FieldRef, FieldRefError},
-    output::Format,
+    output::{Format, FormatError},
     predicate,
     sources::Sources,
-    syntax::Expr,
-    traced::Place,
+    syntax::{Expr, Span, SyntaxError},
+    traced::{Place, TracedText},
     unfilled::{self, Finding},
 };
-
-/// The sources whose events this engine knows.
-const SOURCES: [&str; 2] = ["syscall", "k8s_audit"];
 
 /// A rule that names more types of events than this is evaluated on nearly every one.
 const EVENT_TYPES_MAX: usize = 100;
 
-/// Compiles what can be compiled; the rest is told.
+/// Compiles what can be compiled; the rest is told. What is wrong with the settings goes to
+/// `settings`.
 pub(super) fn compile(
     definitions: &Definitions,
     options: &Options,
     sources: &mut Sources,
-    diagnostics: &mut Vec<Diagnostic>,
+    report: &mut Report,
+    settings: &mut Vec<Diagnostic>,
 ) -> RuleSet {
-    let additions = Additions::compile(&options.append_output, sources, diagnostics);
+    let additions = Additions::compile(&options.append_output, sources, settings);
     let lists = Lists::new(&definitions.lists);
-    let macros = Macros::default();
-    let unfilled_told = HashSet::new();
-    let mut compiler = Compiler { lists, macros, sources, diagnostics, unfilled_told };
-    for (name, definition) in &definitions.macros {
-        let mut condition = definition.condition.clone();
-        let context = [context("macro", name)];
-        let parsed = match compiler.lists.expand(&mut condition) {
-            Ok(()) => compiler
-                .sources
-                .parse(condition)
-                .map_err(|error| (error.message, compiler.sources.place(error.span), None)),
-            Err(message) => Err((message, definition.place, None)),
-        };
-        let defined = parsed.and_then(|expr| {
-            let (index, visibility) = (definition.index, definition.visibility);
-            compiler.macros.define(name, expr, index, visibility).map_err(|error| {
-                (error.message, compiler.sources.place(error.span), error.suggestion)
-            })
-        });
-        if let Err((message, place, suggestion)) = defined {
-            compiler.macros.mark_broken(name);
-            compiler.tell(Code::CompileCondition, message, place, suggestion, &context);
-        }
-    }
-
+    let (macros, unfilled_told) = (Macros::default(), HashSet::new());
+    let mut compiler = Compiler { lists, macros, sources, report, unfilled_told };
+    compiler.macros(definitions);
     let mut rules = Vec::new();
     for (name, definition) in &definitions.rules {
         let unimportant = options.min_priority.is_some_and(|least| definition.priority > least);
@@ -76,8 +55,8 @@ pub(super) fn compile(
     }
     compiler.tell_unused(definitions);
     let written_macros = compiler.macros.into_written();
-    selection::tell_unmatched(&options.selections, definitions, sources, diagnostics);
-    append_output::tell_unmatched(&options.append_output, definitions, sources, diagnostics);
+    selection::tell_unmatched(&options.selections, definitions, sources, settings);
+    append_output::tell_unmatched(&options.append_output, definitions, sources, settings);
     let mut set = RuleSet::new(rules, options.matching);
     set.written_macros = written_macros;
     set
@@ -87,90 +66,57 @@ struct Compiler<'a> {
     lists: Lists,
     macros: Macros,
     sources: &'a mut Sources,
-    diagnostics: &'a mut Vec<Diagnostic>,
+    report: &'a mut Report,
     /// A macro's condition is in many rules.
     unfilled_told: HashSet<(FieldRef, Place)>,
 }
 
-/// A problem in a rule, before it is decided whether it is an error.
-struct Problem {
-    code: Code,
-    message: String,
-    place: Place,
-    suggestion: Option<String>,
-    unknown_name: bool,
-}
-
-impl Problem {
-    fn in_condition(message: String, place: Place, suggestion: Option<String>) -> Self {
-        Self { code: Code::CompileCondition, message, place, suggestion, unknown_name: false }
-    }
-}
-
 impl Compiler<'_> {
-    fn rule(&mut self, name: &str, definition: &RuleDefinition) -> Option<Rule> {
-        let context = [context("rule", name)];
-        if !SOURCES.contains(&definition.source.as_str()) {
-            let message = format!("Unknown source {}, skipping", definition.source);
-            self.tell(Code::UnknownSource, message, definition.place, None, &context);
-            return None;
+    fn macros(&mut self, definitions: &Definitions) {
+        for (name, definition) in &definitions.macros {
+            let trail =
+                definition.trail.step(ItemType::MacroCondition, "", definition.condition_place);
+            let expr = self.parse(definition.condition.clone(), &trail);
+            self.macros.add(name, expr, definition.index, definition.visibility);
         }
-        match self.checked_rule(name, definition, &context) {
-            Ok(rule) => Some(rule),
-            Err(problem) => {
-                let skipped = problem.unknown_name && definition.skip_if_unknown_filter;
-                let code = if skipped { Code::UnknownFilter } else { problem.code };
-                self.tell(code, problem.message, problem.place, problem.suggestion, &context);
-                None
+        for (name, error) in self.macros.resolve_all(definitions.macros.keys()) {
+            if let Some(definition) = definitions.macros.get(&name) {
+                let shown = definition.condition.as_str();
+                self.tell_unresolved(error, shown, &definition.trail);
             }
         }
     }
 
-    fn checked_rule(
-        &mut self,
-        name: &str,
-        definition: &RuleDefinition,
-        context: &[Context],
-    ) -> Result<Rule, Problem> {
-        for exception in definition.exceptions.iter().filter(|exception| exception.is_empty()) {
-            let message = format!("Exception '{}' has no values", exception.name);
-            self.tell(Code::AppendNoValues, message, exception.place, None, context);
+    fn rule(&mut self, name: &str, definition: &RuleDefinition) -> Option<Rule> {
+        if !definition.has_known_source() {
+            return None;
         }
-        let (written, condition) = self.condition(definition)?;
-        let mut misuses = Vec::new();
-        let predicate = predicate::compile(&condition, &mut misuses).map_err(|error| Problem {
-            code: Code::CompileCondition,
-            message: error.message,
-            place: self.sources.place(error.span),
-            suggestion: error.suggestion,
-            unknown_name: error.unknown_name,
-        })?;
-        for misuse in misuses {
-            let place = self.sources.place(misuse.span);
-            self.tell(Code::MisusedCondition, misuse.message, place, None, context);
+        let condition = match definition.exceptions.apply(&definition.condition) {
+            Ok(condition) => condition,
+            Err(refusal) => {
+                self.report.tell(self.sources, *refusal);
+                return None;
+            }
+        };
+        let format = self.format(definition)?;
+        let (written, condition, predicate) = self.condition(definition, condition)?;
+        if definition.capture {
+            let message = "nothing is captured: the rule's 'capture' has no effect";
+            self.tell(Problem::new(Code::UnsupportedCapture, message, &definition.trail));
         }
-        let output = definition.output.as_str().trim_end();
-        let format = Format::parse(output).map_err(|error| Problem {
-            code: Code::CompileOutput,
-            message: error.message,
-            place: definition.output.place(error.offset),
-            suggestion: error.suggestion,
-            unknown_name: error.unknown_name,
-        })?;
-        self.look_at_fields(definition, &condition, &format, context)?;
         let event_types = EventTypes::of(&condition);
         let many = event_types.names().len() > EVENT_TYPES_MAX;
         if many && definition.warn_event_types && definition.source == "syscall" {
             let message = "Rule matches too many evt.type values. This has a significant performance penalty.";
-            self.tell(Code::NoEventType, message.to_owned(), definition.place, None, context);
+            self.tell(Problem::new(Code::NoEventType, message, &definition.trail));
         }
-        Ok(Rule {
+        Some(Rule {
             name: name.to_owned(),
             desc: definition.desc.clone(),
             priority: definition.priority,
             source: definition.source.clone(),
             tags: definition.tags.iter().cloned().collect(),
-            output: output.to_owned(),
+            output: definition.output.as_str().to_owned(),
             enabled: definition.enabled,
             written,
             condition,
@@ -180,88 +126,201 @@ impl Compiler<'_> {
         })
     }
 
-    /// Refuses fields of other sources, and tells of those that nothing fills, each place once.
-    fn look_at_fields(
-        &mut self,
-        definition: &RuleDefinition,
-        condition: &Expr,
-        format: &Format,
-        context: &[Context],
-    ) -> Result<(), Problem> {
-        let mut fields = Vec::new();
-        unfilled::for_each_field(condition, &mut |field, span| {
-            fields.push((Code::CompileCondition, field, self.sources.place(span)));
-        });
+    /// The rule's output, or nothing after telling why not.
+    fn format(&mut self, definition: &RuleDefinition) -> Option<Format> {
         let output = definition.output.as_str();
-        format.for_each_field(&mut |field| {
-            let offset = output.find(&field.to_string()).unwrap_or(0);
-            fields.push((Code::CompileOutput, field.clone(), definition.output.place(offset)));
-        });
-        for (code, field, place) in fields {
-            match unfilled::finding(field.field, &definition.source) {
-                Some(Finding::OfOtherSource) => {
-                    let (name, nearest) = (field.to_string(), None);
-                    let message = FieldRefError::Unknown { name, nearest }.to_string();
-                    let suggestion = None;
-                    return Err(Problem { code, message, place, suggestion, unknown_name: true });
+        if output.contains("%container.info") {
+            let message = "%container.info is deprecated and no more useful, and will be dropped by \
+                 Falco 1.0.0. The container plugin will automatically add required fields to the \
+                 output message.";
+            self.tell(Problem::new(Code::DeprecatedItem, message, &definition.trail));
+        }
+        let trail = definition.trail.step(ItemType::RuleOutput, "", definition.output_place);
+        match Format::parse(output) {
+            Ok(format) => {
+                let mut fields = Vec::new();
+                format.for_each_field(&mut |field| {
+                    let offset = output.find(&field.to_string()).unwrap_or(0);
+                    fields.push((field.clone(), definition.output.place(offset)));
+                });
+                for (field, place) in fields {
+                    let code = Code::CompileOutput;
+                    if let Some(problem) = self.look_at(definition, &field, place, &trail, code) {
+                        let refused = problem.code != Code::UnfilledField;
+                        self.tell(problem);
+                        if refused {
+                            return None;
+                        }
+                    }
                 }
-                Some(Finding::Unfilled) if self.unfilled_told.insert((field.clone(), place)) => {
-                    let message = unfilled::message(field.field, &definition.source);
-                    self.tell(Code::UnfilledField, message, place, None, context);
+                for field in advice::deprecated_in_output(output) {
+                    let message = format!(
+                        "usage of deprecated field '{field}' has been detected in the rule output"
+                    );
+                    let place = output.find(field).map(|at| definition.output.place(at));
+                    let mut problem = Problem::new(Code::DeprecatedItem, message, &trail);
+                    problem.place = place.unwrap_or(problem.place);
+                    problem.deprecated_field = Some(field);
+                    self.tell(problem);
                 }
-                _ => {}
+                Some(format)
+            }
+            Err(error) => {
+                let FormatError { message, offset, suggestion, unknown_name } = error;
+                let skipped = unknown_name && definition.skip_if_unknown_filter;
+                let code = if skipped { Code::UnknownFilter } else { Code::CompileOutput };
+                let place = definition.output.place(offset);
+                self.tell(Problem::new(code, message, &trail).at(place).suggesting(suggestion));
+                None
             }
         }
-        Ok(())
     }
 
-    /// The rule's tree with exceptions and lists in it, and the same with its macros, too.
-    fn condition(&mut self, definition: &RuleDefinition) -> Result<(Expr, Expr), Problem> {
-        let mut text = exceptions::apply(&definition.condition, &definition.exceptions);
-        self.lists
-            .expand(&mut text)
-            .map_err(|message| Problem::in_condition(message, definition.place, None))?;
-        let parsed = self.sources.parse(text).map_err(|error| {
-            Problem::in_condition(error.message, self.sources.place(error.span), None)
-        })?;
-        let resolved = self.macros.resolve(parsed.clone()).map_err(|error| {
-            let place = self.sources.place(error.span);
-            Problem::in_condition(error.message, place, error.suggestion)
-        })?;
-        Ok((parsed, resolved))
+    /// The rule's condition with lists in it, the same with macros and what it compiles to, or
+    /// nothing after telling why not.
+    fn condition(
+        &mut self,
+        definition: &RuleDefinition,
+        condition: TracedText,
+    ) -> Option<(Expr, Expr, predicate::Predicate)> {
+        let shown = condition.as_str().to_owned();
+        let trail = definition.trail.step(ItemType::RuleCondition, "", definition.condition_place);
+        let parsed = self.parse(condition, &trail)?;
+        let condition = match self.macros.resolve(parsed.clone()) {
+            Ok(condition) => condition,
+            Err(error) => {
+                self.tell_unresolved(error, &shown, &definition.trail);
+                return None;
+            }
+        };
+        self.advise(&condition, &shown, &trail);
+        let mut misuses = Vec::new();
+        match predicate::compile(&condition, &mut misuses) {
+            Ok(predicate) => {
+                for misuse in misuses {
+                    let problem = Problem::new(Code::MisusedCondition, misuse.message, &trail);
+                    self.tell_at(problem, &shown, misuse.span);
+                }
+                let mut fields = Vec::new();
+                unfilled::for_each_field(&condition, &mut |field, span| fields.push((field, span)));
+                for (field, span) in fields {
+                    let place = self.sources.place(span);
+                    let code = Code::CompileCondition;
+                    if let Some(problem) = self.look_at(definition, &field, place, &trail, code) {
+                        let refused = problem.code != Code::UnfilledField;
+                        self.tell_at(problem, &shown, span);
+                        if refused {
+                            return None;
+                        }
+                    }
+                }
+                Some((parsed, condition, predicate))
+            }
+            Err(error) => {
+                let skipped = error.unknown_name && definition.skip_if_unknown_filter;
+                let code = if skipped { Code::UnknownFilter } else { Code::CompileCondition };
+                let problem =
+                    Problem::new(code, error.message, &trail).suggesting(error.suggestion);
+                self.tell_at(problem, &shown, error.span);
+                None
+            }
+        }
     }
 
+    /// What there is to say of a field: that it is another source's, which is an error of `code`, or
+    /// that nothing fills it.
+    fn look_at(
+        &mut self,
+        definition: &RuleDefinition,
+        field: &FieldRef,
+        place: Place,
+        trail: &Trail,
+        code: Code,
+    ) -> Option<Problem> {
+        let (code, message) = match unfilled::finding(field.field, &definition.source)? {
+            Finding::OfOtherSource => {
+                let unknown = FieldRefError::Unknown { name: field.to_string(), nearest: None };
+                let skipped = definition.skip_if_unknown_filter;
+                (if skipped { Code::UnknownFilter } else { code }, unknown.to_string())
+            }
+            Finding::Unfilled if self.unfilled_told.insert((field.clone(), place)) => {
+                (Code::UnfilledField, unfilled::message(field.field, &definition.source))
+            }
+            Finding::Unfilled => return None,
+        };
+        Some(Problem::new(code, message, trail).at(place))
+    }
+
+    /// Puts lists into a condition and parses it.
+    fn parse(&mut self, mut condition: TracedText, trail: &Trail) -> Option<Expr> {
+        let code = Code::CompileCondition;
+        if let Err(message) = self.lists.expand(&mut condition) {
+            let problem = Problem::new(code, message, trail);
+            let expression = Expression::whole(condition.as_str());
+            self.report.tell_in(self.sources, problem, Some(expression));
+            return None;
+        }
+        match self.sources.parse(condition) {
+            Ok(expr) => Some(expr),
+            Err(SyntaxError { message, span, .. }) => {
+                let place = self.sources.place(span);
+                let (parsed, offset) = self.sources.parsed_at(span);
+                let expression = Expression::at(parsed, parsed, offset);
+                let problem = Problem::new(code, message, trail).at(place);
+                self.report.tell_in(self.sources, problem, Some(expression));
+                None
+            }
+        }
+    }
+
+    fn advise(&mut self, condition: &Expr, shown: &str, trail: &Trail) {
+        let advice = Advice::on(condition);
+        let na_check = advice.unsafe_na_check.map(|span| (Code::UnsafeNaCheck, "", None, span));
+        let deprecated = advice
+            .deprecated
+            .into_iter()
+            .map(|(field, words, span)| (Code::DeprecatedItem, words, Some(field), span));
+        for (code, message, deprecated_field, span) in na_check.into_iter().chain(deprecated) {
+            let mut problem = Problem::new(code, message, trail).at(self.sources.place(span));
+            problem.deprecated_field = deprecated_field;
+            self.report.tell_in(self.sources, problem, Some(Expression::whole(shown)));
+        }
+    }
+
+    fn tell_unresolved(&mut self, error: ResolveError, shown: &str, trail: &Trail) {
+        let unknown = error.unknown.filter(|_| self.report.has_room(Severity::Error));
+        let meant = unknown.and_then(|name| self.macros.nearest(&name));
+        let problem = Problem::new(Code::Validate, error.message, trail).suggesting(meant);
+        self.tell_at(problem, shown, error.span);
+    }
+
+    /// Tells only if all else is good: what uses a list or macro may have been left out.
     fn tell_unused(&mut self, definitions: &Definitions) {
-        let lists: Vec<_> = self.lists.unused().map(str::to_owned).collect();
-        for name in lists {
-            let Some(list) = definitions.lists.get(&name) else { continue };
-            let message = "List not referred to by any other rule/macro/list".to_owned();
-            self.tell(Code::UnusedList, message, list.place, None, &[context("list", &name)]);
+        if self.report.has_errors() {
+            return;
         }
         for (name, definition) in &definitions.macros {
             if !self.macros.is_used(name) {
-                let message = "Macro not referred to by any other rule/macro".to_owned();
-                let context = [context("macro", name)];
-                self.tell(Code::UnusedMacro, message, definition.place, None, &context);
+                let message = "Macro not referred to by any other rule/macro";
+                self.tell(Problem::new(Code::UnusedMacro, message, &definition.trail));
             }
+        }
+        let unused: Vec<_> = self.lists.unused().map(str::to_owned).collect();
+        for definition in unused.iter().filter_map(|name| definitions.lists.get(name)) {
+            let message = "List not referred to by any other rule/macro";
+            self.tell(Problem::new(Code::UnusedList, message, &definition.trail));
         }
     }
 
-    fn tell(
-        &mut self,
-        code: Code,
-        message: String,
-        place: Place,
-        suggestion: Option<String>,
-        context: &[Context],
-    ) {
-        let mut diagnostic = self.sources.diagnostic(code, message, place);
-        diagnostic.suggestion = suggestion;
-        diagnostic.context.extend_from_slice(context);
-        self.diagnostics.push(diagnostic);
+    fn tell(&mut self, problem: Problem) {
+        self.report.tell(self.sources, problem);
     }
-}
 
-fn context(item_type: &'static str, name: &str) -> Context {
-    Context { item_type, item_name: name.to_owned() }
+    /// Tells of a problem at a place of a condition.
+    fn tell_at(&mut self, problem: Problem, shown: &str, span: Span) {
+        let problem = problem.at(self.sources.place(span));
+        let (parsed, offset) = self.sources.parsed_at(span);
+        let expression = Expression::at(shown, parsed, offset);
+        self.report.tell_in(self.sources, problem, Some(expression));
+    }
 }

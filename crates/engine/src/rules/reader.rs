@@ -1,170 +1,171 @@
-//! YAML nodes to the items of a rule file: what was written, before anything is looked up.
+//! A rule file to its items: documents, the sequence in each, and what kind of item each is.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
+use super::{
+    decode::Keys,
+    definitions::Definitions,
+    report::{Problem, Refusal, Report, malformed},
+    requirements,
+    trail::{ItemType, Trail},
+};
 use crate::{
-    diagnostic::{Code, Diagnostic},
+    diagnostic::{Code, Severity},
     sources::Sources,
     suggest,
-    traced::{Place, TracedText},
+    traced::Place,
     yaml::{self, Content, Node},
 };
 
-/// One item of a file.
-#[derive(Debug)]
-pub(super) enum Item {
-    EngineVersion { version: Node },
-    PluginVersions,
-    List(Entry),
-    Macro(Entry),
-    Rule(Entry),
+/// What a file is read into.
+pub(super) struct Reader<'a> {
+    pub(super) definitions: &'a mut Definitions,
+    pub(super) sources: &'a Sources,
+    pub(super) report: &'a mut Report,
 }
 
-/// A list, macro or rule: its name and its keys.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) place: Place,
-    pub(super) keys: HashMap<String, Node>,
-}
-
-impl Entry {
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
-        self.keys.get(key).filter(|node| !matches!(node.content, Content::Null))
-    }
-
-    /// The text of a key, if it has one.
-    pub(super) fn text(&self, key: &str) -> Result<Option<&TracedText>, (String, Place)> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(Node { content: Content::Scalar(text), .. }) => Ok(Some(text)),
-            Some(node) => {
-                Err((format!("'{key}' must be a text, not {}", node.describe()), node.place))
-            }
-        }
-    }
-
-    /// A key that is `true` or `false`.
-    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, (String, Place)> {
-        let Some(node) = self.get(key) else { return Ok(None) };
-        match node.as_str().map(str::to_ascii_lowercase).as_deref() {
-            Some("true" | "yes" | "on") => Ok(Some(true)),
-            Some("false" | "no" | "off") => Ok(Some(false)),
-            _ => Err((format!("'{key}' must be true or false"), node.place)),
-        }
-    }
-}
-
-const LIST_KEYS: &[&str] = &["list", "items", "append", "override"];
-const MACRO_KEYS: &[&str] = &["macro", "condition", "append", "override"];
-const RULE_KEYS: &[&str] = &[
-    "rule",
-    "condition",
-    "output",
-    "desc",
-    "priority",
-    "source",
-    "enabled",
-    "capture",
-    "capture_duration",
-    "warn_evttypes",
-    "skip-if-unknown-filter",
-    "tags",
-    "exceptions",
-    "override",
-    "append",
+/// An item by its first key that says what it is, and the keys that it may have.
+const KINDS: [(&str, &[&str]); 5] = [
+    ("required_engine_version", &["required_engine_version"]),
+    ("required_plugin_versions", &["required_plugin_versions"]),
+    ("list", &["list", "items", "append", "override"]),
+    ("macro", &["macro", "condition", "append", "override"]),
+    (
+        "rule",
+        &[
+            "rule",
+            "condition",
+            "output",
+            "desc",
+            "priority",
+            "source",
+            "enabled",
+            "capture",
+            "capture_duration",
+            "warn_evttypes",
+            "skip-if-unknown-filter",
+            "tags",
+            "exceptions",
+            "override",
+            "append",
+        ],
+    ),
 ];
 
-/// The items of a file, in order. What is no item is told and left out.
-pub(super) fn read(
-    sources: &Sources,
-    file: usize,
-    text: &str,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<Item> {
-    let mut reader = Reader { sources, diagnostics };
-    let documents = match yaml::parse(text, file) {
-        Ok(documents) => documents,
-        Err(error) => {
-            let place = Place { file, offset: error.offset };
-            reader.tell(Code::YamlParse, error.message, place);
-            return Vec::new();
-        }
-    };
-    let mut items = Vec::new();
-    for document in documents {
-        match document.content {
-            Content::Null => {}
-            Content::Sequence(nodes) => {
-                items.extend(nodes.into_iter().filter_map(|node| reader.item(node)));
-            }
-            _ => {
-                let message = "Rules content is not yaml array of objects".to_owned();
-                reader.tell(Code::YamlValidate, message, document.place);
-            }
-        }
-    }
-    items
-}
-
-struct Reader<'a> {
-    sources: &'a Sources,
-    diagnostics: &'a mut Vec<Diagnostic>,
-}
-
 impl Reader<'_> {
-    fn tell(&mut self, code: Code, message: String, place: Place) {
-        self.diagnostics.push(self.sources.diagnostic(code, message, place));
+    /// Takes the items of a file, in order. What is no item is told and left out.
+    pub(super) fn read(&mut self, file: usize) {
+        let trail = Trail::of_file(file);
+        let documents = match yaml::parse(self.sources.text(file), file) {
+            Ok(documents) => documents,
+            Err(error) => {
+                let place = Place { file, offset: error.offset };
+                let trail = trail.step(ItemType::ValueFor, "", place);
+                self.tell(Problem::new(Code::YamlParse, error.message, &trail));
+                return;
+            }
+        };
+        for document in &documents {
+            match &document.content {
+                Content::Null => {}
+                Content::Sequence(nodes) => {
+                    for node in nodes.iter().filter(|node| !node.is_null()) {
+                        match self.item(node, &trail) {
+                            Ok(true) => {}
+                            // Nothing in the file is meant for this engine.
+                            Ok(false) => return,
+                            Err(refusal) => self.tell(*refusal),
+                        }
+                    }
+                }
+                Content::Mapping(_) => {
+                    let message = "Rules content is not yaml array of objects";
+                    self.tell(malformed(message, &trail).at(document.place));
+                }
+                Content::Scalar(_) => {
+                    let message = "Rules content is not yaml";
+                    self.tell(malformed(message, &trail).at(document.place));
+                }
+            }
+        }
     }
 
-    fn item(&mut self, node: Node) -> Option<Item> {
-        let place = node.place;
-        let Content::Mapping(entries) = node.content else {
+    fn tell(&mut self, problem: Problem) {
+        self.report.tell(self.sources, problem);
+    }
+
+    /// Takes an item; false if the file needs another engine.
+    fn item(&mut self, node: &Node, parent: &Trail) -> Result<bool, Refusal> {
+        let anonymous = parent.step(ItemType::RulesContentItem, "", node.place);
+        let Content::Mapping(entries) = &node.content else {
             let message =
                 "Unexpected element type. Each element should be a yaml associative array.";
-            self.tell(Code::YamlValidate, message.to_owned(), place);
-            return None;
+            return Err(malformed(message, &anonymous));
         };
-        let mut keys = HashMap::new();
-        let mut key_places = Vec::new();
-        for (key, value) in entries {
-            let Some(name) = key.as_str().map(str::to_owned) else { continue };
-            key_places.push((name.clone(), key.place));
-            if keys.insert(name.clone(), value).is_some() {
-                self.tell(Code::YamlValidate, format!("key '{name}' stands twice"), key.place);
-                return None;
-            }
-        }
-        if let Some(version) = keys.remove("required_engine_version") {
-            return Some(Item::EngineVersion { version });
-        }
-        if keys.contains_key("required_plugin_versions") {
-            return Some(Item::PluginVersions);
-        }
-        let kinds = [("list", LIST_KEYS), ("macro", MACRO_KEYS), ("rule", RULE_KEYS)];
-        let Some((kind, known)) = kinds.into_iter().find(|(kind, _)| keys.contains_key(*kind))
+        let Some((kind, known)) = KINDS.into_iter().find(|(kind, _)| node.get(kind).is_some())
         else {
-            self.tell(Code::UnknownItem, "Unknown top level item".to_owned(), place);
-            return None;
+            self.tell(Problem::new(Code::UnknownItem, "Unknown top level item", &anonymous));
+            return Ok(true);
         };
-        for (key, key_place) in &key_places {
-            if !known.contains(&key.as_str()) {
-                let message = format!("Unknown key '{key}' in {kind}");
-                let mut unknown = self.sources.diagnostic(Code::UnknownKey, message, *key_place);
-                unknown.suggestion = suggest::nearest(key, known.iter().copied());
-                self.diagnostics.push(unknown);
+        let item_type = match kind {
+            "required_engine_version" => ItemType::RequiredEngineVersion,
+            "required_plugin_versions" => ItemType::RequiredPluginVersions,
+            "list" => ItemType::List,
+            "macro" => ItemType::Macro,
+            _ => ItemType::Rule,
+        };
+        let trail = parent.step(item_type, "", node.place);
+        let (trail, taken) = match item_type {
+            ItemType::RequiredEngineVersion => {
+                if let Err(refusal) = requirements::check_engine(Keys::new(node, &trail)) {
+                    self.tell(*refusal);
+                    return Ok(false);
+                }
+                (trail, Ok(()))
+            }
+            ItemType::RequiredPluginVersions => {
+                let refusals = requirements::check_plugins(node, parent);
+                refusals.into_iter().for_each(|refusal| self.tell(*refusal));
+                (trail, Ok(()))
+            }
+            _ => {
+                let (name, _) = Keys::new(node, &trail).scalar(kind)?;
+                let trail = parent.step(item_type, name, node.place);
+                let mut remarks = Vec::new();
+                let keys = Keys::new(node, &trail);
+                let taken = match item_type {
+                    ItemType::List => self.definitions.take_list(name, keys, &mut remarks),
+                    ItemType::Macro => {
+                        self.definitions.take_macro(name, keys, self.sources, &mut remarks)
+                    }
+                    _ => self.definitions.take_rule(name, keys, self.sources, &mut remarks),
+                };
+                remarks.into_iter().for_each(|remark| self.tell(remark));
+                (trail, taken)
+            }
+        };
+        if let Err(refusal) = taken {
+            self.tell(*refusal);
+        }
+        self.check_keys(entries, known, &trail);
+        Ok(true)
+    }
+
+    fn check_keys(&mut self, entries: &[(Node, Node)], known: &[&str], trail: &Trail) {
+        let mut seen = HashSet::new();
+        for (key, _) in entries {
+            let name = key.as_str().unwrap_or_default();
+            if !seen.insert(name) {
+                let message = format!("Key '{name}' stands twice. The first one counts.");
+                self.tell(Problem::new(Code::DuplicateKey, message, trail).at(key.place));
+            } else if !known.contains(&name) {
+                let message = format!("Unknown key '{name}'. The key will be ignored.");
+                let mut unknown = Problem::new(Code::UnknownKey, message, trail).at(key.place);
+                if self.report.has_room(Severity::Warning) {
+                    unknown.suggestion = suggest::nearest(name, known.iter().copied());
+                }
+                self.tell(unknown);
             }
         }
-        let name = keys.get(kind).and_then(Node::as_str).filter(|name| !name.is_empty());
-        let Some(name) = name.map(str::to_owned) else {
-            self.tell(Code::YamlValidate, format!("{kind} name is empty"), place);
-            return None;
-        };
-        let entry = Entry { name, place, keys };
-        Some(match kind {
-            "list" => Item::List(entry),
-            "macro" => Item::Macro(entry),
-            _ => Item::Rule(entry),
-        })
     }
 }

@@ -50,9 +50,9 @@ pub struct Rule {
     /// Its condition with the names of macros, lists and exceptions in it.
     pub(super) written: Expr,
     pub(super) condition: Expr,
-    pub(super) predicate: Predicate,
+    pub(crate) predicate: Predicate,
     pub(super) format: RuleOutput,
-    pub(super) event_types: EventTypes,
+    pub(crate) event_types: EventTypes,
 }
 
 /// A rule that matched an event.

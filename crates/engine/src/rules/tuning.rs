@@ -19,7 +19,7 @@ pub(super) struct TakenNames {
 impl TakenNames {
     pub(super) fn of(definitions: &Definitions) -> Self {
         let names = definitions.rules.iter().map(|(rule, definition)| {
-            let names = definition.exceptions.iter().map(|exception| exception.name.clone());
+            let names = definition.exceptions.names().map(str::to_owned);
             (rule.clone(), names.collect())
         });
         Self { lists: definitions.lists.keys().cloned().collect(), exceptions: names.collect() }

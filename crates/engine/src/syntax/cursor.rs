@@ -7,20 +7,22 @@
 pub(super) struct Cursor<'a> {
     text: &'a str,
     offset: usize,
+    /// Where the last token began and ended.
+    last: (usize, usize),
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, offset: 0 }
+        Self { text, offset: 0, last: (0, 0) }
+    }
+
+    /// The last token taken, as written.
+    pub(super) fn last_token(&self) -> &'a str {
+        self.text.get(self.last.0..self.last.1).unwrap_or_default()
     }
 
     pub(super) fn offset(&self) -> usize {
         self.offset
-    }
-
-    /// Goes back to a place it came from.
-    pub(super) fn back_to(&mut self, offset: usize) {
-        self.offset = offset;
     }
 
     pub(super) fn at_end(&self) -> bool {
@@ -37,14 +39,28 @@ impl<'a> Cursor<'a> {
 
     /// Takes blanks, and says whether there were any.
     pub(super) fn blanks(&mut self) -> bool {
-        !self.take_while(is_blank).is_empty()
+        let before = self.offset;
+        self.skip_while(is_blank);
+        self.offset > before
     }
 
     /// Takes `token` if it is next.
     pub(super) fn token(&mut self, token: &str) -> bool {
         let found = self.rest().starts_with(token);
         if found {
-            self.offset += token.len();
+            self.advance_to(self.offset + token.len());
+        }
+        found
+    }
+
+    /// Takes `not` and the white space after it if both are next.
+    pub(super) fn negation(&mut self) -> bool {
+        let mut ahead = self.clone();
+        let word = ahead.token("not");
+        ahead.skip_while(is_space);
+        let found = word && ahead.offset > self.offset + "not".len();
+        if found {
+            self.advance_to(ahead.offset);
         }
         found
     }
@@ -62,7 +78,7 @@ impl<'a> Cursor<'a> {
     /// Takes a macro's or list's name.
     pub(super) fn identifier(&mut self) -> Option<&'a str> {
         self.peek().filter(u8::is_ascii_alphabetic)?;
-        Some(self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+        self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     }
 
     /// Takes a field's name: identifiers joined by at least one dot.
@@ -81,31 +97,27 @@ impl<'a> Cursor<'a> {
             }
             dots += 1;
         }
-        let name = self.text.get(self.offset..ahead.offset).filter(|_| dots > 0)?;
-        *self = ahead;
-        Some(name)
+        (dots > 0).then_some(())?;
+        self.advance_to(ahead.offset)
     }
 
     /// Takes the text in a field's brackets, when it is not quoted.
     pub(super) fn field_argument(&mut self) -> Option<&'a str> {
-        let argument =
-            self.take_while(|byte| !is_space(byte) && !matches!(byte, b'[' | b']' | b'"' | b'\''));
-        (!argument.is_empty()).then_some(argument)
+        self.take_while(|byte| !is_space(byte) && !matches!(byte, b'[' | b']' | b'"' | b'\''))
     }
 
     /// Takes a value that is not quoted.
     pub(super) fn bare(&mut self) -> Option<&'a str> {
-        let value = self.take_while(|byte| {
+        self.take_while(|byte| {
             !is_space(byte) && !matches!(byte, b'(' | b')' | b'"' | b'\'' | b'=' | b',')
-        });
-        (!value.is_empty()).then_some(value)
+        })
     }
 
     /// Takes a decimal number or one with `0x`, as written.
     pub(super) fn number(&mut self) -> Option<&'a str> {
         let mut ahead = self.clone();
         if (ahead.token("0x") || ahead.token("0X"))
-            && !ahead.take_while(|byte| byte.is_ascii_hexdigit()).is_empty()
+            && ahead.take_while(|byte| byte.is_ascii_hexdigit()).is_some()
         {
             return self.advance_to(ahead.offset);
         }
@@ -113,48 +125,55 @@ impl<'a> Cursor<'a> {
         if !ahead.token("+") {
             ahead.token("-");
         }
-        if ahead.take_while(|byte| byte.is_ascii_digit()).is_empty() {
-            return None;
-        }
+        ahead.take_while(|byte| byte.is_ascii_digit())?;
         if ahead.token(".") {
-            ahead.take_while(|byte| byte.is_ascii_digit());
+            ahead.skip_while(|byte| byte.is_ascii_digit());
         }
         let mut exponent = ahead.clone();
         if (exponent.token("e") || exponent.token("E"))
             && (exponent.token("+") || exponent.token("-"))
-            && !exponent.take_while(|byte| byte.is_ascii_digit()).is_empty()
+            && exponent.take_while(|byte| byte.is_ascii_digit()).is_some()
         {
             ahead = exponent;
         }
         self.advance_to(ahead.offset)
     }
 
-    /// Takes a quoted text with its quotes; `Some(None)` when it does not end.
+    /// Takes a quoted text with its quotes.
     ///
-    /// A quote ends it unless the byte before is a backslash, whatever is before that.
-    pub(super) fn quoted(&mut self) -> Option<Option<&'a str>> {
+    /// A quote ends it unless the byte before is a backslash, whatever is before that. A NUL ends
+    /// the text as a whole.
+    pub(super) fn quoted(&mut self) -> Option<&'a str> {
         let quote = self.peek().filter(|byte| matches!(byte, b'"' | b'\''))?;
         let mut previous = quote;
         for (index, byte) in self.rest().bytes().enumerate().skip(1) {
+            if byte == 0 {
+                return None;
+            }
             if byte == quote && previous != b'\\' {
-                return Some(self.advance_to(self.offset + index + 1));
+                return self.advance_to(self.offset + index + 1);
             }
             previous = byte;
         }
-        Some(None)
+        None
     }
 
     fn advance_to(&mut self, end: usize) -> Option<&'a str> {
         let token = self.text.get(self.offset..end)?;
+        self.last = (self.offset, end);
         self.offset = end;
         Some(token)
     }
 
-    fn take_while(&mut self, belongs: impl Fn(u8) -> bool) -> &'a str {
-        let rest = self.rest();
-        let length = rest.bytes().take_while(|byte| belongs(*byte)).count();
-        self.offset += length;
-        rest.get(..length).unwrap_or_default()
+    /// Takes what belongs, if that is anything.
+    fn take_while(&mut self, belongs: impl Fn(u8) -> bool) -> Option<&'a str> {
+        let length = self.rest().bytes().take_while(|byte| belongs(*byte)).count();
+        (length > 0).then_some(())?;
+        self.advance_to(self.offset + length)
+    }
+
+    fn skip_while(&mut self, belongs: impl Fn(u8) -> bool) {
+        self.offset += self.rest().bytes().take_while(|byte| belongs(*byte)).count();
     }
 }
 

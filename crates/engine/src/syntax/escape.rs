@@ -29,15 +29,21 @@ pub(super) fn unescape(quoted: &str) -> Result<Vec<u8>, String> {
                 let quote = char::from(quote);
                 return Err(format!("invalid \\{escaped} escape in {quote}-quoted string"));
             }
-            b'x' => hex(inner.next(), inner.next()).ok_or("\\x needs two hexadecimal digits")?,
+            b'x' => {
+                let (Some(high), Some(low)) = (inner.next(), inner.next()) else {
+                    return Err("truncated hex char escape sequence".to_owned());
+                };
+                hex(high, low).ok_or_else(|| {
+                    let digits = [high, low];
+                    let digits = String::from_utf8_lossy(&digits);
+                    format!("invalid hex char escape sequence: {digits}")
+                })?
+            }
             other => {
                 let other = char::from(other).escape_default();
                 return Err(format!("unsupported string escape sequence: \\{other}"));
             }
         });
-    }
-    if value.contains(&0) {
-        return Err("a value cannot hold a NUL byte".to_owned());
     }
     Ok(value)
 }
@@ -45,37 +51,42 @@ pub(super) fn unescape(quoted: &str) -> Result<Vec<u8>, String> {
 /// Writes a value so that it reads as one value again.
 ///
 /// With `falco_form`, values that Falco prints bare are bare, although some of them (empty ones,
-/// ones with brackets, commas or equals signs) would not be read back as one value.
+/// ones with brackets or commas) would not be read back as one value.
 pub(super) fn escape(value: &[u8], falco_form: bool) -> String {
+    let escaped = escaped(value, falco_form);
+    let bare = |byte: &u8| match byte {
+        b' ' | b'=' | b'\'' | b'"' | b'\\' | 0 => false,
+        b'\x08' | b'\x0c' | b'\n' | b'\r' | b'\t' => false,
+        b'(' | b')' | b'[' | b']' | b',' | b'\x0b' => falco_form,
+        _ => true,
+    };
+    let readable = falco_form || (!value.is_empty() && std::str::from_utf8(value).is_ok());
+    if readable && value.iter().all(bare) { escaped } else { format!("\"{escaped}\"") }
+}
+
+/// Writes a value in quotes so that it reads as the same value again.
+pub(super) fn quote(value: &[u8]) -> String {
+    format!("\"{}\"", escaped(value, false))
+}
+
+fn escaped(value: &[u8], falco_form: bool) -> String {
     let mut escaped = String::with_capacity(value.len() + 2);
-    let mut quotes = !falco_form && value.is_empty();
     for chunk in value.utf8_chunks() {
         for character in chunk.valid().chars() {
-            let text = match character {
-                '\x08' => "\\b",
-                '\x0c' => "\\f",
-                '\n' => "\\n",
-                '\r' => "\\r",
-                '\t' => "\\t",
-                '\\' => "\\\\",
-                '\x0b' if !falco_form => "\\x0b",
-                '"' => "\\\"",
-                ' ' | '\'' => {
-                    quotes = true;
-                    escaped.push(character);
-                    continue;
-                }
-                _ => {
-                    quotes |= !falco_form && matches!(character, '(' | ')' | '[' | ']' | ',' | '=');
-                    escaped.push(character);
-                    continue;
-                }
-            };
-            quotes = true;
-            escaped.push_str(text);
+            match character {
+                '\x08' => escaped.push_str("\\b"),
+                '\x0c' => escaped.push_str("\\f"),
+                '\n' => escaped.push_str("\\n"),
+                '\r' => escaped.push_str("\\r"),
+                '\t' => escaped.push_str("\\t"),
+                '\\' => escaped.push_str("\\\\"),
+                '"' => escaped.push_str("\\\""),
+                '\x0b' if !falco_form => escaped.push_str("\\x0b"),
+                '\0' if !falco_form => escaped.push_str("\\x00"),
+                _ => escaped.push(character),
+            }
         }
         for byte in chunk.invalid() {
-            quotes = true;
             escaped.push_str(&format!("\\x{byte:02x}"));
         }
     }
@@ -84,10 +95,10 @@ pub(super) fn escape(value: &[u8], falco_form: bool) -> String {
         escaped.pop();
         escaped.push(' ');
     }
-    if quotes { format!("\"{escaped}\"") } else { escaped }
+    escaped
 }
 
-fn hex(high: Option<u8>, low: Option<u8>) -> Option<u8> {
-    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }

@@ -1,18 +1,19 @@
 //! Text to tree.
 //!
-//! Brackets are kept on a stack of our own, so the depth of the text is not the depth of ours.
+//! Brackets that group are kept on a stack of our own, so the depth of the text is not the depth of
+//! ours. Falco's parser calls itself, and counts how deep: we count the same, to refuse the same.
 
-mod sides;
+mod operands;
 
 use super::{
-    Check, Expr, LEVELS_MAX, OPERATORS, Operand, Operator, OperatorClass, Quantifier, Right, Span,
+    Check, Expr, Function, OPERATORS, Operand, Operator, OperatorClass, Quantifier, Right, Span,
     cursor::Cursor,
 };
 
-/// How deep brackets may nest, as in Falco's loader.
+/// How deep Falco's loader lets its parser call itself. A bracket takes five calls.
 const DEPTH_MAX: usize = 1000;
 
-/// Why a text is no condition.
+/// Why a text is no condition. The messages are Falco's.
 #[derive(Debug)]
 pub(crate) struct SyntaxError {
     pub(crate) message: String,
@@ -21,12 +22,20 @@ pub(crate) struct SyntaxError {
 
 /// Parses a condition; `text_id` goes into the spans.
 pub(crate) fn parse(text: &str, text_id: usize) -> Result<Expr, SyntaxError> {
-    let expr = Parser { cursor: Cursor::new(text), text: text_id }.expression()?;
-    if expr.levels() > LEVELS_MAX {
-        let message = format!("more than {LEVELS_MAX} levels of 'and', 'or' and 'not'");
-        return Err(SyntaxError { message, span: Span { text: text_id, start: 0 } });
+    if text.is_empty() {
+        let span = Span { text: text_id, start: 0 };
+        return Err(SyntaxError { message: "filter input string is empty".to_owned(), span });
     }
-    Ok(expr)
+    Parser { cursor: Cursor::new(text), text: text_id }.expression()
+}
+
+/// Parses the field or the call that `text` begins with; gives what follows it.
+pub(crate) fn parse_operand(text: &str) -> Result<(Operand, &str), SyntaxError> {
+    let mut parser = Parser { cursor: Cursor::new(text), text: 0 };
+    match parser.left(1)? {
+        Some(operand) => Ok((operand, parser.cursor.rest())),
+        None => Err(parser.error("a '%' must be followed by a field or a transformer")),
+    }
 }
 
 struct Parser<'a> {
@@ -35,15 +44,23 @@ struct Parser<'a> {
 }
 
 /// What stands between one pair of brackets, so far.
-#[derive(Default)]
 struct Group {
+    /// How many calls deep Falco's parser is when it looks for alternatives here.
+    depth: usize,
     alternatives: Vec<Expr>,
     conjunction: Vec<Expr>,
     /// Whether the operand being read follows an odd number of `not`.
     negated: bool,
+    /// Whether the last operand is a bracket right after `or`, which no `and` may follow.
+    complete: bool,
 }
 
 impl Group {
+    fn at(depth: usize) -> Self {
+        let (alternatives, conjunction) = (Vec::new(), Vec::new());
+        Self { depth, alternatives, conjunction, negated: false, complete: false }
+    }
+
     fn operand(&mut self, operand: Expr) {
         let negated = std::mem::take(&mut self.negated);
         self.conjunction.push(if negated { Expr::Not(Box::new(operand)) } else { operand });
@@ -64,104 +81,127 @@ fn single_or(mut parts: Vec<Expr>, join: impl FnOnce(Vec<Expr>) -> Expr) -> Opti
     if parts.len() > 1 { Some(join(parts)) } else { parts.pop() }
 }
 
-impl<'a> Parser<'a> {
+/// What may come next.
+enum Next {
+    /// `not`s, then a bracket or a check.
+    Operand,
+    /// The inside of a bracket that a word brought along: `and(`.
+    Bracket { depth: usize },
+}
+
+impl Parser<'_> {
     fn expression(mut self) -> Result<Expr, SyntaxError> {
         let mut outer: Vec<Group> = Vec::new();
-        let mut group = Group::default();
-        self.cursor.blanks();
-        if self.cursor.at_end() {
-            return Err(self.error("filter input string is empty"));
-        }
+        let mut group = Group::at(1);
+        let mut next = Next::Operand;
         loop {
-            // An operand: `not`s, then a bracket or a check.
-            self.cursor.blanks();
-            while self.negation() {
-                group.negated = !group.negated;
-            }
-            if self.cursor.token("(") {
-                if outer.len() >= DEPTH_MAX {
-                    return Err(self.error(format!("exceeded max depth limit of {DEPTH_MAX}")));
-                }
-                outer.push(std::mem::take(&mut group));
+            let bracket = match next {
+                Next::Bracket { depth } => Some(depth),
+                Next::Operand => self.negations_and_bracket(&mut group)?,
+            };
+            if let Some(depth) = bracket {
+                self.guard(depth)?;
+                self.cursor.blanks();
+                self.guard(depth + 1)?;
+                outer.push(std::mem::replace(&mut group, Group::at(depth + 1)));
+                next = Next::Operand;
                 continue;
             }
-            group.operand(self.check_or_macro()?);
+            let check = self.check_or_macro(group.depth + 3)?;
+            group.operand(check);
 
             // What follows it: closing brackets, then `and`, `or` or the end.
-            loop {
+            next = loop {
                 self.cursor.blanks();
-                if self.cursor.token(")") {
-                    let Some(parent) = outer.pop() else {
-                        return Err(self.error_before(1, "unexpected ')'"));
-                    };
-                    let inner = std::mem::replace(&mut group, parent).finish();
-                    group.operand(inner.ok_or_else(|| self.error(OPERAND_EXPECTED))?);
-                } else if self.cursor.token("and") {
-                    self.blank_or_bracket("and")?;
-                    break;
-                } else if self.cursor.token("or") {
-                    self.blank_or_bracket("or")?;
-                    group.end_conjunction();
-                    break;
-                } else if !self.cursor.at_end() {
-                    return Err(self.error("unexpected token, expecting 'or', 'and'"));
-                } else if outer.is_empty() {
-                    return group.finish().ok_or_else(|| self.error(OPERAND_EXPECTED));
-                } else {
-                    return Err(self.error("expected a ')' token"));
+                if !group.complete && self.cursor.token("and") {
+                    break self.after_word("and", group.depth + 2)?;
                 }
-            }
+                if self.cursor.token("or") {
+                    group.end_conjunction();
+                    let next = self.after_word("or", group.depth + 1)?;
+                    group.complete = matches!(next, Next::Bracket { .. });
+                    break next;
+                }
+                match outer.pop() {
+                    Some(parent) if self.cursor.token(")") => {
+                        let inner = std::mem::replace(&mut group, parent).finish();
+                        group.operand(inner.ok_or_else(|| self.error(OPERAND_EXPECTED))?);
+                    }
+                    Some(_) => return Err(self.error("expected a ')' token")),
+                    None if self.cursor.at_end() => {
+                        return group.finish().ok_or_else(|| self.error(OPERAND_EXPECTED));
+                    }
+                    None => {
+                        let last = self.last_token();
+                        return Err(self.error(format!(
+                            "unexpected token after '{last}', expecting 'or', 'and'"
+                        )));
+                    }
+                }
+            };
         }
     }
 
-    /// Takes `not` and what must follow it.
-    fn negation(&mut self) -> bool {
-        let mut ahead = self.cursor.clone();
-        let bracket = ahead.token("not") && ahead.peek() == Some(b'(');
-        if bracket {
-            self.cursor = ahead;
+    /// Takes what may stand before a check; gives the depth inside a bracket that it ends with.
+    fn negations_and_bracket(&mut self, group: &mut Group) -> Result<Option<usize>, SyntaxError> {
+        self.cursor.blanks();
+        self.guard(group.depth + 2)?;
+        while self.cursor.negation() {
+            group.negated = !group.negated;
         }
-        bracket || self.cursor.word_and_blank("not")
+        if self.cursor.token("not(") {
+            group.negated = !group.negated;
+            return Ok(Some(group.depth + 3));
+        }
+        self.guard(group.depth + 3)?;
+        self.cursor.blanks();
+        Ok(self.cursor.token("(").then_some(group.depth + 4))
     }
 
-    fn blank_or_bracket(&mut self, word: &str) -> Result<(), SyntaxError> {
-        if self.cursor.blanks() || self.cursor.peek() == Some(b'(') {
-            return Ok(());
+    fn after_word(&mut self, word: &str, depth: usize) -> Result<Next, SyntaxError> {
+        if self.cursor.blanks() {
+            return Ok(Next::Operand);
+        }
+        if self.cursor.token("(") {
+            return Ok(Next::Bracket { depth });
         }
         Err(self.error(format!("expected blank or '(' after '{word}'")))
     }
 
-    fn check_or_macro(&mut self) -> Result<Expr, SyntaxError> {
-        let start = self.cursor.offset();
-        if let Some(left) = self.operand()? {
-            return self.check(left).map(Expr::Check);
+    fn check_or_macro(&mut self, depth: usize) -> Result<Expr, SyntaxError> {
+        if let Some(left) = self.left(depth)? {
+            return self.check(left, depth + 1).map(|check| Expr::Check(Box::new(check)));
         }
+        let start = self.cursor.offset();
         match self.cursor.identifier() {
-            Some("and" | "or" | "not") | None => {
-                self.cursor.back_to(start);
-                Err(self.error(OPERAND_EXPECTED))
-            }
             Some(name) => Ok(Expr::Macro { name: name.to_owned(), span: self.span(start) }),
+            None => Err(self.error(OPERAND_EXPECTED)),
         }
     }
 
-    fn check(&mut self, left: Operand) -> Result<Check, SyntaxError> {
+    fn check(&mut self, left: Operand, depth: usize) -> Result<Check, SyntaxError> {
+        self.guard(depth)?;
         self.cursor.blanks();
         let start = self.cursor.offset();
         let (operator_text, operator, class) = self.operator()?;
         let operator_span = self.span(start);
-        self.cursor.blanks();
+        let blank = self.cursor.blanks() || operator_text.ends_with(|c: char| c.is_alphabetic());
         let mut quantifier = None;
+        if class == OperatorClass::Text && blank {
+            quantifier = self.quantifier();
+        }
+        if class != OperatorClass::Unary {
+            self.guard(depth + 1)?;
+        }
+        let right_span = self.span(self.cursor.offset());
         let right = match class {
             OperatorClass::Unary => Right::Nothing,
-            OperatorClass::Number => self.number()?,
-            OperatorClass::Text => {
-                quantifier = self.quantifier();
-                if quantifier.is_some() { self.list()? } else { self.value()? }
-            }
-            OperatorClass::List => self.list()?,
+            OperatorClass::Number => self.number(depth + 1)?,
+            OperatorClass::Text if quantifier.is_none() => self.value(depth + 1)?,
+            OperatorClass::Text => self.list(depth + 1, false)?,
+            OperatorClass::List => self.list(depth + 1, true)?,
         };
-        Ok(Check { left, operator, operator_text, operator_span, quantifier, right })
+        Ok(Check { left, operator, operator_text, operator_span, quantifier, right, right_span })
     }
 
     fn operator(&mut self) -> Result<(&'static str, Operator, OperatorClass), SyntaxError> {
@@ -186,10 +226,7 @@ impl<'a> Parser<'a> {
             let mut ahead = self.cursor.clone();
             let word = ahead.word_and_blank(quantifier.as_str());
             let follows = ahead.peek() == Some(b'(')
-                || ahead
-                    .clone()
-                    .identifier()
-                    .is_some_and(|name| !["and", "or", "not"].contains(&name));
+                || (ahead.clone().identifier().is_some() && !begins_with_word(ahead.rest()));
             if word && follows {
                 self.cursor = ahead;
             }
@@ -197,21 +234,34 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// Refuses what Falco would find too deep.
+    fn guard(&self, depth: usize) -> Result<(), SyntaxError> {
+        if depth < DEPTH_MAX {
+            return Ok(());
+        }
+        Err(self.error(format!("exceeded max depth limit of {DEPTH_MAX}")))
+    }
+
     fn span(&self, start: usize) -> Span {
         Span { text: self.text, start }
     }
 
     fn error(&self, message: impl Into<String>) -> SyntaxError {
-        self.error_before(0, message)
+        SyntaxError { message: message.into(), span: self.span(self.cursor.offset()) }
     }
+}
 
-    /// An error `back` bytes before the cursor.
-    fn error_before(&self, back: usize, message: impl Into<String>) -> SyntaxError {
-        SyntaxError {
-            message: message.into(),
-            span: self.span(self.cursor.offset().saturating_sub(back)),
-        }
-    }
+/// Whether a text begins with `and`, `or` or `not` as a word. An underscore ends one, as in Falco.
+fn begins_with_word(text: &str) -> bool {
+    ["and", "or", "not"].iter().any(|word| {
+        text.strip_prefix(word)
+            .is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
+    })
+}
+
+/// The functions as messages list them.
+fn function_names() -> String {
+    Function::ALL.map(|function| format!("'{}'", function.as_str())).join(", ")
 }
 
 const OPERAND_EXPECTED: &str = "expected a '(' token, a field check, or an identifier";

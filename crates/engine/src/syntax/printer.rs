@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{Check, Expr, Operand, Right, escape::escape};
+use super::{
+    Check, Expr, Operand, Right,
+    escape::{escape, quote},
+};
 
 /// Text that parses to the same tree.
 impl fmt::Display for Expr {
@@ -15,6 +18,13 @@ impl Expr {
     /// The text that Falco prints for this tree, to compare with it.
     pub(crate) fn falco_form(&self) -> impl fmt::Display + '_ {
         fmt::from_fn(|f| Printer { falco_form: true }.expr(self, f))
+    }
+}
+
+impl Operand {
+    /// The text that Falco prints for it.
+    pub(crate) fn falco_form(&self) -> impl fmt::Display + '_ {
+        fmt::from_fn(|f| Printer { falco_form: true }.operand(self, f))
     }
 }
 
@@ -75,15 +85,39 @@ impl Printer {
 
     fn operand(&self, operand: &Operand, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match operand {
-            Operand::Field { name, arg: None, .. } => f.write_str(name),
-            Operand::Field { name, arg: Some(arg), .. } => {
-                write!(f, "{name}[{}]", escape(arg.as_bytes(), self.falco_form))
+            Operand::Field { name, arg, .. } => {
+                f.write_str(name)?;
+                self.argument(arg.as_deref(), f)
             }
-            Operand::Call { function, inner, .. } => {
-                write!(f, "{}(", function.as_str())?;
-                self.operand(inner, f)?;
-                f.write_str(")")
+            Operand::Call { function, arguments, arg, .. } => {
+                f.write_str(function.as_str())?;
+                self.operands(arguments, f)?;
+                self.argument(arg.as_deref(), f)
             }
+            Operand::Constant(literal) if self.falco_form => {
+                f.write_str(&escape(&literal.value, true))
+            }
+            Operand::Constant(literal) => f.write_str(&quote(&literal.value)),
+            Operand::List { items, .. } => self.operands(items, f),
+        }
+    }
+
+    fn operands(&self, operands: &[Operand], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(")?;
+        for (index, operand) in operands.iter().enumerate() {
+            if index > 0 {
+                f.write_str(if self.falco_form { "," } else { ", " })?;
+            }
+            self.operand(operand, f)?;
+        }
+        f.write_str(")")
+    }
+
+    fn argument(&self, arg: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match arg {
+            None => Ok(()),
+            Some("") => f.write_str("[\"\"]"),
+            Some(arg) => write!(f, "[{}]", escape(arg.as_bytes(), self.falco_form)),
         }
     }
 }

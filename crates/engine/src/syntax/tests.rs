@@ -25,6 +25,10 @@ fn precedence_and_brackets() {
     check("(a.b=1 or c.d=2)and(e.f=3)", "((a.b = 1 or c.d = 2) and e.f = 3)");
     check("(a.b=1 and c.d=2) and e.f=3", "((a.b = 1 and c.d = 2) and e.f = 3)");
     check("((((m))))", "m");
+    check("m or(n) or a.b=1 and m", "(m or n or (a.b = 1 and m))");
+    check("m and(n)and(a.b=1)or m", "((m and n and a.b = 1) or m)");
+    check_error("m or(n) and a.b=1", 8, "unexpected token after ')', expecting 'or', 'and'");
+    check_error("(m or(n) and a.b=1)", 9, "expected a ')' token");
 }
 
 #[test]
@@ -41,7 +45,7 @@ fn negations_cancel() {
 fn operators_with_and_without_blanks() {
     check("proc.name in(sh,bash)", "proc.name in (sh, bash)");
     check("proc.name in ()", "proc.name in ()");
-    check("proc.name inlist", "proc.name in (list)");
+    check("proc.name inlist", "proc.name in list");
     check("proc.pname exists", "proc.pname exists");
     check("fd.num>=0", "fd.num >= 0");
     check("fd.num < -1.5e+3", "fd.num < -1.5e+3");
@@ -70,41 +74,131 @@ fn values_of_all_kinds() {
 }
 
 #[test]
+fn calls() {
+    check("join('-', (a.b, c.d)) = x", "join(\"-\", (a.b, c.d)) = x");
+    check(
+        "join( \"-\" , ( a.b , 'x', 12, -1.5e+3, 0x1F ) ) = x",
+        "join(\"-\", (a.b, \"x\", \"12\", \"-1.5e+3\", \"0x1F\")) = x",
+    );
+    check("join(',', ()) = x", "join(\",\", ()) = x");
+    check("concat(a.b, tolower(c.d), 'x') exists", "concat(a.b, tolower(c.d), \"x\") exists");
+    check("getopt(a.b, 'nt:')[t] = x", "getopt(a.b, \"nt:\")[t] = x");
+    check("getopt(a.b, 'nt:')[\"\"] = x", "getopt(a.b, \"nt:\")[\"\"] = x");
+    check("a.b = concat(c.d, 'x')", "a.b = concat(c.d, \"x\")");
+    check("tolower( join(',',(a.b)) ) = x", "tolower(join(\",\", (a.b))) = x");
+}
+
+#[track_caller]
+fn check_falco_form(text: &str, printed: &str) {
+    assert_eq!(parse(text, 0).unwrap().falco_form().to_string(), printed, "{text:?}");
+}
+
+#[test]
+fn falco_prints_it_its_way() {
+    check_falco_form("getopt(proc.args, 'nt:')['t'] = v", "getopt(proc.args,nt:)[t] = v");
+    check_falco_form("join(' ', (a.b, \"x\")) = v", "join(\" \",(a.b,x)) = v");
+    check_falco_form("a.b['x y'] = \"a=b\"", "a.b[\"x y\"] = \"a=b\"");
+    check_falco_form("a.b[''] = '(a,b)'", "a.b[\"\"] = (a,b)");
+    check_falco_form("a.b in list and a.b = ''", "(a.b in list and a.b = )");
+    check_falco_form("a.b = \"\\n\" or not not(not m)", "(a.b = \"\\n\" or not m)");
+    check_falco_form("not (not m)", "not not m");
+    check_falco_form("a.b == oneof (x, 'y z')", "a.b == oneof (x, \"y z\")");
+}
+
+#[test]
 fn errors_say_where() {
     check_error("", 0, "filter input string is empty");
+    check_error("  ", 2, "expected a '(' token, a field check, or an identifier");
     check_error("a.b=1 and", 9, "expected blank or '(' after 'and'");
     check_error("a.b=1 andm", 9, "expected blank or '(' after 'and'");
-    check_error("a.b=1 xor m", 6, "unexpected token, expecting 'or', 'and'");
+    check_error("a.b=1 and ", 10, "expected a '(' token, a field check, or an identifier");
+    check_error("a.b=1 xor m", 6, "unexpected token after '1', expecting 'or', 'and'");
+    check_error("a.b=\"x y\" z", 10, "unexpected token after 'x y', expecting 'or', 'and'");
+    check_error("a.b in (x) z", 11, "unexpected token after ')', expecting 'or', 'and'");
+    check_error("m and or n", 9, "unexpected token after 'or', expecting 'or', 'and'");
+    check_error("not m n", 6, "unexpected token after 'm', expecting 'or', 'and'");
     check_error("(a.b=1", 6, "expected a ')' token");
-    check_error("a.b=1)", 5, "unexpected ')'");
-    check_error("a.b is 3", 4, "expected a valid check operator");
-    check_error("a.b > big", 6, "expected a number");
-    check_error("a.b in 3", 7, "expected a list");
-    check_error("a.b in (x,)", 10, "expected a value of the list");
-    check_error("a.b[ = 1", 4, "expected a valid field argument");
+    check_error("(a.b=1 c", 7, "expected a ')' token");
+    check_error("a.b=1)", 5, "unexpected token after '1', expecting 'or', 'and'");
+    check_error("a.b is 3", 4, "expected a valid check operator: one of 'exists', '<=', '<'");
+    check_error(
+        "a.b > big",
+        6,
+        "expected a number value or a field with a valid transformer: 'val', 'tolower'",
+    );
+    check_error("a.b = ", 6, "expected a string value or a field with a valid transformer: 'val'");
+    check_error(
+        "a.b in 3",
+        7,
+        "expected a list, an identifier, or a field with a valid transformer: 'val'",
+    );
+    check_error("a.b in (x,)", 10, "expected a string value");
+    check_error("a.b in (,)", 8, "expected a ')' token");
+    check_error("a.b[ = 1", 4, "expected a valid field argument: a quoted string or a bare string");
     check_error("a.b[0 = 1", 5, "expected a ']' token");
-    check_error("a.b = 'x", 6, "does not end");
-    check_error(r#"a.b = "\q""#, 6, "unsupported string escape sequence: \\q");
-    check_error(r#"a.b = "\'""#, 6, "invalid \\' escape in \"-quoted string");
-    check_error("join(a.b) = x", 0, "transformer 'join' is not supported yet");
-    check_error("m and or n", 6, "expected a '(' token");
+    check_error("a.b = 'x", 6, "expected a string value or a field");
+    check_error(r#"a.b = "\q""#, 10, "unsupported string escape sequence: \\q");
+    check_error(r#"a.b = "\'""#, 10, "invalid \\' escape in \"-quoted string");
+    check_error(r#"a.b = "\x4""#, 11, "truncated hex char escape sequence");
+    check_error(r#"a.b = "\x4g""#, 12, "invalid hex char escape sequence: 4g");
+    check_error("tolower(a.b = x", 12, "expected a ')' token closing the transformer");
+    check_error("tolower() = x", 8, "expected field transformer argument: field, transformer");
+    check_error("join(',', (x)) = x", 11, "expected transformer list argument: field, transformer");
+    check_error("join(',', (a.b c.d)) = x", 15, "expected ')'");
+    check_error("a.b = val(m)", 10, "expected a field within 'val' transformer");
+    check_error("a.b = val(val(c.d))", 10, "expected a field within 'val' transformer");
+    check_error("val(a.b) = x", 3, "unexpected token after 'val', expecting 'or', 'and'");
+    check_error("a.b = anyof(x)", 11, "unexpected token after 'anyof', expecting 'or', 'and'");
+    check_error("a.b =anyof (x)", 11, "unexpected token after 'anyof', expecting 'or', 'and'");
+}
+
+#[test]
+fn words_may_be_names() {
+    check("not", "not");
+    check("m and not", "(m and not)");
+    check("a.b = not", "a.b = not");
+    check("a.b existsand m", "(a.b exists and m)");
+    check("a.b in not", "a.b in not");
+    check_error("a.b = anyof and_list", 15, "expected blank or '(' after 'and'");
 }
 
 #[test]
 fn deep_nesting_is_an_error_and_the_limit_itself_works() {
-    let deep = |count: usize| format!("{}m{}", "(".repeat(count), ")".repeat(count));
-    check_error(&"(".repeat(100_000), 1001, "exceeded max depth limit of 1000");
-    check(&deep(1000), "m");
-    let nested = |count| format!("{}m{}", "(m and (m or ".repeat(count), "))".repeat(count));
-    let tree = parse(&nested(100), 0).unwrap();
-    assert_eq!(parse(&tree.to_string(), 0).unwrap(), tree);
-    check_error(&nested(101), 0, "more than 200 levels");
+    let depth = "exceeded max depth limit of 1000";
+    let deep = |open: &str, inner: &str, count| {
+        format!("{}{inner}{}", open.repeat(count), ")".repeat(count))
+    };
+    check_error(&"(".repeat(100_000), 200, depth);
+    check(&deep("(", "m", 199), "m");
+    check_error(&deep("(", "m", 200), 200, depth);
+    check(&deep("(", "a.b = c", 198), "a.b = c");
+    check_error(&deep("(", "a.b = c", 199), 202, depth);
+    assert_eq!(parse(&deep("not(", "m", 248), 0).unwrap().to_string().matches("not").count(), 248);
+    check_error(&deep("not(", "m", 300), 1000, depth);
+    let nested = |count| deep("m or(", "m", count);
+    let tree = parse(&nested(400), 0).unwrap();
+    assert!(tree.falco_form().to_string().starts_with("(m or (m or (m or"));
+    check_error(&nested(600), 2490, depth);
+    let calls = |count| format!("{} exists", deep("tolower(", "a.b", count));
+    assert!(parse(&calls(400), 0).is_ok());
+    assert!(parse(&calls(100_000), 0).is_err());
+}
+
+#[test]
+fn a_large_condition_takes_as_long_as_it_is() {
+    let alternatives = "a.b = c or ".repeat(200_000) + "m";
+    assert!(matches!(parse(&alternatives, 0).unwrap(), Expr::Or(parts) if parts.len() == 200_001));
+    let list = format!("a.b in ({})", vec!["'x y'"; 500_000].join(","));
+    assert!(parse(&list, 0).is_ok());
+    assert!(parse(&"\"".repeat(1_000_000), 0).is_err());
+    assert!(parse(&"not ".repeat(1_000_000), 0).is_err());
+    assert!(parse(&format!("a.b = '{}", "x".repeat(5_000_000)), 0).is_err());
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         "[a-z/.*0-9-]{1,8}".prop_map(String::into_bytes),
-        any::<Vec<u8>>().prop_map(|bytes| bytes.into_iter().filter(|byte| *byte != 0).collect()),
+        any::<Vec<u8>>().prop_map(|bytes| bytes),
         "[ \"'\\\\(),=\t\n\u{b}\u{c}\u{8}é\\[\\]]{0,6}".prop_map(String::into_bytes),
     ]
 }
@@ -114,11 +208,23 @@ fn operand() -> impl Strategy<Value = Operand> {
     let field =
         ("[a-z]{1,3}(\\.[a-z_0-9]{1,3}){0}\\.[a-z][a-z_0-9]{0,4}", prop::option::of(argument))
             .prop_map(|(name, arg)| Operand::Field { name, arg, span: Span::default() });
-    field.prop_recursive(2, 3, 1, |inner| {
-        (inner, prop::sample::select(&Function::ALL[..])).prop_map(|(inner, function)| {
-            Operand::Call { function, inner: Box::new(inner), span: Span::default() }
-        })
+    field.prop_recursive(3, 8, 3, |inner| {
+        let list = prop::collection::vec(argument_of(inner.clone()), 0..3);
+        let list = list.prop_map(|items| Operand::List { items, span: Span::default() });
+        let argument = prop_oneof![2 => argument_of(inner), 1 => list];
+        let arguments = prop::collection::vec(argument, 1..3);
+        (arguments, prop::sample::select(&Function::ALL[1..]), prop::option::of("[a-z]{0,2}"))
+            .prop_map(|(arguments, function, arg)| {
+                let span = Span::default();
+                Operand::Call { function, arguments, arg, span }
+            })
     })
+}
+
+fn argument_of(
+    operand: impl Strategy<Value = Operand> + 'static,
+) -> impl Strategy<Value = Operand> {
+    prop_oneof![2 => operand, 1 => bytes().prop_map(|value| Operand::Constant(literal(value)))]
 }
 
 fn literal(value: Vec<u8>) -> Literal {
@@ -137,8 +243,16 @@ fn any_check() -> impl Strategy<Value = Expr> {
                 OperatorClass::Text if quantifier.is_none() => Right::Value(literal(value)),
                 _ => Right::List(list),
             };
-            let operator_span = Span::default();
-            Expr::Check(Check { left, operator, operator_text, operator_span, quantifier, right })
+            let (operator_span, right_span) = (Span::default(), Span::default());
+            Expr::Check(Box::new(Check {
+                left,
+                operator,
+                operator_text,
+                operator_span,
+                quantifier,
+                right,
+                right_span,
+            }))
         },
     )
 }

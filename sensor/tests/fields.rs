@@ -1,0 +1,166 @@
+//! The fields that the table of the engine says the sensor fills, and no others.
+
+#[path = "support/record.rs"]
+mod record;
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use lanner_engine::{ArgumentRule, Event as _, Field, Filler, Kind, Shape, Value};
+use lanner_sensor::{
+    decode::{Connect, decode},
+    enrich::{
+        Enricher,
+        container::{ContainerId, Runtime},
+        metadata::{ContainerInfo, Containers, ImageName, Mount, PodInfo},
+        process::{ExeFile, Image, Process},
+        procfs::Procfs,
+        users::UserNames,
+    },
+    event::{Happening, SyscallEvent},
+};
+
+use crate::record::{EXEC, Head, exec_payload, open_payload, record};
+
+const OPEN: u16 = 4;
+const OPENAT_CALL: u16 = 1;
+
+/// An exec by a process with a parent, whose facts are all known.
+fn whole_exec() -> SyscallEvent {
+    let proc = tempfile::tempdir().unwrap();
+    let mut enricher = Enricher::new("n", Procfs::new(proc.path()), Containers::new(None));
+    let mut exec = |head: &Head| {
+        let payload = exec_payload(b"\x01x\0bin\0", b"\x01w\0", b"\x01\0", b"x\0-a\0", b"KEY=1\0");
+        let event = decode(&record(head, EXEC, OPENAT_CALL, &payload)).unwrap();
+        enricher.take(event, |_| true, Instant::now()).unwrap().event
+    };
+    let parent = Head::default();
+    exec(&parent);
+    let (ppid, parent_start_ns) = (parent.tgid, parent.start_ns);
+    let mut event = exec(&Head { tgid: 50, ppid, parent_start_ns, ..parent });
+
+    let file = ExeFile {
+        ino: 1,
+        ctime_ns: 1,
+        mtime_ns: 1,
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        upper_layer: true,
+        lower_layer: false,
+        read_only: false,
+        memfd: false,
+    };
+    let image = Image { file: Some(file), ..(*event.process.image).clone() };
+    let process = Process { image: Arc::new(image), ..(*event.process).clone() };
+    event.session_leader = Some(Arc::new(process.clone()));
+    event.process = Arc::new(process);
+    // A container that started before its processes.
+    event.boot_time_ns = 1_000_000;
+    event.time_ns = 2_000_000;
+    let name = Some(b"name".to_vec());
+    event.names = UserNames { user: name.clone(), group: name.clone(), login: name };
+    event.container = Some(ContainerId { full: "0".repeat(64), runtime: Runtime::Docker });
+    event.info = Some(Arc::new(whole_info()));
+    event
+}
+
+fn whole_info() -> ContainerInfo {
+    let text = || Some("x".to_owned());
+    let labels = BTreeMap::from([("KEY".to_owned(), "1".to_owned())]);
+    ContainerInfo {
+        name: text(),
+        image: ImageName { full: text(), repository: text(), tag: text(), digest: text() },
+        image_id: text(),
+        privileged: Some(true),
+        started_ns: Some(1),
+        labels: labels.clone(),
+        mounts: vec![Mount {
+            source: "KEY".to_owned(),
+            destination: "KEY".to_owned(),
+            writable: true,
+        }],
+        pod: Some(PodInfo {
+            namespace: "x".to_owned(),
+            name: "x".to_owned(),
+            uid: "x".to_owned(),
+            sandbox_id: "x".to_owned(),
+            ip: text(),
+            labels,
+        }),
+    }
+}
+
+/// Events of every kind, with something for every field that the sensor knows.
+fn whole_events() -> Vec<SyscallEvent> {
+    let exec = whole_exec();
+    let proc = tempfile::tempdir().unwrap();
+    let mut enricher = Enricher::new("n", Procfs::new(proc.path()), Containers::new(None));
+    let payload = open_payload(b"/KEY\0", b"\x01other\0", b"");
+    let open = decode(&record(&Head::default(), OPEN, OPENAT_CALL, &payload)).unwrap();
+    let open = enricher.take(open, |_| true, Instant::now()).unwrap().event;
+    let connect = Connect {
+        result: 0,
+        fd: 3,
+        family: 2,
+        protocol: 6,
+        local_port: 40_000,
+        remote_port: 443,
+        local: Some("10.0.0.1".parse().unwrap()),
+        remote: Some("10.0.0.2".parse().unwrap()),
+        unix_path: Vec::new(),
+    };
+    let with = |happening| SyscallEvent { happening, ..exec.clone() };
+    vec![with(open.happening), with(Happening::Connect(Box::new(connect))), exec]
+}
+
+/// An argument that the events above have something for.
+fn argument(field: Field) -> Option<&'static str> {
+    match field.argument() {
+        ArgumentRule::RequiredKey | ArgumentRule::RequiredKeyOrIndex => Some("KEY"),
+        ArgumentRule::RequiredName | ArgumentRule::RequiredNameOrIndex => Some("fd"),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_table_says_what_the_sensor_fills() {
+    let events = whole_events();
+    let mut wrong = Vec::new();
+    for field in Field::all() {
+        // The engine does not ask for what it fills itself.
+        if field.filler() == Filler::Engine {
+            continue;
+        }
+        let claimed = matches!(field.filler(), Filler::Syscall | Filler::Both);
+        let mut found = false;
+        for view in events.iter().flat_map(SyscallEvent::views) {
+            let Some(value) = view.get(*field, argument(*field)) else { continue };
+            found = true;
+            assert!(fits(*field, &value), "{field}: {value:?} is no {:?}", field.kind());
+        }
+        if found != claimed {
+            wrong.push(format!("{field}: fills {found}, the table says {claimed}"));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Whether a value is of the field's kind and shape.
+fn fits(field: Field, value: &Value<'_>) -> bool {
+    match (field.shape(), value) {
+        (Shape::Scalar, Value::List(_)) => false,
+        (_, Value::List(list)) => list.iter().all(|value| fits_kind(field.kind(), &value)),
+        (Shape::Scalar, value) => fits_kind(field.kind(), value),
+        _ => false,
+    }
+}
+
+fn fits_kind(kind: Kind, value: &Value<'_>) -> bool {
+    match kind {
+        Kind::Text | Kind::Path | Kind::Bytes => matches!(value, Value::Text(_)),
+        Kind::Int | Kind::Time => matches!(value, Value::Int(_)),
+        Kind::Uint | Kind::Port => matches!(value, Value::Uint(_)),
+        Kind::Bool => matches!(value, Value::Bool(_)),
+        Kind::Ip | Kind::Net => matches!(value, Value::Ip(_)),
+    }
+}
