@@ -314,7 +314,8 @@ fn check_bounded(text: &str) -> Vec<Diagnostic> {
 fn aliases_do_not_multiply() {
     let mut bomb = "- list: l\n  items: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for (next, this) in ('b'..='j').zip('a'..) {
-        bomb += &format!("- list: l\n  items: &{next} [{}]\n", vec![format!("*{this}"); 10].join(", "));
+        bomb +=
+            &format!("- list: l\n  items: &{next} [{}]\n", vec![format!("*{this}"); 10].join(", "));
     }
     let diagnostics = check_bounded(&bomb);
     assert!(diagnostics.iter().any(|one| one.severity == Severity::Error), "{diagnostics:?}");
@@ -361,8 +362,9 @@ fn yaml_that_nests_has_an_end() {
 #[test]
 fn long_files_are_read() {
     let rules = 2000;
-    let text: String =
-        (0..rules).map(|number| rule("evt.type = open").replace("R", &format!("R{number}"))).collect();
+    let text: String = (0..rules)
+        .map(|number| rule("evt.type = open").replace("R", &format!("R{number}")))
+        .collect();
     let (set, diagnostics) = load_text(&text);
     assert_eq!((set.rules().count(), diagnostics.len()), (rules, 0));
     let long = format!("- list: l\n  items: [{}]\n", vec!["abcdefghi"; 1 << 20].join(","));

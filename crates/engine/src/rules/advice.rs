@@ -1,6 +1,6 @@
 //! What works today and should be written otherwise: deprecated fields, comparisons with `<NA>`.
 
-use crate::syntax::{Check, Expr, Literal, Operand, Operator, Right, Span};
+use crate::syntax::{Check, Expr, Literal, Operator, Right, Span};
 
 /// Fields that Falco is about to drop, and its words on them.
 const DEPRECATED: [(&str, &str); 6] = [
@@ -39,7 +39,7 @@ impl Advice {
                 Expr::Not(child) => parts.push(child),
                 Expr::Macro { .. } => {}
                 Expr::Check(check) => {
-                    for_each_field(&check.left, &mut |name, span| {
+                    check.left.for_each_field(&mut |name, _, span| {
                         for ((deprecated, _), found) in DEPRECATED.iter().zip(&mut found) {
                             if *deprecated == name && found.is_none() {
                                 *found = Some(span);
@@ -69,7 +69,7 @@ fn na_check(check: &Check) -> Option<Span> {
         Op::Equal | Op::NotEqual | Op::In | Op::Intersects | Op::PathMatch
     );
     let mut of_json = false;
-    for_each_field(&check.left, &mut |name, _| {
+    check.left.for_each_field(&mut |name, _, _| {
         of_json = name.starts_with("ka.") || name.starts_with("jevt.");
     });
     let literals: &[Literal] = match &check.right {
@@ -79,14 +79,4 @@ fn na_check(check: &Check) -> Option<Span> {
     };
     let no_value = literals.iter().find(|literal| literal.value == b"<NA>")?;
     (equality && of_json).then_some(no_value.span)
-}
-
-fn for_each_field(operand: &Operand, found: &mut impl FnMut(&str, Span)) {
-    match operand {
-        Operand::Field { name, span, .. } => found(name, *span),
-        Operand::Call { arguments: parts, .. } | Operand::List { items: parts, .. } => {
-            parts.iter().for_each(|part| for_each_field(part, found));
-        }
-        Operand::Constant(_) => {}
-    }
 }
