@@ -393,7 +393,7 @@ fn filters_are_checked_and_evaluated() {
         (&["filter", "check", "proc.nmae = cat"], 1),
         (&["filter", "check", "some_macro"], 1),
         (&["filter", "check", "--syntax", "some_macro and un.known = x"], 0),
-        (&["filter", "check", "--syntax", "and"], 1),
+        (&["filter", "check", "--syntax", "and a"], 1),
         (&["filter", "check"], 2),
         (&["filter"], 2),
     ] {
