@@ -2,7 +2,8 @@
 //!
 //! A rule is tested when a case expects it and another, with an event of a type that the rule looks
 //! at, does not. A macro matters when its opposite would have changed what some rule made of some
-//! event: one that never does may say anything.
+//! event: one that never does may say anything, and one that does only where it holds might as well
+//! hold always.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +16,20 @@ use super::suite::Expected;
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
     rules: BTreeMap<String, RuleCoverage>,
-    macros: BTreeMap<String, bool>,
+    macros: BTreeMap<String, MacroCoverage>,
 }
 
 #[derive(Debug, Default)]
 struct RuleCoverage {
     is_expected: bool,
     has_near_miss: bool,
+}
+
+/// Whether it mattered where it held, and where it did not.
+#[derive(Clone, Copy, Debug, Default)]
+struct MacroCoverage {
+    as_true: bool,
+    as_false: bool,
 }
 
 /// The rules that one test file is about.
@@ -50,6 +58,16 @@ impl<'r> Tested<'r> {
             })
         });
         Self { source: source.to_owned(), rules: rules.collect() }
+    }
+}
+
+impl MacroCoverage {
+    fn matters(&self) -> bool {
+        self.as_true || self.as_false
+    }
+
+    fn both_ways(&self) -> bool {
+        self.as_true && self.as_false
     }
 }
 
@@ -82,7 +100,7 @@ impl Coverage {
             covered.has_near_miss |= fits && !is_expected;
 
             let mut open = rule.explainer.macros();
-            open.retain(|name| !self.macros.get(*name).copied().unwrap_or_default());
+            open.retain(|name| self.macros.get(*name).is_none_or(|covered| !covered.both_ways()));
             for event in events {
                 if open.is_empty() {
                     break;
@@ -90,11 +108,13 @@ impl Coverage {
                 let explanation = rule.explainer.explain(&**event);
                 open.retain(|name| {
                     let given = |value| explanation.holds_if(name, value);
-                    let matters = given(true) != given(false);
-                    if matters {
-                        self.macros.insert((*name).to_owned(), true);
+                    let (if_true, if_false) = (given(true), given(false));
+                    let covered = self.macros.entry((*name).to_owned()).or_default();
+                    if if_true != if_false {
+                        covered.as_true |= explanation.holds == if_true;
+                        covered.as_false |= explanation.holds == if_false;
                     }
-                    !matters
+                    !covered.both_ways()
                 });
             }
         }
@@ -103,7 +123,7 @@ impl Coverage {
     /// Whether nothing is left untested.
     pub(super) fn is_full(&self) -> bool {
         self.rules.values().all(|rule| rule.is_expected && rule.has_near_miss)
-            && self.macros.values().all(|matters| *matters)
+            && self.macros.values().all(MacroCoverage::matters)
     }
 
     pub(super) fn print(&self) {
@@ -111,21 +131,30 @@ impl Coverage {
             let without = self.rules.iter().filter(move |(_, covered)| !has(covered));
             without.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
         };
-        let macros = self.macros.iter().filter(|(_, matters)| !**matters);
+        let macros_that = |are: fn(&MacroCoverage) -> bool| {
+            let those = self.macros.iter().filter(move |(_, covered)| are(covered));
+            those.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+        };
         let unexpected = rules_without(|rule| rule.is_expected);
         let unmissed = rules_without(|rule| rule.has_near_miss);
-        let idle: Vec<_> = macros.map(|(name, _)| name.as_str()).collect();
+        let idle = macros_that(|covered| !covered.matters());
         let (rules, macros) = (self.rules.len(), self.macros.len());
         println!(
-            "coverage: of {rules} rules {} are expected and {} narrowly missed; of {macros} macros {} matter",
+            "coverage: of {rules} rules {} are expected and {} narrowly missed; of {macros} macros {} matter, {} both ways",
             rules - unexpected.len(),
             rules - unmissed.len(),
             macros - idle.len(),
+            macros_that(MacroCoverage::both_ways).len(),
         );
         for (what, names) in [
             ("no case expects", unexpected),
             ("no case narrowly misses", unmissed),
-            ("for no event matters", idle),
+            ("never matters", idle),
+            ("matters only where it holds", macros_that(|one| one.as_true && !one.as_false)),
+            (
+                "matters only where it does not hold",
+                macros_that(|one| one.as_false && !one.as_true),
+            ),
         ] {
             names.iter().for_each(|name| println!("  {what}: {name}"));
         }
@@ -139,8 +168,14 @@ impl Coverage {
                 "near_miss": covered.has_near_miss,
             })
         });
-        let macros =
-            self.macros.iter().map(|(name, matters)| json!({ "name": name, "matters": matters }));
+        let macros = self.macros.iter().map(|(name, covered)| {
+            json!({
+                "name": name,
+                "matters": covered.matters(),
+                "as_true": covered.as_true,
+                "as_false": covered.as_false,
+            })
+        });
         json!({
             "full": self.is_full(),
             "rules": rules.collect::<Vec<_>>(),
