@@ -74,9 +74,9 @@ mod tests {
         let found: Vec<_> = diagnostics
             .iter()
             .map(|found| {
-                let rest = &text[found.offset..];
-                let end = rest.find([' ', ')', '"', '\n']).unwrap_or(rest.len());
-                (found.code, &rest[..end], found.message.as_str())
+                let rest = text.get(found.offset..).unwrap();
+                let word = rest.split([' ', ')', '"', '\n']).next().unwrap();
+                (found.code, word, found.message.as_str())
             })
             .collect();
         assert_eq!(found, expected, "{condition}");

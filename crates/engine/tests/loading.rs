@@ -313,21 +313,107 @@ fn growth_is_bounded() {
     });
     let (_, diagnostics) = load_files(&[&macros]);
     assert!(diagnostics.iter().any(|one| one.message.contains("too large")), "{diagnostics:#?}");
+    // A macro with a long list, in many rules.
+    let items = vec!["x"; 200_000].join(", ");
+    let uses: String = (0..100).map(|_| " and m").collect();
+    let many = format!("- macro: m\n  condition: proc.name in ({items})\n");
+    let uses = rule(&format!("evt.type=open{uses}"));
+    check_told(
+        &[&many, &uses],
+        Code::Validate,
+        "1.yaml:3:56: the condition with its macros is too large",
+    );
+}
+
+#[test]
+fn chains_of_any_length_are_followed() {
+    // Each names the next one, and the last one comes first of all.
+    let chain = |head: &str, item: &dyn Fn(String) -> String, end: &str| {
+        let links = (0..20_000).map(|link| {
+            let next = if link == 19_999 { end.to_owned() } else { format!("c{}", link + 1) };
+            format!("- {head}: c{link}\n  {}\n", item(next))
+        });
+        links.collect::<String>()
+    };
+    let lists = chain("list", &|next| format!("items: [{next}]"), "end");
+    check(
+        &[&lists, &rule("evt.type=open and proc.name in (c0)")],
+        "(evt.type = open and proc.name in (end))",
+    );
+    let names = chain("macro", &|_| "condition: evt.num=0".to_owned(), "");
+    let macros = chain("macro", &|next| format!("condition: {next}"), "evt.type=open");
+    check(&[&names, &macros, &rule("c0")], "evt.type = open");
+}
+
+#[test]
+fn hostile_files_end_in_what_can_be_read() {
+    let (_, diagnostics) = load_files(&[&"- x\n".repeat(100_000)]);
+    assert_eq!(diagnostics.len(), 501);
+    assert_eq!(diagnostics[500].message, "99500 more errors are not shown");
+    let unknown = "- rule: R\n  condition: x\n  append: true\n".repeat(20_000);
+    let (_, diagnostics) = load_files(&[&unknown]);
+    assert_eq!(diagnostics.len(), 1002);
+    for text in [
+        "\0",
+        "- rule: \0",
+        "- rule: \"\\0\"",
+        "\u{feff}- list: l\n  items: []\n",
+        "- &a [*a]",
+        "- *a",
+        "- ? [a]\n  : b",
+        "- rule: &r R\n  desc: *r\n  condition: *r\n",
+        "- <<: {rule: R}",
+        "--- !!binary x\n",
+        "%YAML 9.9\n---\n",
+    ] {
+        for told in load_files(&[text]).1 {
+            assert!(!told.to_string().contains('\0'), "{told}");
+        }
+    }
+    // Appended to many times, a rule is one text.
+    let appended =
+        "- rule: R\n  condition: and fd.num=1\n  exceptions: [{name: e, values: [[x]]}]\n  \
+                    override: {condition: append, exceptions: append}\n"
+            .repeat(5_000);
+    let first = rule(OPEN) + "  exceptions: [{name: e, fields: [proc.name]}]\n";
+    let (rules, diagnostics) = load_files(&[&first, &appended]);
+    assert_eq!(diagnostics, []);
+    assert!(rules.rules().next().unwrap().condition_compiled().len() > 100_000);
+}
+
+#[test]
+fn a_long_file_is_read() {
+    let items = vec!["192.168.100.200"; 300_000].join(",\n    ");
+    let list = format!("- list: l\n  items: [{items}]\n");
+    let (rules, diagnostics) = load_files(&[&list, &rule(OPEN)]);
+    assert_eq!(diagnostics.iter().map(|one| one.code).collect::<Vec<_>>(), [Code::UnusedList]);
+    assert_eq!(rules.rules().count(), 1);
+}
+
+#[test]
+fn parentheses_have_a_limit() {
+    let code = Code::CompileCondition;
     check_told(&[&rule(&"(".repeat(100_000))], code, "0.yaml:3:1015: exceeded max depth limit");
 }
 
 #[test]
 fn the_deepest_condition_still_works() {
-    let condition = format!(
-        "{}proc.name=x{}",
-        "(proc.name=x and (proc.name=y or ".repeat(100),
-        "))".repeat(100)
-    );
-    let filter = Filter::compile(&condition).unwrap();
-    let event = RecordedEvent::from_json(r#"{"proc.name":"x"}"#).unwrap();
-    assert!(filter.matches(&event));
-    let (rules, _) = load_files(&[&rule(&format!("evt.type=open or {condition}"))]);
-    assert_eq!(rules.rules().count(), 0, "one level more");
+    // Brackets may go less deep than macros of macros.
+    let bracketed = "(proc.name=x and (proc.name=y or ".repeat(99);
+    let condition = format!("{bracketed}proc.name=x{}", "))".repeat(99));
+    let event = RecordedEvent::from_json(r#"{"evt.type":"open","proc.name":"x"}"#).unwrap();
+    assert!(Filter::compile(&condition).unwrap().matches(&event));
+    let macros = |levels: usize| {
+        let first = "- macro: m0\n  condition: proc.name=x\n".to_owned();
+        (1..levels).fold(first, |text, level| {
+            let (word, before) = (["and", "or"][level % 2], level - 1);
+            text + &format!("- macro: m{level}\n  condition: (proc.name=x {word} m{before})\n")
+        })
+    };
+    let (rules, _) = load_files(&[&macros(199), &rule("evt.type=open and m198")]);
+    assert_eq!(rules.evaluate("syscall", &event).len(), 1);
+    let (rules, _) = load_files(&[&macros(202), &rule("evt.type=open and m201")]);
+    assert_eq!(rules.rules().count(), 0, "a level too many");
 }
 
 proptest! {

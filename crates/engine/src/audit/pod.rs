@@ -46,7 +46,7 @@ pub(super) fn value<'a>(json: &'a Json, field: Field, arg: Option<&str>) -> Opti
             let all = values(json, arg, &["requestObject", "spec", "volumes", ""])?;
             let objects = all.into_iter().flatten().filter_map(Json::as_object);
             let keys = objects.flat_map(|volume| volume.keys()).filter(|key| *key != "name");
-            list(keys.map(|key| Value::text(key)).collect())
+            list(keys.map(Value::text).collect())
         }
         _ => {
             let (containers, fact) = field.name().strip_prefix("ka.req.pod.")?.split_once('.')?;
