@@ -185,7 +185,7 @@ fn items_that_append_need_one_before_them() {
     check_change(
         "- {rule: R, condition: and evt.num>1, append: false, output: o, desc: d, priority: INFO}",
         &[
-            "LOAD_ERR_COMPILE_CONDITION: expected a '(' token, a field check, or an identifier (condition expression 6:24)",
+            "LOAD_ERR_COMPILE_CONDITION: unexpected token after 'and', expecting 'or', 'and' (condition expression 6:28)",
         ],
     );
 }

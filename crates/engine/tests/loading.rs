@@ -393,7 +393,7 @@ fn a_long_file_is_read() {
 #[test]
 fn parentheses_have_a_limit() {
     let code = Code::CompileCondition;
-    check_told(&[&rule(&"(".repeat(100_000))], code, "0.yaml:3:1015: exceeded max depth limit");
+    check_told(&[&rule(&"(".repeat(100_000))], code, "0.yaml:3:214: exceeded max depth limit");
 }
 
 #[test]

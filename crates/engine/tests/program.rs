@@ -29,9 +29,9 @@ const TEXT_FIELDS: &[&str] = &[
 const PATH_FIELDS: &[&str] = &["fd.name", "proc.exepath", "fd.directory"];
 const NUMBER_FIELDS: &[&str] =
     &["fd.num", "evt.rawres", "proc.pid", "proc.apid", "fd.sport", "fd.port", "len(proc.name)"];
-const NUMBERS: &[&str] = &["1", "2", "3", "0x3", "4"];
+const NUMBERS: &[&str] = &["1", "2", "3", "4"];
 const ADDRESSES: &[&str] = &["10.0.0.1", "10.0.1.1", "::1", "::ffff:10.0.0.1"];
-const NETWORKS: &[&str] = &["10.0.0.0/24", "10.0.0.0/8", "::/0"];
+const NETWORKS: &[&str] = &["10.0.0.0/24", "10.0.0.0/8", "::/1"];
 const TYPES: &[&str] = &["open", "openat", "execve", "connect"];
 
 /// An operand that holds one value in the grammar.
@@ -83,7 +83,7 @@ fn syscall_test() -> impl Strategy<Value = String> {
         1 => (select(NUMBER_FIELDS), select(&["<", "<=", ">", ">="][..]), select(NUMBERS))
             .prop_map(|(field, operator, number)| format!("{field} {operator} {number}")),
         1 => list_test_of(NUMBER_FIELDS, &["in"], NUMBERS),
-        1 => test_of(&["fd.ip", "fd.sip"], &["=", "!="], ADDRESSES),
+        1 => test_of(&["fd.ip", "fd.sip"], &["=", "!="], &["10.0.0.1", "10.0.1.1", "::1"]),
         1 => list_test_of(&["fd.net", "fd.snet"], &["in"], NETWORKS),
         1 => test_of(&["fd.net", "fd.snet"], &["=", "!="], NETWORKS),
         1 => test_of(&["evt.is_open_read", "evt.is_open_write"], &["=", "!="], &["true", "false"]),
