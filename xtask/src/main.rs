@@ -1,5 +1,6 @@
 //! Automation of this repository: `cargo xtask help`.
 
+mod bench;
 mod ci;
 mod cluster;
 mod demo;
@@ -35,6 +36,8 @@ enum Command {
     Test,
     /// Check all that has to hold before a change is taken
     Ci,
+    /// Measure hot paths, as ratios of one interleaved run
+    Bench(bench::Arguments),
     /// Feed every parser of outside bytes with bytes that try to break it
     Fuzz(fuzz::Arguments),
     /// Run the chain under load while its parts go and come back, and count what is lost
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Tools(arguments) => tools::main(&arguments),
         Command::Test => test::main(),
         Command::Ci => ci::main(),
+        Command::Bench(arguments) => bench::main(&arguments),
         Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Soak(arguments) => soak::main(&arguments),
         Command::Scale(arguments) => scale::main(&arguments),

@@ -19,7 +19,7 @@ use lanner_engine::{RecordedEvent, RuleSet, Scratch};
 use crate::mix::Class;
 
 /// Copied and evaluated together: few enough to stay in a core's own cache.
-const BATCH_EVENTS: usize = 64;
+const BATCH_EVENTS: usize = 8;
 
 const COPIES: usize = 19;
 const SPEEDUP_MIN: f64 = 10.0;

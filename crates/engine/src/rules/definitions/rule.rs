@@ -396,10 +396,10 @@ fn text(keys: Keys<'_, '_>, key: &str, sources: &Sources) -> Result<TracedText, 
 
 fn priority(keys: Keys<'_, '_>) -> Result<Priority, Refusal> {
     let (text, node) = keys.scalar("priority")?;
-    text.parse().map_err(|_: UnknownPriority| {
+    text.parse().map_err(|UnknownPriority(text)| {
         let trail = keys.trail.step(ItemType::RulePriority, "", node.place);
         let names = Priority::ALL.iter().map(|priority| priority.as_str());
-        let meant = suggest::nearest(text, names);
+        let meant = suggest::nearest(&text, names);
         Box::new(malformed("Invalid priority", &trail).suggesting(meant))
     })
 }

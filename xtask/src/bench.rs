@@ -1,0 +1,26 @@
+//! `cargo xtask bench`: what the hot paths cost, as ratios measured side by side in one run.
+
+use clap::Subcommand;
+
+use crate::{run::run, test::cargo};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    of: Of,
+}
+
+#[derive(Subcommand)]
+enum Of {
+    /// The rule engine over recorded events, with the field's stable rules (LANNER_FALCO_RULES)
+    Engine,
+}
+
+/// Fails when a ratio is worse than what is promised.
+pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
+    match arguments.of {
+        Of::Engine => {
+            run(&mut cargo(&["bench", "--locked", "-p", "lanner-engine", "--bench", "evaluation"]))
+        }
+    }
+}
