@@ -166,7 +166,8 @@ proptest! {
     ) {
         let start = FILE.floor_char_boundary(at.index(FILE.len()));
         let end = FILE.floor_char_boundary((start + length).min(FILE.len()));
-        let changed = format!("{}{with}{}", &FILE[..start], &FILE[end..]);
+        let (before, after) = (FILE.get(..start).unwrap(), FILE.get(end..).unwrap());
+        let changed = format!("{before}{with}{after}");
         let lines = changed.lines().count();
         let (rules, diagnostics) = load_text(&changed);
         for diagnostic in &diagnostics {
