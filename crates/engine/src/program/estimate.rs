@@ -47,7 +47,8 @@ pub(super) fn of_keys<'k>(
     keys: impl Iterator<Item = &'k Key>,
 ) -> Estimate {
     let chances = keys.map(|key| match key {
-        Key::Bool(_) => 0.5,
+        Key::Bool(wanted) if holds_mostly(extract) == *wanted => 0.95,
+        Key::Bool(_) => 0.05,
         Key::Number(_) => 0.1,
         Key::Address(_) => 0.05,
         Key::Text(text) if means == Means::Equal => match usual(extract) {
@@ -119,6 +120,13 @@ fn is_long(extract: &Extract) -> bool {
                 | Field::EvtArgs
                 | Field::EvtBuffer
         )
+}
+
+/// What a field that is true or false is for most events.
+fn holds_mostly(extract: &Extract) -> bool {
+    extract.as_plain_field().is_some_and(|wanted| {
+        matches!(wanted.field, Field::EvtIsOpenRead | Field::FdConnected | Field::FdIsServer)
+    })
 }
 
 /// Fields with few values, of which rules ask for the usual one.
