@@ -81,7 +81,11 @@ fn parse(text: &str) -> Result<(Sources, Expr), Box<Diagnostic>> {
     let file = sources.add_file("", text);
     match sources.parse(TracedText::verbatim(text, Place { file, offset: 0 })) {
         Ok(expr) => Ok((sources, expr)),
-        Err(error) => Err(diagnostic(&sources, error.message, error.span)),
+        Err(error) => {
+            let mut refused = diagnostic(&sources, error.message, error.span);
+            refused.suggestion = error.suggestion;
+            Err(refused)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! "Did you mean ...?"
 
-/// The candidate nearest to `name`, if it is near enough to have been meant.
+/// The candidate nearest to `name`, whatever its case, if it is near enough to have been meant.
 pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -23,9 +23,10 @@ pub(crate) fn nearest<'a>(
 
 /// Insertions, deletions and replacements from one to the other (Levenshtein).
 fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
+    let to: Vec<char> = to.chars().map(|c| c.to_ascii_lowercase()).collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, from_char) in from.chars().enumerate() {
+    let from = from.chars().map(|c| c.to_ascii_lowercase());
+    for (i, from_char) in from.enumerate() {
         let mut diagonal = i;
         let mut left = i + 1;
         let mut next = vec![left];
@@ -55,6 +56,7 @@ mod tests {
         check("proc.nmae", Some("proc.name"));
         check("evt.typ", Some("evt.type"));
         check("fd.nam", Some("fd.name"));
+        check("PROC.NMAE", Some("proc.name"));
         check("container.id", None);
         check("", None);
     }

@@ -262,11 +262,11 @@ impl Compiler<'_> {
         }
         match self.sources.parse(condition) {
             Ok(expr) => Some(expr),
-            Err(SyntaxError { message, span, .. }) => {
+            Err(SyntaxError { message, span, suggestion }) => {
                 let place = self.sources.place(span);
                 let (parsed, offset) = self.sources.parsed_at(span);
                 let expression = Expression::at(parsed, parsed, offset);
-                let problem = Problem::new(code, message, trail).at(place);
+                let problem = Problem::new(code, message, trail).at(place).suggesting(suggestion);
                 self.report.tell_in(self.sources, problem, Some(expression));
                 None
             }

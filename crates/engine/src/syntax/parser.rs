@@ -5,6 +5,8 @@
 
 mod operands;
 
+use crate::suggest;
+
 use super::{
     Check, Expr, Function, LEVELS_MAX, OPERATORS, Operand, Operator, OperatorClass, Quantifier,
     Right, Span, cursor::Cursor,
@@ -18,18 +20,27 @@ const DEPTH_MAX: usize = 1000;
 pub(crate) struct SyntaxError {
     pub(crate) message: String,
     pub(crate) span: Span,
+    /// What may have been meant.
+    pub(crate) suggestion: Option<String>,
 }
+
+/// Small, as calls in calls go deep.
+type Refused = Box<SyntaxError>;
 
 /// Parses a condition; `text_id` goes into the spans.
 pub(crate) fn parse(text: &str, text_id: usize) -> Result<Expr, SyntaxError> {
     if text.is_empty() {
         let span = Span { text: text_id, start: 0 };
-        return Err(SyntaxError { message: "filter input string is empty".to_owned(), span });
+        let message = "filter input string is empty".to_owned();
+        return Err(SyntaxError { message, span, suggestion: None });
     }
-    let expr = Parser { cursor: Cursor::new(text), text: text_id }.expression()?;
+    let expr = Parser { cursor: Cursor::new(text), text: text_id }
+        .expression()
+        .map_err(|refused| *refused)?;
     if expr.levels() > LEVELS_MAX {
         let message = format!("more than {LEVELS_MAX} levels of 'and', 'or' and 'not'");
-        return Err(SyntaxError { message, span: Span { text: text_id, start: 0 } });
+        let span = Span { text: text_id, start: 0 };
+        return Err(SyntaxError { message, span, suggestion: None });
     }
     Ok(expr)
 }
@@ -37,9 +48,9 @@ pub(crate) fn parse(text: &str, text_id: usize) -> Result<Expr, SyntaxError> {
 /// Parses the field or the call that `text` begins with; gives what follows it.
 pub(crate) fn parse_operand(text: &str) -> Result<(Operand, &str), SyntaxError> {
     let mut parser = Parser { cursor: Cursor::new(text), text: 0 };
-    match parser.left(1)? {
+    match parser.left(1).map_err(|refused| *refused)? {
         Some(operand) => Ok((operand, parser.cursor.rest())),
-        None => Err(parser.error("a '%' must be followed by a field or a transformer")),
+        None => Err(*parser.error("a '%' must be followed by a field or a transformer")),
     }
 }
 
@@ -95,7 +106,7 @@ enum Next {
 }
 
 impl Parser<'_> {
-    fn expression(mut self) -> Result<Expr, SyntaxError> {
+    fn expression(mut self) -> Result<Expr, Refused> {
         let mut outer: Vec<Group> = Vec::new();
         let mut group = Group::at(1);
         let mut next = Next::Operand;
@@ -138,9 +149,13 @@ impl Parser<'_> {
                     }
                     None => {
                         let last = self.last_token();
-                        return Err(self.error(format!(
-                            "unexpected token after '{last}', expecting 'or', 'and'"
-                        )));
+                        let message =
+                            format!("unexpected token after '{last}', expecting 'or', 'and'");
+                        // What stands before a bracket was meant to be called.
+                        let known = Function::ALL.iter().map(|function| function.as_str());
+                        let is_call = self.cursor.peek() == Some(b'(');
+                        let suggestion = suggest::nearest(&last, known).filter(|_| is_call);
+                        return Err(Box::new(SyntaxError { suggestion, ..*self.error(message) }));
                     }
                 }
             };
@@ -148,7 +163,7 @@ impl Parser<'_> {
     }
 
     /// Takes what may stand before a check; gives the depth inside a bracket that it ends with.
-    fn negations_and_bracket(&mut self, group: &mut Group) -> Result<Option<usize>, SyntaxError> {
+    fn negations_and_bracket(&mut self, group: &mut Group) -> Result<Option<usize>, Refused> {
         self.cursor.blanks();
         self.guard(group.depth + 2)?;
         while self.cursor.negation() {
@@ -163,7 +178,7 @@ impl Parser<'_> {
         Ok(self.cursor.token("(").then_some(group.depth + 4))
     }
 
-    fn after_word(&mut self, word: &str, depth: usize) -> Result<Next, SyntaxError> {
+    fn after_word(&mut self, word: &str, depth: usize) -> Result<Next, Refused> {
         if self.cursor.blanks() {
             return Ok(Next::Operand);
         }
@@ -173,7 +188,7 @@ impl Parser<'_> {
         Err(self.error(format!("expected blank or '(' after '{word}'")))
     }
 
-    fn check_or_macro(&mut self, depth: usize) -> Result<Expr, SyntaxError> {
+    fn check_or_macro(&mut self, depth: usize) -> Result<Expr, Refused> {
         if let Some(left) = self.left(depth)? {
             return self.check(left, depth + 1).map(|check| Expr::Check(Box::new(check)));
         }
@@ -184,7 +199,7 @@ impl Parser<'_> {
         }
     }
 
-    fn check(&mut self, left: Operand, depth: usize) -> Result<Check, SyntaxError> {
+    fn check(&mut self, left: Operand, depth: usize) -> Result<Check, Refused> {
         self.guard(depth)?;
         self.cursor.blanks();
         let start = self.cursor.offset();
@@ -209,7 +224,7 @@ impl Parser<'_> {
         Ok(Check { left, operator, operator_text, operator_span, quantifier, right, right_span })
     }
 
-    fn operator(&mut self) -> Result<(&'static str, Operator, OperatorClass), SyntaxError> {
+    fn operator(&mut self) -> Result<(&'static str, Operator, OperatorClass), Refused> {
         for &(text, operator, class) in OPERATORS {
             let word = text.ends_with(|last: char| last.is_ascii_alphabetic());
             let found = if word && class == OperatorClass::Text {
@@ -222,7 +237,11 @@ impl Parser<'_> {
             }
         }
         let all = OPERATORS.iter().map(|(text, ..)| format!("'{text}'")).collect::<Vec<_>>();
-        Err(self.error(format!("expected a valid check operator: one of {}", all.join(", "))))
+        let message = format!("expected a valid check operator: one of {}", all.join(", "));
+        let known = OPERATORS.iter().map(|(text, ..)| *text);
+        let suggestion =
+            self.cursor.clone().identifier().and_then(|word| suggest::nearest(word, known));
+        Err(Box::new(SyntaxError { suggestion, ..*self.error(message) }))
     }
 
     /// Takes `oneof` and the like, but only where a list or a name follows; else it is a value.
@@ -240,7 +259,7 @@ impl Parser<'_> {
     }
 
     /// Refuses what Falco would find too deep.
-    fn guard(&self, depth: usize) -> Result<(), SyntaxError> {
+    fn guard(&self, depth: usize) -> Result<(), Refused> {
         if depth < DEPTH_MAX {
             return Ok(());
         }
@@ -251,8 +270,9 @@ impl Parser<'_> {
         Span { text: self.text, start }
     }
 
-    fn error(&self, message: impl Into<String>) -> SyntaxError {
-        SyntaxError { message: message.into(), span: self.span(self.cursor.offset()) }
+    fn error(&self, message: impl Into<String>) -> Refused {
+        let span = self.span(self.cursor.offset());
+        Box::new(SyntaxError { message: message.into(), span, suggestion: None })
     }
 }
 

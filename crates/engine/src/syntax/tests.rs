@@ -298,3 +298,17 @@ proptest! {
         prop_assert_eq!(parse(&printed, 0).ok(), Some(tree), "{}", printed);
     }
 }
+
+#[test]
+fn what_was_meant_is_told() {
+    #[track_caller]
+    fn check(text: &str, meant: Option<&str>) {
+        assert_eq!(parse(text, 0).unwrap_err().suggestion.as_deref(), meant, "{text:?}");
+    }
+    check("a.b containz x", Some("contains"));
+    check("a.b startwith x", Some("startswith"));
+    check("a.b xyzzy x", None);
+    check("a.b ? x", None);
+    check("tolwer(a.b) = x", Some("tolower"));
+    check("a.b = 1 c", None);
+}

@@ -1,18 +1,18 @@
 //! What stands on either side of an operator.
 
-use super::{Parser, SyntaxError, function_names};
+use super::{Parser, Refused, function_names};
 use crate::syntax::{Function, Literal, Operand, Right, escape::unescape};
 
 impl Parser<'_> {
     /// Takes a field or a call, if one is next, `depth` calls deep.
-    pub(super) fn left(&mut self, depth: usize) -> Result<Option<Operand>, SyntaxError> {
+    pub(super) fn left(&mut self, depth: usize) -> Result<Option<Operand>, Refused> {
         if let Some(field) = self.field(depth)? {
             return Ok(Some(field));
         }
         self.call(depth)
     }
 
-    fn field(&mut self, depth: usize) -> Result<Option<Operand>, SyntaxError> {
+    fn field(&mut self, depth: usize) -> Result<Option<Operand>, Refused> {
         let start = self.cursor.offset();
         let Some(name) = self.cursor.field_name() else { return Ok(None) };
         self.guard(depth + 1)?;
@@ -21,7 +21,7 @@ impl Parser<'_> {
     }
 
     /// Takes what is in brackets after a field or a call.
-    fn argument(&mut self) -> Result<Option<String>, SyntaxError> {
+    fn argument(&mut self) -> Result<Option<String>, Refused> {
         if !self.cursor.token("[") {
             return Ok(None);
         }
@@ -42,7 +42,7 @@ impl Parser<'_> {
         Ok(Some(text))
     }
 
-    fn call(&mut self, depth: usize) -> Result<Option<Operand>, SyntaxError> {
+    fn call(&mut self, depth: usize) -> Result<Option<Operand>, Refused> {
         let start = self.cursor.offset();
         let functions = Function::ALL.into_iter().filter(|function| *function != Function::Val);
         let Some(function) = functions.into_iter().find(|function| self.opens(*function)) else {
@@ -62,7 +62,7 @@ impl Parser<'_> {
         Ok(Some(Operand::Call { function, arguments, arg, span: self.span(start) }))
     }
 
-    fn call_argument(&mut self, depth: usize) -> Result<Operand, SyntaxError> {
+    fn call_argument(&mut self, depth: usize) -> Result<Operand, Refused> {
         self.cursor.blanks();
         self.guard(depth + 1)?;
         if let Some(constant) = self.constant()? {
@@ -82,7 +82,7 @@ impl Parser<'_> {
     }
 
     /// Takes the items of a list after its bracket.
-    fn call_list(&mut self, depth: usize) -> Result<Vec<Operand>, SyntaxError> {
+    fn call_list(&mut self, depth: usize) -> Result<Vec<Operand>, Refused> {
         let mut items = Vec::new();
         self.cursor.blanks();
         if self.cursor.token(")") {
@@ -112,7 +112,7 @@ impl Parser<'_> {
     }
 
     /// Takes a number or a quoted text among the arguments of a call.
-    fn constant(&mut self) -> Result<Option<Operand>, SyntaxError> {
+    fn constant(&mut self) -> Result<Option<Operand>, Refused> {
         let start = self.cursor.offset();
         if let Some(number) = self.cursor.number() {
             let literal = self.literal(start, number.as_bytes().to_vec());
@@ -131,7 +131,7 @@ impl Parser<'_> {
         found
     }
 
-    pub(super) fn number(&mut self, depth: usize) -> Result<Right, SyntaxError> {
+    pub(super) fn number(&mut self, depth: usize) -> Result<Right, Refused> {
         if let Some(operand) = self.right_operand(depth + 1)? {
             return Ok(operand);
         }
@@ -145,7 +145,7 @@ impl Parser<'_> {
         }
     }
 
-    pub(super) fn value(&mut self, depth: usize) -> Result<Right, SyntaxError> {
+    pub(super) fn value(&mut self, depth: usize) -> Result<Right, Refused> {
         if let Some(operand) = self.right_operand(depth + 1)? {
             return Ok(operand);
         }
@@ -159,7 +159,7 @@ impl Parser<'_> {
     }
 
     /// Takes a list; `or_operand` says whether a call may stand for it.
-    pub(super) fn list(&mut self, depth: usize, or_operand: bool) -> Result<Right, SyntaxError> {
+    pub(super) fn list(&mut self, depth: usize, or_operand: bool) -> Result<Right, Refused> {
         if self.cursor.token("(") {
             return self.list_items(depth + 1).map(Right::List);
         }
@@ -177,7 +177,7 @@ impl Parser<'_> {
         }
     }
 
-    fn list_items(&mut self, depth: usize) -> Result<Vec<Literal>, SyntaxError> {
+    fn list_items(&mut self, depth: usize) -> Result<Vec<Literal>, Refused> {
         let mut items = Vec::new();
         self.cursor.blanks();
         self.guard(depth)?;
@@ -198,7 +198,7 @@ impl Parser<'_> {
     }
 
     /// Takes `val(field)` or a call; a bare field's name is text on this side.
-    fn right_operand(&mut self, depth: usize) -> Result<Option<Right>, SyntaxError> {
+    fn right_operand(&mut self, depth: usize) -> Result<Option<Right>, Refused> {
         self.guard(depth)?;
         let start = self.cursor.offset();
         if !self.opens(Function::Val) {
@@ -216,7 +216,7 @@ impl Parser<'_> {
         Ok(Some(Right::Operand(Operand::Call { function, arguments, arg, span })))
     }
 
-    fn literal_value(&mut self) -> Result<Option<Literal>, SyntaxError> {
+    fn literal_value(&mut self) -> Result<Option<Literal>, Refused> {
         if let Some(literal) = self.quoted()? {
             return Ok(Some(literal));
         }
@@ -225,7 +225,7 @@ impl Parser<'_> {
         Ok(bare.map(|bare| self.literal(start, bare.as_bytes().to_vec())))
     }
 
-    fn quoted(&mut self) -> Result<Option<Literal>, SyntaxError> {
+    fn quoted(&mut self) -> Result<Option<Literal>, Refused> {
         let start = self.cursor.offset();
         let Some(quoted) = self.cursor.quoted() else { return Ok(None) };
         let value = unescape(quoted).map_err(|message| self.error(message))?;
