@@ -32,7 +32,8 @@ impl Filter {
     /// where.
     pub fn compile(text: &str) -> Result<Self, Box<Diagnostic>> {
         let (sources, expr) = parse(text)?;
-        let predicate = predicate::compile(&expr, &mut Vec::new()).map_err(|error| {
+        let predicate = predicate::compile(&expr, &mut Vec::new()).map_err(|mut errors| {
+            let error = errors.swap_remove(0);
             let mut refused = diagnostic(&sources, error.message, error.span);
             refused.suggestion = error.suggestion;
             refused

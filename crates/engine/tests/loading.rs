@@ -428,3 +428,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn all_that_is_wrong_with_a_condition_is_told_at_once() {
+    let macros = "- macro: m\n  condition: proc.pnmae = x\n";
+    let bad = rule("evt.type=opne and m and not (m or proc.name < 1 or fd.num contains x)");
+    let (_, diagnostics) = load_files(&[macros, &bad]);
+    let told: Vec<_> = diagnostics
+        .iter()
+        .map(|one| (one.file.as_str(), one.line, one.column, one.suggestion.as_deref()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("1.yaml", 3, 23, Some("open")),
+            ("0.yaml", 2, 14, Some("proc.pname")),
+            ("1.yaml", 3, 72, None),
+        ]
+    );
+}

@@ -33,23 +33,62 @@ impl CompileError {
     }
 }
 
-/// Compiles a tree that names no macro any more.
-pub(crate) fn compile(expr: &Expr, found: &mut Vec<Misuse>) -> Result<Predicate, CompileError> {
-    let mut parts = |parts: &[Expr]| {
-        parts.iter().map(|part| compile(part, found)).collect::<Result<Vec<_>, _>>()
-    };
-    match expr {
-        Expr::And(children) => Ok(Predicate::And(parts(children)?)),
-        Expr::Or(children) => Ok(Predicate::Or(parts(children)?)),
-        Expr::Not(inner) => Ok(Predicate::Not(Box::new(compile(inner, found)?))),
+/// More errors of one condition than these are not looked for.
+const ERRORS_MAX: usize = 20;
+
+/// Compiles a tree that names no macro any more; gives each thing that is wrong with it, once.
+pub(crate) fn compile(
+    expr: &Expr,
+    found: &mut Vec<Misuse>,
+) -> Result<Predicate, Vec<CompileError>> {
+    let mut errors = Vec::new();
+    compile_part(expr, found, &mut errors).filter(|_| errors.is_empty()).ok_or(errors)
+}
+
+/// What is wrong with one part does not hide what is wrong with the next one.
+fn compile_part(
+    expr: &Expr,
+    found: &mut Vec<Misuse>,
+    errors: &mut Vec<CompileError>,
+) -> Option<Predicate> {
+    let error = match expr {
+        Expr::And(children) => return compile_parts(children, found, errors).map(Predicate::And),
+        Expr::Or(children) => return compile_parts(children, found, errors).map(Predicate::Or),
+        Expr::Not(inner) => {
+            let inner = compile_part(inner, found, errors)?;
+            return Some(Predicate::Not(Box::new(inner)));
+        }
         Expr::Macro { name, span } => {
-            Err(CompileError::new(format!("Undefined macro '{name}' used in filter."), *span))
+            CompileError::new(format!("Undefined macro '{name}' used in filter."), *span)
         }
         Expr::Check(check) => match test(check, found) {
-            Ok(test) => Ok(Predicate::Test(test)),
-            Err(error) => Err(CompileError { falco_span: check.left.span(), ..error }),
+            Ok(test) => return Some(Predicate::Test(test)),
+            Err(error) => CompileError { falco_span: check.left.span(), ..error },
         },
+    };
+    // A macro that several parts name is wrong once.
+    let same = |known: &CompileError| {
+        (known.span.text, known.span.start) == (error.span.text, error.span.start)
+    };
+    if errors.len() < ERRORS_MAX && !errors.iter().any(same) {
+        errors.push(error);
     }
+    None
+}
+
+fn compile_parts(
+    parts: &[Expr],
+    found: &mut Vec<Misuse>,
+    errors: &mut Vec<CompileError>,
+) -> Option<Vec<Predicate>> {
+    let mut compiled = Vec::with_capacity(parts.len());
+    for part in parts {
+        compiled.extend(compile_part(part, found, errors));
+        if errors.len() >= ERRORS_MAX {
+            break;
+        }
+    }
+    (compiled.len() == parts.len()).then_some(compiled)
 }
 
 fn test(check: &Check, found: &mut Vec<Misuse>) -> Result<Test, CompileError> {

@@ -216,12 +216,14 @@ impl Compiler<'_> {
                 }
                 Some((parsed, condition, predicate))
             }
-            Err(error) => {
-                let skipped = error.unknown_name && definition.skip_if_unknown_filter;
-                let code = if skipped { Code::UnknownFilter } else { Code::CompileCondition };
-                let problem =
-                    Problem::new(code, error.message, &trail).suggesting(error.suggestion);
-                self.tell_with_falco(problem, &shown, error.span, error.falco_span);
+            Err(errors) => {
+                for error in errors {
+                    let skipped = error.unknown_name && definition.skip_if_unknown_filter;
+                    let code = if skipped { Code::UnknownFilter } else { Code::CompileCondition };
+                    let problem =
+                        Problem::new(code, error.message, &trail).suggesting(error.suggestion);
+                    self.tell_with_falco(problem, &shown, error.span, error.falco_span);
+                }
                 None
             }
         }
