@@ -59,7 +59,7 @@ fn whole_exec() -> SyscallEvent {
     event.time_ns = 2_000_000;
     let name = Some(b"name".to_vec());
     event.names = UserNames { user: name.clone(), group: name.clone(), login: name };
-    event.container = Some(ContainerId { full: "0".repeat(64), runtime: Runtime::Docker });
+    event.container = Some(ContainerId::new(&"0".repeat(64), Runtime::Docker));
     event.info = Some(Arc::new(whole_info()));
     event
 }
