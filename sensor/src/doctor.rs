@@ -3,7 +3,12 @@
 use lanner_service::Finding;
 use rustix::thread::CapabilitySet;
 
-use crate::{config::Config, enrich::cri, rules, source::ebpf};
+use crate::{
+    config::Config,
+    enrich::runtimes::{self, Socket, Spoken},
+    rules,
+    source::ebpf,
+};
 
 /// What each capability is for, and what goes without it.
 const CAPABILITIES: [(CapabilitySet, &str, &str, bool); 4] = [
@@ -29,21 +34,29 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(capabilities());
     findings.push(programs(config));
     findings.push(host_processes());
-    for socket in &config.runtimes.cri_sockets {
-        let subject = format!("CRI socket {}", socket.display());
-        findings.push(match socket.exists() {
-            false => Finding::missing(subject, "not there; needed only where this runtime is used"),
-            true => match cri::version(socket).await {
-                Ok(version) => Finding::good(format!("{subject} ({version})")),
-                Err(status) => Finding::missing(
-                    subject,
-                    format!("does not answer ({}): alerts lack pod and image", status.message()),
-                ),
-            },
-        });
+    for socket in config.runtimes.sockets() {
+        findings.push(runtime(&socket).await);
     }
     findings.push(rule_files(config));
     findings
+}
+
+async fn runtime(socket: &Socket) -> Finding {
+    let subject = format!("container runtime at {}", socket.path.display());
+    if !socket.path.exists() {
+        return Finding::missing(subject, "not there; needed only where this runtime is used");
+    }
+    match runtimes::examine(socket).await {
+        Ok(Spoken { version, has_events: true }) => Finding::good(format!("{subject} ({version})")),
+        Ok(Spoken { version, has_events: false }) => Finding::missing(
+            format!("{subject} ({version})"),
+            "has no events: a container is known only after its first process",
+        ),
+        Err(error) => Finding::missing(
+            subject,
+            format!("does not answer ({error}): alerts lack pod and image"),
+        ),
+    }
 }
 
 fn kernel_btf() -> Finding {

@@ -4,12 +4,16 @@
 //! One owner, one task: nothing here is shared or locked.
 
 pub mod container;
+pub mod containerd;
 pub mod cri;
+pub mod docker;
 pub mod metadata;
 mod patient;
 pub mod process;
 pub mod procfs;
+pub mod runtimes;
 pub mod users;
+pub mod workload;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Instant};
 

@@ -14,7 +14,12 @@ use crate::{
     alerts::AlertMaker,
     config::Config,
     doctor,
-    enrich::{Enricher, cri, metadata::Containers, procfs::Procfs},
+    enrich::{
+        Enricher,
+        metadata::Containers,
+        procfs::Procfs,
+        runtimes::{self, Socket},
+    },
     output::{LossAlert, Outputs},
     pipeline::{Pipeline, Recorder},
     rules,
@@ -147,7 +152,7 @@ async fn watch_kernel(
         info!(program = program.name, tracepoint = program.tracepoint, "program attached");
     }
 
-    let sockets = config.runtimes.cri_sockets;
+    let sockets = config.runtimes.sockets();
     list_runtimes(&sockets);
     let (requests, asked) = mpsc::channel(LOOK_UPS_MAX);
     let (answers, answered) = mpsc::channel(LOOK_UPS_MAX);
@@ -161,7 +166,7 @@ async fn watch_kernel(
     let losses = Arc::new(LossCounts::default());
     let (queue, records) = mpsc::channel(RECORDS_MAX);
     let reader = tokio::spawn(ebpf::read_until(stop.clone(), loaded, queue, Arc::clone(&losses)));
-    let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop));
+    let runtimes = tokio::spawn(runtimes::run(sockets, asked, answers, stop));
 
     Pipeline { enricher, maker, outputs, recorder, losses, scratch: Scratch::default() }
         .run(records, answered)
@@ -177,10 +182,11 @@ async fn watch_kernel(
 }
 
 /// Says which runtimes are there. The others may come later.
-fn list_runtimes(sockets: &[PathBuf]) {
-    let (there, missing): (Vec<_>, Vec<_>) = sockets.iter().partition(|socket| socket.exists());
+fn list_runtimes(sockets: &[Socket]) {
+    let (there, missing): (Vec<_>, Vec<_>) =
+        sockets.iter().partition(|socket| socket.path.exists());
     for socket in &missing {
-        info!(socket = %socket.display(), "no container runtime at this socket");
+        info!(socket = %socket.path.display(), "no container runtime at this socket");
     }
     if there.is_empty() {
         warn!("no container runtime's socket is there; alerts lack pod and image");

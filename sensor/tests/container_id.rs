@@ -95,7 +95,8 @@ fn an_id_is_of_64_digits_and_no_more() {
 
 #[test]
 fn lxc() {
-    for path in ["/lxc/web-1", "/lxc/web-1/init.scope", "/lxc.payload/web-1", "/lxc.payload.web-1"] {
+    for path in ["/lxc/web-1", "/lxc/web-1/init.scope", "/lxc.payload/web-1", "/lxc.payload.web-1"]
+    {
         check_named(path, Some((Runtime::Lxc, "web-1")));
     }
     check_named("/lxc.payload.web-1/system.slice/ssh.service", Some((Runtime::Lxc, "web-1")));

@@ -11,10 +11,11 @@ use lanner_sensor::{
     enrich::{
         Enricher,
         container::{ContainerId, Runtime},
-        metadata::{ContainerInfo, Containers, ImageName, Mount, PodInfo},
+        metadata::{ContainerInfo, Containers, HostShares, ImageName, Mount, PodInfo},
         process::{ExeFile, Image, Process},
         procfs::Procfs,
         users::UserNames,
+        workload::Workload,
     },
     event::{Happening, SyscallEvent},
 };
@@ -77,8 +78,15 @@ fn whole_info() -> ContainerInfo {
         mounts: vec![Mount {
             source: "KEY".to_owned(),
             destination: "KEY".to_owned(),
+            mode: "ro".to_owned(),
             writable: true,
+            propagation: "rprivate".to_owned(),
         }],
+        runtime: None,
+        pid: Some(1),
+        ip: text(),
+        shares: HostShares { pid: Some(true), network: Some(true), ipc: Some(true) },
+        probes: Vec::new(),
         pod: Some(PodInfo {
             namespace: "x".to_owned(),
             name: "x".to_owned(),
@@ -86,6 +94,11 @@ fn whole_info() -> ContainerInfo {
             sandbox_id: "x".to_owned(),
             ip: text(),
             labels,
+            workload: Some(Workload {
+                kind: "Deployment",
+                name: "x".to_owned(),
+                replica_set: text(),
+            }),
         }),
     }
 }

@@ -117,9 +117,8 @@ pub fn container_of_proc(lines: &str) -> Option<ContainerId> {
 }
 
 fn outermost(path: &str) -> Option<ContainerId> {
-    let mut parts = path.split('/').peekable();
     let mut before = ["", ""];
-    while let Some(part) = parts.next() {
+    for part in path.split('/') {
         if let Some(mut found) = by_digits(part) {
             if found.runtime == Runtime::Other && before[1] == "docker" {
                 found.runtime = Runtime::Docker;
@@ -197,7 +196,8 @@ fn of_ctr(path: &str) -> Option<ContainerId> {
 }
 
 fn is_name(text: &str) -> bool {
-    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'\\');
+    let is_fit =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'\\');
     (1..=NAME_LEN_MAX).contains(&text.len()) && text.bytes().all(is_fit)
 }
 
