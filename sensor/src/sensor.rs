@@ -1,31 +1,30 @@
 //! The sensor as a daemon: puts source, pipeline and outputs together.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use lanner_alert::Priority;
-use lanner_engine::Scratch;
+use lanner_engine::{RuleSet, Scratch};
 use lanner_service::{CancellationToken, Daemon, Finding};
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     alerts::AlertMaker,
     config::Config,
     doctor,
-    enrich::{Enricher, cri, metadata::Containers, procfs::Procfs},
-    output::{LossAlert, Outputs},
-    pipeline::{Pipeline, Recorder},
-    rules,
-    source::{
-        ebpf::{self, LossCounts},
-        replay,
-    },
+    enrich::{Node, cri, metadata::Containers, procfs::Procfs},
+    output::{AlertSender, LossAlert, Outputs},
+    pipeline::{Common, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    reload::{Reloader, Stamps},
+    repetition::Repetition,
+    rules::{self, LiveRules},
+    source::{ebpf, replay},
 };
-
-/// Records between the reader of the ring and the rules.
-const RECORDS_MAX: usize = 16_384;
 
 /// Questions to the runtimes, and their answers.
 const LOOK_UPS_MAX: usize = 1024;
@@ -74,21 +73,42 @@ impl Daemon for Sensor {
         doctor::examine(config).await
     }
 
+    fn loaded_from(config: &mut Config, path: &Path) {
+        config.path = Some(path.to_owned());
+    }
+
     async fn run(config: Config, flags: Flags, stop: CancellationToken) -> anyhow::Result<()> {
-        let maker = Arc::new(alert_maker(&config)?);
-        let outputs = Outputs::start(&config.outputs, loss_alert(&maker));
-        for (output, _) in outputs.drops() {
+        let stamps = Stamps::of(&config);
+        let rules = read_rules(&config)?;
+        let maker = AlertMaker::new(&config.node(), config.cluster.as_deref());
+        let outputs = Outputs::start(&config.outputs, loss_alert(maker.clone()));
+        for (output, _) in outputs.sender().drops() {
             info!(output, "output enabled");
         }
         match &flags.replay {
-            Some(recording) => replay_file(recording, &maker, outputs).await,
-            None => watch_kernel(config, flags, maker, outputs, stop).await,
+            Some(recording) => {
+                let ended = replay_file(recording, &rules, &maker, outputs.sender());
+                outputs.finish().await;
+                ended
+            }
+            None => {
+                let daemon = Watcher {
+                    config,
+                    stamps,
+                    rules: LiveRules::new(rules),
+                    maker,
+                    alerts: outputs.sender().clone(),
+                };
+                let ended = daemon.run(flags, stop).await;
+                outputs.finish().await;
+                ended
+            }
         }
     }
 }
 
 /// Reads the rules and says what is in them.
-fn alert_maker(config: &Config) -> anyhow::Result<AlertMaker> {
+fn read_rules(config: &Config) -> anyhow::Result<RuleSet> {
     let files = config.rule_files()?;
     let (set, diagnostics) = rules::read(&files, &config.rule_options())?;
     for diagnostic in &diagnostics {
@@ -102,77 +122,89 @@ fn alert_maker(config: &Config) -> anyhow::Result<AlertMaker> {
         errors = rules::count_errors(&diagnostics),
         "rules loaded"
     );
-    Ok(AlertMaker::new(set, &config.node(), config.cluster.as_deref()))
+    Ok(set)
 }
 
-fn loss_alert(maker: &Arc<AlertMaker>) -> LossAlert {
-    let maker = Arc::clone(maker);
+fn loss_alert(maker: AlertMaker) -> LossAlert {
     Box::new(move |message| {
         maker.own("Lanner lost alerts", Priority::Critical, message, Timestamp::now())
     })
 }
 
-async fn replay_file(
-    recording: &std::path::Path,
+/// Every alert is given out, however many are alike: whoever replays wants to see them.
+fn replay_file(
+    recording: &Path,
+    rules: &RuleSet,
     maker: &AlertMaker,
-    outputs: Outputs,
+    outputs: &AlertSender,
 ) -> anyhow::Result<()> {
     let (mut events, mut alerts) = (0_u64, 0_u64);
     let mut scratch = Scratch::default();
     let read = replay::read(recording, |replayed| {
         events += 1;
-        let entity = || replay::entity(&replayed);
-        for alert in maker.alerts(&mut scratch, &replayed, entity, false) {
+        let about = || (replay::entity(&replayed), false);
+        for alert in maker.alerts(rules, &mut scratch, &replayed, about) {
             alerts += 1;
-            outputs.send(&alert);
+            outputs.send(&Arc::new(alert));
         }
     });
     info!(events, alerts, "replay finished");
-    outputs.finish().await;
     read
 }
 
-async fn watch_kernel(
+/// The daemon on the kernel.
+struct Watcher {
     config: Config,
-    flags: Flags,
-    maker: Arc<AlertMaker>,
-    outputs: Outputs,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let recorder = flags.record.as_deref().map(Recorder::create).transpose()?;
-    let node = config.node();
-    let loaded = ebpf::load(config.ebpf.ring_size_bytes)
-        .context("no kernel events (`lanner-sensor doctor` says what is missing)")?;
-    for program in loaded.programs() {
-        info!(program = program.name, tracepoint = program.tracepoint, "program attached");
-    }
+    stamps: Stamps,
+    rules: LiveRules,
+    maker: AlertMaker,
+    alerts: AlertSender,
+}
 
-    let sockets = config.runtimes.cri_sockets;
-    list_runtimes(&sockets);
-    let (requests, asked) = mpsc::channel(LOOK_UPS_MAX);
-    let (answers, answered) = mpsc::channel(LOOK_UPS_MAX);
-    let containers = Containers::new((!sockets.is_empty()).then_some(requests));
-    let mut enricher = Enricher::new(&node, Procfs::default(), containers);
-    match enricher.add_running() {
-        Ok(processes) => info!(node, processes, "watching"),
-        Err(error) => warn!(%error, "cannot read /proc; older processes stay unknown"),
-    }
-
-    let losses = Arc::new(LossCounts::default());
-    let (queue, records) = mpsc::channel(RECORDS_MAX);
-    let reader = tokio::spawn(ebpf::read_until(stop.clone(), loaded, queue, Arc::clone(&losses)));
-    let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop));
-
-    Pipeline { enricher, maker, outputs, recorder, losses, scratch: Scratch::default() }
-        .run(records, answered)
-        .await;
-    runtimes.abort();
-    match reader.await {
-        Ok(ended) => ended.context("cannot read the ring buffer"),
-        Err(error) => {
-            error!(%error, "the reader of the ring buffer died");
-            Err(error.into())
+impl Watcher {
+    async fn run(self, flags: Flags, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { config, stamps, rules, maker, alerts } = self;
+        let recorder = flags.record.as_deref().map(Recorder::create).transpose()?;
+        let node_name = config.node();
+        let loaded = ebpf::load(config.ebpf.ring_size_bytes)
+            .context("no kernel events (`lanner-sensor doctor` says what is missing)")?;
+        for program in loaded.programs() {
+            info!(program = program.name, tracepoint = program.tracepoint, "program attached");
         }
+
+        let sockets = config.runtimes.cri_sockets.clone();
+        list_runtimes(&sockets);
+        let (requests, asked) = mpsc::channel(LOOK_UPS_MAX);
+        let (answers, answered) = mpsc::channel(LOOK_UPS_MAX);
+        let containers = Containers::new((!sockets.is_empty()).then_some(requests));
+        let node = Arc::new(Node::new(&node_name, Procfs::default(), containers));
+        match node.add_running() {
+            Ok(processes) => info!(node = node_name, processes, "watching"),
+            Err(error) => warn!(%error, "cannot read /proc; older processes stay unknown"),
+        }
+
+        let repetition = Arc::new(Mutex::new(Repetition::new(config.repetition.limit())));
+        let common = Common {
+            node,
+            maker: maker.clone(),
+            rules: rules.watch(),
+            alerts: alerts.clone(),
+            recorder,
+            losses: Arc::default(),
+            repetition: Arc::clone(&repetition),
+            matches: Mutex::default(),
+        };
+        let (sources, attached) = loaded.into_sources();
+        let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
+        let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop.clone()));
+        let metrics = Metrics::new(&config.metrics);
+        let reloader = Reloader { config, stamps, rules, repetition, maker, alerts };
+        let reloader = tokio::spawn(reloader.run(stop));
+        let recount = Box::new(move |losses: &LossCounts| attached.recount(losses));
+        let ended = pipeline.run(answered, Upkeep { recount, metrics }).await;
+        runtimes.abort();
+        reloader.abort();
+        ended.context("cannot read the ring buffer")
     }
 }
 

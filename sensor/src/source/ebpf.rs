@@ -1,8 +1,8 @@
 //! The running kernel: loads and attaches the eBPF programs, reads their ring.
 //!
 //! ```text
-//! programs ─▶ ring buffer ─▶ Reader (copies, never waits) ─▶ bounded queue ─▶ pipeline
-//!    └ lost (by family)            └ dropped (by family)
+//! programs ─▶ ring buffers ─▶ partitions (read in place)
+//!    └ lost (by family)
 //! ```
 //!
 //! The only place that knows `aya`.
@@ -12,5 +12,5 @@ mod reader;
 
 pub use self::{
     loader::{LoadError, Loaded, Program, RING_BYTES_DEFAULT, kernel_has_btf, load},
-    reader::{LossCounts, read_until},
+    reader::Attached,
 };

@@ -1,110 +1,55 @@
-//! Empties the ring buffer and never waits for anybody.
+//! A ring buffer as a source of records: read where it is, without a copy.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{io, time::Duration};
 
-use tokio::{io::unix::AsyncFd, sync::mpsc};
-use tokio_util::sync::CancellationToken;
+use aya::maps::{MapData, PerCpuArray, RingBuf};
 
 use super::Loaded;
-use crate::decode::Family;
+use crate::{
+    decode::Family,
+    pipeline::{Cause, LossCounts},
+    source::{Next, Records, Wake},
+};
 
-/// Events lost since the start, by family.
-#[derive(Debug, Default)]
-pub struct LossCounts {
-    ring: [AtomicU64; Family::ALL.len()],
-    queue: [AtomicU64; Family::ALL.len()],
-    unknown: AtomicU64,
-}
+struct Ring(RingBuf<MapData>);
 
-impl LossCounts {
-    /// Lost because the ring buffer was full: we read too slowly.
-    pub fn in_ring(&self, family: Family) -> u64 {
-        load(&self.ring, family)
-    }
-
-    /// Lost because the queue behind the reader was full: rules take too long.
-    pub fn in_queue(&self, family: Family) -> u64 {
-        load(&self.queue, family)
-    }
-
-    /// Records of a kind that this build does not know.
-    pub fn unknown(&self) -> u64 {
-        self.unknown.load(Ordering::Relaxed)
-    }
-}
-
-fn load(counts: &[AtomicU64], family: Family) -> u64 {
-    slot(counts, family).map_or(0, |count| count.load(Ordering::Relaxed))
-}
-
-fn slot(counts: &[AtomicU64], family: Family) -> Option<&AtomicU64> {
-    counts.get((family as usize).checked_sub(1)?)
-}
-
-/// Moves records from the ring to `queue` until `stop`.
-///
-/// # Errors
-/// When the ring cannot be polled.
-pub async fn read_until(
-    stop: CancellationToken,
-    loaded: Loaded,
-    queue: mpsc::Sender<Vec<u8>>,
-    losses: Arc<LossCounts>,
-) -> io::Result<()> {
-    let Loaded { ring, lost, _programs } = loaded;
-    // SAFETY: the ring owns its map's descriptor, gives the same one each time,
-    // and is not taken apart before the AsyncFd is dropped.
-    #[expect(unsafe_code, reason = "the descriptor's life is aya's promise, not a type's")]
-    let mut ring = unsafe { AsyncFd::register(ring) }?;
-    let mut recount = tokio::time::interval(RECOUNT_EVERY);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => {
-                count_lost(&lost, &losses);
-                return Ok(());
+impl Records for Ring {
+    fn next(&mut self, take: &mut dyn FnMut(&[u8])) -> Next {
+        match self.0.next() {
+            Some(record) => {
+                take(&record);
+                Next::Taken
             }
-            _ = recount.tick() => count_lost(&lost, &losses),
-            ready = ring.readable_mut() => {
-                let mut ready = ready?;
-                while let Some(record) = ready.get_inner_mut().next() {
-                    hand_over(&queue, &losses, &record);
-                }
-                ready.clear_ready();
-            }
+            None => Next::Empty,
         }
     }
-}
 
-/// How often the kernel's loss counters are looked at.
-const RECOUNT_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// The last quarter of the queue is for exec, fork and exit alone: without them
-/// nothing that comes later can be attributed.
-fn hand_over(queue: &mpsc::Sender<Vec<u8>>, losses: &LossCounts, record: &[u8]) {
-    let Some(family) = Family::of_record(record) else {
-        losses.unknown.fetch_add(1, Ordering::Relaxed);
-        return;
-    };
-    let has_room = family.is_lifecycle() || queue.capacity() > queue.max_capacity() / 4;
-    if has_room && queue.try_send(record.to_vec()).is_ok() {
-        return;
-    }
-    if let Some(count) = slot(&losses.queue, family) {
-        count.fetch_add(1, Ordering::Relaxed);
+    fn wait(&mut self, wake: &Wake, time: Duration) -> io::Result<()> {
+        wake.wait(Some(&self.0), time)
     }
 }
 
-fn count_lost(lost: &aya::maps::PerCpuArray<aya::maps::MapData, u64>, losses: &LossCounts) {
-    for family in Family::ALL {
-        let Ok(per_cpu) = lost.get(&(family as u32), 0) else { continue };
-        if let Some(count) = slot(&losses.ring, family) {
-            count.store(per_cpu.iter().sum(), Ordering::Relaxed);
+/// The programs, which run until this is dropped, and their counters.
+pub struct Attached {
+    lost: PerCpuArray<MapData, u64>,
+    _programs: aya::Ebpf,
+}
+
+impl Loaded {
+    /// The rings, one for each partition, and what keeps them filled.
+    pub fn into_sources(self) -> (Vec<Box<dyn Records>>, Attached) {
+        let Self { ring, lost, _programs } = self;
+        (vec![Box::new(Ring(ring))], Attached { lost, _programs })
+    }
+}
+
+impl Attached {
+    /// Brings the counts of what the kernel side lost up to date.
+    pub fn recount(&self, losses: &LossCounts) {
+        for family in Family::ALL {
+            if let Ok(per_cpu) = self.lost.get(&(family as u32), 0) {
+                losses.set(family, Cause::RingFull, per_cpu.iter().sum());
+            }
         }
     }
 }
