@@ -84,6 +84,14 @@ impl AlertSender {
         }
     }
 
+    /// As [`AlertSender::send`], but waits for outputs that have too many, unless they take
+    /// none at all. Blocks the thread.
+    pub fn send_patiently(&self, alert: &Arc<Alert>) {
+        for handle in &*self.0 {
+            handle.queue.send_patiently(alert);
+        }
+    }
+
     /// What each output lost so far.
     pub fn drops(&self) -> impl Iterator<Item = (&'static str, &DropCounts)> {
         self.0.iter().map(|handle| (handle.name, &*handle.drops))

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -32,7 +33,8 @@ const LOOK_UPS_MAX: usize = 1024;
 /// Flags of `run`.
 #[derive(Debug, Default, clap::Args)]
 pub struct Flags {
-    /// Evaluate the recorded events of this file and end, without eBPF
+    /// Evaluate the recorded events of this file (gzip is understood, `-` is standard input)
+    /// and end, without eBPF
     #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
 
@@ -87,9 +89,11 @@ impl Daemon for Sensor {
         }
         match &flags.replay {
             Some(recording) => {
-                let ended = replay_file(recording, &rules, &maker, outputs.sender());
+                let (recording, alerts) = (recording.clone(), outputs.sender().clone());
+                let replay = move || replay_file(&recording, &rules, &maker, &alerts);
+                let ended = tokio::task::spawn_blocking(replay).await;
                 outputs.finish().await;
-                ended
+                ended?
             }
             None => {
                 let daemon = Watcher {
@@ -145,11 +149,19 @@ fn replay_file(
         let about = || (replay::entity(&replayed), false);
         for alert in maker.alerts(rules, &mut scratch, &replayed, about) {
             alerts += 1;
-            outputs.send(&Arc::new(alert));
+            outputs.send_patiently(&Arc::new(alert));
         }
     });
-    info!(events, alerts, "replay finished");
-    read
+    let spent = read?;
+    let each_ns = |spent: Duration| spent.as_nanos() / u128::from(events.max(1));
+    info!(
+        events,
+        alerts,
+        parse_ns_per_event = each_ns(spent.parse),
+        evaluate_ns_per_event = each_ns(spent.evaluate),
+        "replay finished"
+    );
+    Ok(())
 }
 
 /// The daemon on the kernel.

@@ -4,7 +4,8 @@
 use std::{
     array,
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use lanner_alert::{Alert, Priority};
@@ -15,7 +16,10 @@ use super::DropCounts;
 /// Alerts that wait for one output.
 const ALERTS_MAX: usize = 8192;
 
-/// The end that takes alerts in; it never waits. Its drop ends the queue.
+/// How long an output may take nothing before it is not waited for any more.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The end that takes alerts in; it never waits, unless it is asked to. Its drop ends the queue.
 pub(super) struct Sender(Arc<Queue>);
 
 /// The output's end.
@@ -24,6 +28,7 @@ pub(super) struct Receiver(Arc<Queue>);
 struct Queue {
     waiting: Mutex<Waiting>,
     changed: Notify,
+    taken: Condvar,
     drops: Arc<DropCounts>,
 }
 
@@ -33,6 +38,8 @@ struct Waiting {
     len: usize,
     next: u64,
     is_closed: bool,
+    /// Nothing was taken for so long that nobody waits for it, until something is.
+    is_given_up: bool,
 }
 
 /// A queue whose losses are counted in `drops`.
@@ -42,8 +49,15 @@ pub(super) fn queue(drops: Arc<DropCounts>) -> (Sender, Receiver) {
         len: 0,
         next: 0,
         is_closed: false,
+        is_given_up: false,
     };
-    let queue = Arc::new(Queue { waiting: Mutex::new(waiting), changed: Notify::new(), drops });
+    let queue = Queue {
+        waiting: Mutex::new(waiting),
+        changed: Notify::new(),
+        taken: Condvar::new(),
+        drops,
+    };
+    let queue = Arc::new(queue);
     (Sender(Arc::clone(&queue)), Receiver(queue))
 }
 
@@ -56,6 +70,20 @@ impl Sender {
             self.0.drops.add(priority);
         }
         self.0.changed.notify_one();
+    }
+
+    /// As [`Sender::send`], but waits for room, and for that as long as the output takes any:
+    /// for a replay, which nothing follows.
+    pub(super) fn send_patiently(&self, alert: &Arc<Alert>) {
+        let mut waiting = self.0.waiting();
+        while waiting.len >= ALERTS_MAX && !waiting.is_given_up {
+            let before = waiting.len;
+            let waited = self.0.taken.wait_timeout(waiting, PATIENCE);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+            waiting.is_given_up = waiting.len >= before;
+        }
+        drop(waiting);
+        self.send(alert);
     }
 
     /// No more will come; what waits is still given out.
@@ -79,6 +107,7 @@ impl Receiver {
             {
                 let mut waiting = self.0.waiting();
                 if let Some(alert) = waiting.pop() {
+                    self.0.taken.notify_one();
                     return Some(alert);
                 }
                 if waiting.is_closed {
@@ -91,7 +120,9 @@ impl Receiver {
     }
 
     pub(super) fn try_recv(&mut self) -> Option<Arc<Alert>> {
-        self.0.waiting().pop()
+        let alert = self.0.waiting().pop();
+        self.0.taken.notify_one();
+        alert
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -138,6 +169,7 @@ impl Waiting {
         let oldest = self.by_priority.iter_mut().filter(|waiting| !waiting.is_empty());
         let (_, alert) = oldest.min_by_key(|waiting| place(waiting))?.pop_front()?;
         self.len -= 1;
+        self.is_given_up = false;
         Some(alert)
     }
 }
