@@ -11,7 +11,10 @@ use lanner_engine::Options;
 use serde::Deserialize;
 
 use self::rules::{AppendOutputConfig, PriorityName, RuleMatching, SelectionConfig};
-use crate::output::Format;
+use crate::{
+    output::Format,
+    source::ebpf::{LoadOptions, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks},
+};
 
 mod live;
 mod rules;
@@ -110,6 +113,23 @@ pub struct SyslogConfig {
 pub struct EbpfConfig {
     /// Room for events not read yet: a power of two, at least 64 KiB.
     pub ring_size_bytes: u32,
+
+    /// How system calls are seen.
+    pub syscall_hooks: SyscallHooks,
+
+    /// Which of the two sets of programs is used.
+    pub programs: ProgramSet,
+}
+
+impl EbpfConfig {
+    pub fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            ring_bytes: self.ring_size_bytes,
+            hooks: self.syscall_hooks,
+            programs: self.programs,
+            ..LoadOptions::default()
+        }
+    }
 }
 
 /// How many alerts of a kind may go out.
@@ -195,7 +215,7 @@ impl Default for PipelineConfig {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let half = u32::try_from(processors / 2).unwrap_or(u32::MAX);
-        Self { partitions: half.clamp(1, PARTITIONS_DEFAULT_MAX) }
+        Self { partitions: half.clamp(1, PARTITIONS_MAX) }
     }
 }
 
@@ -213,7 +233,11 @@ impl Default for SyslogConfig {
 
 impl Default for EbpfConfig {
     fn default() -> Self {
-        Self { ring_size_bytes: 8 << 20 }
+        Self {
+            ring_size_bytes: RING_BYTES_DEFAULT,
+            syscall_hooks: SyscallHooks::default(),
+            programs: ProgramSet::default(),
+        }
     }
 }
 
@@ -228,10 +252,8 @@ impl Default for RuntimesConfig {
     }
 }
 
-/// More partitions than that are not worth their rings' memory unless somebody measured it.
-const PARTITIONS_DEFAULT_MAX: u32 = 4;
-
-const PARTITIONS_MAX: u32 = 64;
+/// As many as the kernel side has rings.
+const PARTITIONS_MAX: u32 = RINGS_MAX;
 
 /// As Falco has it.
 const METRICS_INTERVAL_MIN: SignedDuration = SignedDuration::from_millis(100);

@@ -1,8 +1,9 @@
 //! The sensor as a daemon: puts source, pipeline and outputs together.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -10,13 +11,14 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use lanner_alert::Priority;
 use lanner_engine::{RuleSet, Scratch};
-use lanner_service::{CancellationToken, Daemon, Finding};
+use lanner_service::{CancellationToken, Chain, Daemon, Finding};
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     alerts::AlertMaker,
     config::Config,
+    decode::Call,
     doctor,
     enrich::{Node, cri, metadata::Containers, procfs::Procfs},
     output::{AlertSender, LossAlert, Outputs},
@@ -24,7 +26,10 @@ use crate::{
     reload::{Reloader, Stamps},
     repetition::Repetition,
     rules::{self, LiveRules},
-    source::{ebpf, replay},
+    source::{
+        ebpf::{self, LoadOptions, Loaded},
+        replay,
+    },
 };
 
 /// Questions to the runtimes, and their answers.
@@ -178,10 +183,19 @@ impl Watcher {
         let Self { config, stamps, rules, maker, alerts } = self;
         let recorder = flags.record.as_deref().map(Recorder::create).transpose()?;
         let node_name = config.node();
-        let loaded = ebpf::load(config.ebpf.ring_size_bytes)
+        let options =
+            LoadOptions { rings: config.pipeline.partitions, ..config.ebpf.load_options() };
+        let mut loaded = ebpf::load(&options)
             .context("no kernel events (`lanner-sensor doctor` says what is missing)")?;
-        for program in loaded.programs() {
-            info!(program = program.name, tracepoint = program.tracepoint, "program attached");
+        info!(
+            hooks = loaded.hooks(),
+            programs = loaded.program_set(),
+            calls = loaded.delivered().count(),
+            sees_compat_calls = loaded.sees_compat_calls(),
+            "kernel programs attached"
+        );
+        for (handler, error) in loaded.missing() {
+            warn!(handler = handler.name, %error, "the kernel refuses a program; its calls are not seen");
         }
 
         let sockets = config.runtimes.cri_sockets.clone();
@@ -206,17 +220,37 @@ impl Watcher {
             repetition: Arc::clone(&repetition),
             matches: Mutex::default(),
         };
-        let (sources, attached) = loaded.into_sources();
+        let sources = loaded.take_sources();
+        let loaded = Arc::new(Mutex::new(loaded));
+        let mut rules = rules;
+        rules.follow(traced_calls(Arc::clone(&loaded), flags.record.is_some()));
         let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
         let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop.clone()));
         let metrics = Metrics::new(&config.metrics);
         let reloader = Reloader { config, stamps, rules, repetition, maker, alerts };
         let reloader = tokio::spawn(reloader.run(stop));
-        let recount = Box::new(move |losses: &LossCounts| attached.recount(losses));
+        let recount = Box::new(move |losses: &LossCounts| {
+            loaded.lock().unwrap_or_else(PoisonError::into_inner).recount(losses);
+        });
         let ended = pipeline.run(answered, Upkeep { recount, metrics }).await;
         runtimes.abort();
         reloader.abort();
         ended.context("cannot read the ring buffer")
+    }
+}
+
+/// Has the kernel report the calls that rules want, and no other; for a recording, all.
+fn traced_calls(
+    loaded: Arc<Mutex<Loaded>>,
+    is_recording: bool,
+) -> impl FnMut(&RuleSet) + Send + 'static {
+    move |rules| {
+        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_wanted = |call: &Call| is_recording || rules.wants(call.name());
+        let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
+        if let Err(error) = loaded.want(&calls) {
+            error!(error = %Chain(&error), "cannot change which system calls are seen");
+        }
     }
 }
 

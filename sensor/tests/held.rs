@@ -16,6 +16,7 @@ use lanner_alert::Alert;
 use lanner_sensor::{
     alerts::AlertMaker,
     config::Config,
+    decode::Call,
     enrich::{
         Node as Known,
         metadata::{Answer, ContainerInfo, Containers, ImageName, PodInfo},
@@ -100,7 +101,7 @@ impl Node {
     async fn exec(&self) {
         let cgroup = format!("\x01{ID}\0kubepods\0");
         let payload = exec_payload(b"\x01sh\0", b"\x01", cgroup.as_bytes(), b"sh\0", b"");
-        self.records.send(record(&Head::default(), EXEC, 0, &payload)).unwrap();
+        self.records.send(record(&Head::default(), EXEC, Call::Execve.id(), &payload)).unwrap();
     }
 
     async fn alerts(&self, count: usize) -> Vec<Alert> {

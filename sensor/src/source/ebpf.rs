@@ -1,16 +1,24 @@
-//! The running kernel: loads and attaches the eBPF programs, reads their ring.
+//! The running kernel: loads and attaches the eBPF programs, reads their rings.
 //!
 //! ```text
-//! programs ─▶ ring buffers ─▶ partitions (read in place)
-//!    └ lost (by family)
+//! programs ─▶ rings ─▶ partitions (read in place)
+//!    └ lost (by family and cause)
 //! ```
 //!
 //! The only place that knows `aya`.
 
+mod attached;
+mod calls;
 mod loader;
+mod programs;
 mod reader;
+mod ring;
 
 pub use self::{
-    loader::{LoadError, Loaded, Program, RING_BYTES_DEFAULT, kernel_has_btf, load},
-    reader::Attached,
+    loader::{
+        LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,
+        kernel_has_btf, load,
+    },
+    programs::{HANDLERS, Handler, LIFECYCLE, Lifecycle, handled_calls},
+    ring::Ring,
 };

@@ -1,21 +1,17 @@
-//! A ring buffer as a source of records: read where it is, without a copy.
+//! A ring as a source of records, read where they are; and what did not fit into the rings.
 
 use std::{io, time::Duration};
 
-use aya::maps::{MapData, PerCpuArray, RingBuf};
-
-use super::Loaded;
+use super::{Loaded, ring::Ring};
 use crate::{
     decode::Family,
     pipeline::{Cause, LossCounts},
     source::{Next, Records, Wake},
 };
 
-struct Ring(RingBuf<MapData>);
-
 impl Records for Ring {
     fn next(&mut self, take: &mut dyn FnMut(&[u8])) -> Next {
-        match self.0.next() {
+        match self.next_record() {
             Some(record) => {
                 take(&record);
                 Next::Taken
@@ -24,31 +20,31 @@ impl Records for Ring {
         }
     }
 
+    /// A record that came just before the wait ends it: the kernel looks at the ring's fill.
     fn wait(&mut self, wake: &Wake, time: Duration) -> io::Result<()> {
-        wake.wait(Some(&self.0), time)
+        self.ask_to_be_woken().map_err(io::Error::other)?;
+        wake.wait(Some(&*self), time)
     }
 }
 
-/// The programs, which run until this is dropped, and their counters.
-pub struct Attached {
-    lost: PerCpuArray<MapData, u64>,
-    _programs: aya::Ebpf,
-}
+/// Why an event did not leave the kernel, in the order of `enum loss_cause` in `bpf/output.h`.
+const LOSS_CAUSES_COUNT: u32 = 2;
+const LOSS_CAUSES: [Cause; LOSS_CAUSES_COUNT as usize] = [Cause::RingFull, Cause::Shed];
 
 impl Loaded {
-    /// The rings, one for each partition, and what keeps them filled.
-    pub fn into_sources(self) -> (Vec<Box<dyn Records>>, Attached) {
-        let Self { ring, lost, _programs } = self;
-        (vec![Box::new(Ring(ring))], Attached { lost, _programs })
+    /// The rings, one for each partition; the second time there are none.
+    pub fn take_sources(&mut self) -> Vec<Box<dyn Records>> {
+        self.take_rings().into_iter().map(|ring| Box::new(ring) as Box<dyn Records>).collect()
     }
-}
 
-impl Attached {
-    /// Brings the counts of what the kernel side lost up to date.
+    /// Brings the counts of what did not leave the kernel up to date.
     pub fn recount(&self, losses: &LossCounts) {
         for family in Family::ALL {
-            if let Ok(per_cpu) = self.lost.get(&(family as u32), 0) {
-                losses.set(family, Cause::RingFull, per_cpu.iter().sum());
+            let first = family as u32 * LOSS_CAUSES_COUNT;
+            for (slot, cause) in (first..).zip(LOSS_CAUSES) {
+                if let Ok(per_cpu) = self.lost.get(&slot, 0) {
+                    losses.set(family, cause, per_cpu.iter().sum());
+                }
             }
         }
     }
