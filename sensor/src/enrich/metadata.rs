@@ -1,16 +1,16 @@
 //! What a runtime knows of a container, and who is still waiting for it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc;
 
-use super::{container::Runtime, workload::Workload};
+use super::{container::Runtime, recent::Recent, workload::Workload};
 
-/// Most containers that are remembered, in each of two generations.
+/// Containers that are remembered, at least; twice as many at most.
 const CONTAINERS_MAX: usize = 2048;
 
 /// When a container that no runtime knew is asked for again.
@@ -109,13 +109,8 @@ enum State {
 }
 
 /// The containers seen lately, by full id.
-///
-/// In two generations: what is looked up moves to the young one, and when that is full
-/// the old one is dropped. So ten thousand containers in a row do not push out one that
-/// is alive.
 pub struct Containers {
-    young: HashMap<String, State>,
-    old: HashMap<String, State>,
+    states: Recent<String, State>,
     /// Where requests go; `None` when no runtime's socket is configured.
     requests: Option<mpsc::Sender<String>>,
     /// Requests that found the queue full.
@@ -124,15 +119,12 @@ pub struct Containers {
 
 impl Containers {
     pub fn new(requests: Option<mpsc::Sender<String>>) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), requests, refused: 0 }
+        Self { states: Recent::new(CONTAINERS_MAX), requests, refused: 0 }
     }
 
     /// What is known of a container; asks the runtime the first time.
     pub fn look_up(&mut self, id: &str, now: Instant) -> Known {
-        if let Some(state) = self.old.remove(id) {
-            self.set(id, state);
-        }
-        match self.young.get(id) {
+        match self.states.get(id) {
             Some(State::Info(info)) => return Known::Info(Arc::clone(info)),
             Some(State::Pending) => return Known::Pending,
             Some(State::Unknown { since }) if now.duration_since(*since) < RETRY_AFTER => {
@@ -145,19 +137,19 @@ impl Containers {
             self.refused += 1;
             return Known::Nothing;
         }
-        self.set(id, State::Pending);
+        self.states.insert(id.to_owned(), State::Pending);
         Known::Pending
     }
 
     /// Takes a runtime's answer, to a request or unasked.
     pub fn answer(&mut self, (id, info): Answer, now: Instant) {
-        self.old.remove(&id);
-        match info {
-            Some(info) => self.set(&id, State::Info(Arc::new(info))),
+        let state = match info {
+            Some(info) => State::Info(Arc::new(info)),
             // The runtime itself may have told before the answer to us came.
-            None if matches!(self.young.get(&id), Some(State::Info(_))) => {}
-            None => self.set(&id, State::Unknown { since: now }),
-        }
+            None if matches!(self.states.get(&id), Some(State::Info(_))) => return,
+            None => State::Unknown { since: now },
+        };
+        self.states.insert(id, state);
     }
 
     /// Requests that were not made because too many were waiting.
@@ -167,18 +159,11 @@ impl Containers {
 
     /// How many are remembered.
     pub fn len(&self) -> usize {
-        self.young.len() + self.old.len()
+        self.states.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.young.is_empty() && self.old.is_empty()
-    }
-
-    fn set(&mut self, id: &str, state: State) {
-        if self.young.len() >= CONTAINERS_MAX && !self.young.contains_key(id) {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(id.to_owned(), state);
+        self.len() == 0
     }
 }
 

@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use super::process::{Image, Process, ProcessKey};
+use super::{
+    entry::Entry,
+    process::{CommandLine, Image, Process, ProcessKey},
+};
 use crate::decode::ProcessFacts;
 
 /// As much of arguments and environment as the kernel side sends.
@@ -92,6 +95,8 @@ impl Procfs {
             uid: status.uid,
             gid: status.gid,
             loginuid: self.loginuid(pid),
+            line: CommandLine::default(),
+            entry: Entry::default(),
         })
     }
 

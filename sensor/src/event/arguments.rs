@@ -37,6 +37,7 @@ impl<'a> View<'a> {
     /// The names of this event's arguments, in their order.
     pub(super) fn argument_names(&self) -> &'static [&'static str] {
         match &self.event.happening {
+            Happening::Container => &[],
             Happening::Exec(_) => EXEC,
             Happening::Connect(_) => CONNECT,
             Happening::Open { .. } => match self.event.head.call {
@@ -55,6 +56,7 @@ impl<'a> View<'a> {
             Err(_) => *names.iter().find(|known| **known == name)?,
         };
         match &self.event.happening {
+            Happening::Container => None,
             Happening::Exec(_) => self.exec_argument(name),
             Happening::Open { .. } => self.open_argument(name),
             Happening::Connect(connect) => match name {
@@ -111,22 +113,22 @@ impl<'a> View<'a> {
             "exe" => process.exe()?.to_vec(),
             "args" => process.image.args.get(1..).unwrap_or_default().join(&b'.'),
             "tid" | "pid" => process.comm.clone(),
-            "ptid" => event.ancestors.first()?.comm.clone(),
+            "ptid" => event.ancestors().first()?.comm.clone(),
             "cwd" => process.cwd.clone(),
             "comm" => process.comm.clone(),
             "env" => process.image.env.join(&b'.'),
             "tty" => process.facts.tty.to_string().into(),
             "pgid" => process.facts.pgid.to_string().into(),
             "loginuid" if event.head.loginuid == u32::MAX => b"<NONE>".to_vec(),
-            "loginuid" => user(&event.names.login),
+            "loginuid" => user(&event.names().login),
             "flags" => self.exe_flags(file?).into(),
             "cap_permitted" => names::capabilities(process.facts.cap_permitted).into(),
             "cap_effective" => names::capabilities(process.facts.cap_effective).into(),
             "exe_ino" => file?.ino.to_string().into(),
             "exe_ino_ctime" => file?.ctime_ns.to_string().into(),
             "exe_ino_mtime" => file?.mtime_ns.to_string().into(),
-            "uid" => user(&event.names.user),
-            "gid" => user(&event.names.group),
+            "uid" => user(&event.names().user),
+            "gid" => user(&event.names().group),
             "trusted_exepath" => process.image.exe_path.clone(),
             _ => return None,
         })

@@ -16,7 +16,8 @@ const NO_MOUNT: &str = "N/A";
 impl<'a> View<'a> {
     pub(super) fn container_field(self, field: Field, arg: Option<&str>) -> Option<Value<'a>> {
         let container = self.event.container.as_ref();
-        let info = self.event.info.as_deref();
+        // Asked for only where it is needed: who asks too early has to wait.
+        let info = || self.event.info();
         match field {
             Field::ContainerId => {
                 Some(Value::text(container.map_or("host", |container| container.short())))
@@ -24,7 +25,7 @@ impl<'a> View<'a> {
             Field::ContainerFullId => Some(Value::text(&container?.full)),
             Field::ContainerType => {
                 let Some(container) = container else { return Some(Value::text("host")) };
-                let told = || info?.runtime?.name();
+                let told = || info()?.runtime?.name();
                 Some(Value::text(container.runtime.name().or_else(told)?))
             }
             // Falco shows `host` here, too.
@@ -37,16 +38,16 @@ impl<'a> View<'a> {
             | Field::ContainerMountPropagation => {
                 // Also for a container that nothing is known of: the rules that ask say `not`.
                 container?;
-                Some(mount_field(info, field, arg?).unwrap_or(Value::text(NO_MOUNT)))
+                Some(mount_field(info(), field, arg?).unwrap_or(Value::text(NO_MOUNT)))
             }
             // The kubelet writes it into the control group's name.
-            Field::K8sPodUid => match info.and_then(|info| info.pod.as_ref()) {
-                Some(pod) => Some(Value::text(&pod.uid)),
-                None => Some(Value::text(container?.pod_uid.as_ref()?)),
+            Field::K8sPodUid => match &container?.pod_uid {
+                Some(uid) => Some(Value::text(uid)),
+                None => Some(Value::text(&info()?.pod.as_ref()?.uid)),
             },
             _ => match field.name().starts_with("k8s.") {
-                true => pod_field(info?.pod.as_ref()?, field, arg),
-                false => self.info_field(info?, field, arg),
+                true => pod_field(info()?.pod.as_ref()?, field, arg),
+                false => self.info_field(info()?, field, arg),
             },
         }
     }

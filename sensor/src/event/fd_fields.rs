@@ -16,7 +16,7 @@ impl<'a> View<'a> {
         match &self.event.happening {
             Happening::Open { open, .. } => self.file_field(field, open),
             Happening::Connect(connect) => socket_field(field, connect),
-            Happening::Exec(_) => None,
+            Happening::Exec(_) | Happening::Container => None,
         }
     }
 
@@ -25,7 +25,7 @@ impl<'a> View<'a> {
         match &self.event.happening {
             Happening::Open { .. } => self.file_path().map(<[u8]>::to_vec),
             Happening::Connect(connect) => Some(connection_name(connect)),
-            Happening::Exec(_) => None,
+            Happening::Exec(_) | Happening::Container => None,
         }
     }
 

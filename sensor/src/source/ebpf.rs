@@ -1,8 +1,8 @@
-//! The running kernel: loads and attaches the eBPF programs, reads their ring.
+//! The running kernel: loads and attaches the eBPF programs, reads their rings.
 //!
 //! ```text
-//! programs ─▶ ring buffer ─▶ Reader (copies, never waits) ─▶ bounded queue ─▶ pipeline
-//!    └ lost (by family)            └ dropped (by family)
+//! programs ─▶ rings ─▶ partitions (read in place)
+//!    └ lost (by family and cause)
 //! ```
 //!
 //! The only place that knows `aya`.
@@ -20,6 +20,5 @@ pub use self::{
         kernel_has_btf, load,
     },
     programs::{HANDLERS, Handler, LIFECYCLE, Lifecycle, handled_calls},
-    reader::{LossCounts, read_until},
     ring::Ring,
 };
