@@ -51,7 +51,8 @@ pub(crate) enum Command {
 // Only --verify needs the bus.
 #[command(mut_group("ConnectionArgs", |group| group.required(false)))]
 pub(crate) struct RunArgs {
-    /// Names of actions, or of rules for all actions that they should notice; `all` for all
+    /// Names of actions, or of rules for all actions that they should notice; `all` for all that
+    /// Lanner's rules should notice, `falco` for all that Falco's should
     #[arg(required = true, value_name = "ACTION|RULE")]
     names: Vec<String>,
     /// Wait for the alerts on the bus and compare them with what was done
@@ -107,17 +108,35 @@ fn run_actions(args: RunArgs) -> anyhow::Result<Verdict> {
     }
 }
 
-fn choose(names: &[String]) -> anyhow::Result<Vec<&'static Action>> {
+/// An action, and the rules of which one should notice it.
+#[derive(Clone)]
+struct Chosen {
+    action: &'static Action,
+    rules: Vec<&'static str>,
+}
+
+fn choose(names: &[String]) -> anyhow::Result<Vec<Chosen>> {
+    let mut chosen: Vec<Chosen> =
+        catalog::all().iter().map(|action| Chosen { action, rules: Vec::new() }).collect();
     for name in names {
-        let known = name == "all" || catalog::all().iter().any(|action| action.is_called(name));
+        let mut is_known = false;
+        for Chosen { action, rules } in &mut chosen {
+            let wanted = match name.as_str() {
+                "all" => action.rules.to_vec(),
+                "falco" => action.falco.to_vec(),
+                name if action.is_called(name) => action.expected(),
+                _ => continue,
+            };
+            is_known = true;
+            rules.extend(wanted);
+        }
         anyhow::ensure!(
-            known,
+            is_known,
             "no action and no rule is called {name:?}; `lanner generate list` shows them"
         );
     }
-    let is_chosen =
-        |action: &Action| names.iter().any(|name| name == "all" || action.is_called(name));
-    Ok(catalog::all().iter().copied().filter(|action| is_chosen(action)).collect())
+    chosen.retain(|chosen| !chosen.rules.is_empty());
+    Ok(chosen)
 }
 
 /// Whatever is being done is dropped then, and with it all that it made.
@@ -135,22 +154,22 @@ async fn until_interrupted(
     }
 }
 
-async fn perform_all(performer: &Performer, actions: &[&'static Action]) -> Vec<Performed> {
+async fn perform_all(performer: &Performer, actions: &[Chosen]) -> Vec<Performed> {
     let mut performed = Vec::with_capacity(actions.len());
-    for (index, action) in actions.iter().enumerate() {
-        performed.push(performer.perform(index, action).await);
+    for (index, chosen) in actions.iter().enumerate() {
+        performed.push(performer.perform(index, chosen).await);
     }
     performed
 }
 
-async fn unverified(actions: &[&'static Action], json: bool) -> anyhow::Result<Verdict> {
+async fn unverified(actions: &[Chosen], json: bool) -> anyhow::Result<Verdict> {
     let performer = Performer::new()?;
     let performed = perform_all(&performer, actions).await;
     report::performed(&performed, json)
 }
 
 async fn verified(
-    actions: &[&'static Action],
+    actions: &[Chosen],
     source: Source,
     wait: Duration,
     json: bool,

@@ -71,6 +71,8 @@ pub(super) enum Need {
     Amd64,
     /// A file that the deed is about.
     File(&'static str),
+    /// A session in which nobody logged in as root.
+    OtherLogin,
 }
 
 /// Where it happens.

@@ -170,7 +170,7 @@ fn take_part(orders: &Orders) -> anyhow::Result<ExitCode> {
     }
     let args: Vec<String> = arguments(orders, part);
     let terminal = File::open("/dev/tty").is_ok();
-    let mut scene = Scene::new(orders.clone(), part.program, &args, terminal);
+    let mut scene = Scene::new(orders.clone(), &args, terminal);
     (action.act)(&mut scene)?;
     scene.tell()?;
     Ok(ExitCode::SUCCESS)
@@ -197,7 +197,12 @@ pub(super) fn command(
     let orders = Orders { part: index, ..orders.clone() };
     let text = serde_json::to_string(&orders).context("cannot write orders")?;
     let mut command = Command::new(file);
-    command.arg0(part.program).args(arguments(&orders, part));
+    // What is run by its path calls itself by its path.
+    match part.start {
+        Start::SpawnCopyIn(_) => command.arg0(file),
+        _ => command.arg0(part.program),
+    };
+    command.args(arguments(&orders, part));
     command.env(ORDERS, text).envs(part.env.iter().copied());
     Ok(command)
 }

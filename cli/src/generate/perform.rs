@@ -13,10 +13,11 @@ use tokio::{
 };
 
 use super::{
+    Chosen,
     action::{Action, Need, Place},
     cast::{self, cast},
     container::Groups,
-    scene::{Facts, Orders, Report},
+    scene::{Facts, Orders, Report, comm, own_name},
     stage::{Leaves, Stage, random_hex},
 };
 
@@ -70,6 +71,8 @@ impl Pod {
 /// One action, and what became of it.
 pub(super) struct Performed {
     pub(super) action: &'static Action,
+    /// One of them should notice.
+    pub(super) rules: Vec<&'static str>,
     pub(super) token: String,
     pub(super) ended: Ended,
 }
@@ -124,7 +127,8 @@ impl Performer {
         &self.run
     }
 
-    pub(super) async fn perform(&self, index: usize, action: &'static Action) -> Performed {
+    pub(super) async fn perform(&self, index: usize, chosen: &Chosen) -> Performed {
+        let Chosen { action, rules } = chosen.clone();
         let token = format!("{}x{index:02}", self.run);
         let ended = match missing(action, &self.surroundings) {
             Some(need) => Ended::NotRun(need),
@@ -133,7 +137,7 @@ impl Performer {
                 Err(error) => Ended::Failed(format!("{error:#}")),
             },
         };
-        Performed { action, token, ended }
+        Performed { action, rules, token, ended }
     }
 
     async fn act(&self, action: &Action, token: &str) -> anyhow::Result<Ended> {
@@ -170,8 +174,7 @@ impl Performer {
             Report::Acted(facts) => Ended::Acted(Box::new(Deed {
                 begun,
                 pid: self.surroundings.host_pids.then_some(pid),
-                parent: cast::parent(&cast)
-                    .map_or_else(own_name, |part| super::scene::comm(part.program)),
+                parent: cast::parent(&cast).map_or_else(own_name, |part| comm(part.program)),
                 container,
                 on_host: action.place == Place::Host && self.surroundings.host_pids,
                 pod: self.surroundings.pod.clone(),
@@ -179,11 +182,6 @@ impl Performer {
             })),
         })
     }
-}
-
-/// The kernel's name of this process.
-fn own_name() -> String {
-    fs::read_to_string("/proc/self/comm").unwrap_or_default().trim().to_owned()
 }
 
 /// Runs it to its end; gives what it wrote to its standard error.
@@ -240,6 +238,10 @@ impl Need {
             }
             Self::Amd64 => cfg!(target_arch = "x86_64"),
             Self::File(path) => Path::new(path).exists(),
+            // Without the kernel's audit part nobody is ever known to have logged in.
+            Self::OtherLogin => {
+                fs::read_to_string("/proc/self/loginuid").is_ok_and(|uid| uid.trim() != "0")
+            }
         }
     }
 }
@@ -251,6 +253,7 @@ impl std::fmt::Display for Need {
             Self::Capability(name) => write!(f, "CAP_{name}"),
             Self::Amd64 => f.write_str("an x86-64 processor"),
             Self::File(path) => f.write_str(path),
+            Self::OtherLogin => f.write_str("a session in which nobody logged in as root"),
         }
     }
 }

@@ -26,13 +26,17 @@ pub(super) fn list(actions: &[&Action], json: bool) -> anyhow::Result<()> {
             let object = json!({
                 "action": action.name, "does": action.does, "harmless": action.harmless,
                 "rules": action.rules, "falco_rules": action.falco, "mitre": action.mitre,
-                "event": action.event, "needs": needs, "leaves": [],
+                "event": action.event, "needs": needs,
             });
             writeln!(out, "{object}")?;
             continue;
         }
         writeln!(out, "{}: {} ({})", action.name, action.does, action.mitre)?;
-        writeln!(out, "    rule      {}", action.expected().join(" | "))?;
+        for (rules, whose) in [(action.rules, "rule"), (action.falco, "Falco's")] {
+            if !rules.is_empty() {
+                writeln!(out, "    {whose:8}  {}", rules.join(" | "))?;
+            }
+        }
         writeln!(out, "    harmless  {}", action.harmless)?;
         if !needs.is_empty() {
             writeln!(out, "    needs     {}", needs.join(", "))?;
@@ -96,7 +100,7 @@ fn print(rows: Vec<Row<'_>>, json: bool) -> anyhow::Result<Verdict> {
     for row in &rows {
         if json {
             let object = json!({
-                "action": row.performed.action.name, "rules": row.performed.action.expected(),
+                "action": row.performed.action.name, "rules": row.performed.rules,
                 "token": row.performed.token, "result": row.result, "why": row.text,
                 "wrong": row.more, "deed": row.detail,
             });
@@ -134,7 +138,7 @@ impl Row<'_> {
     /// The rule that noticed, or else the first that should.
     fn rule(&self) -> String {
         let noticed = self.detail["alert"]["rule"].as_str();
-        let expected = || self.performed.action.expected().first().copied().unwrap_or_default();
+        let expected = || self.performed.rules.first().copied().unwrap_or_default();
         noticed.unwrap_or_else(expected).to_owned()
     }
 }

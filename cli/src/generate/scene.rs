@@ -85,12 +85,11 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub(super) fn new(orders: Orders, program: &str, args: &[String], terminal: bool) -> Self {
-        let exe = fs::read_link("/proc/self/exe").unwrap_or_default();
+    pub(super) fn new(orders: Orders, args: &[String], terminal: bool) -> Self {
         let facts = Facts {
-            name: comm(program),
+            name: own_name(),
             args: args.join(" "),
-            exe: exe.to_string_lossy().into_owned(),
+            exe: own_file(),
             terminal,
             ..Facts::default()
         };
@@ -144,6 +143,22 @@ impl Scene {
         }
         self.told = true;
         self.orders.report(&Report::Acted(self.facts.clone()))
+    }
+}
+
+/// The kernel's name of this process.
+pub(super) fn own_name() -> String {
+    fs::read_to_string("/proc/self/comm").unwrap_or_default().trim().to_owned()
+}
+
+/// The path of this process's program, as Falco writes it: a memory file has no
+/// folder, and is not the less there for being deleted.
+fn own_file() -> String {
+    let path = fs::read_link("/proc/self/exe").unwrap_or_default();
+    let path = path.to_string_lossy();
+    match path.strip_prefix("/memfd:").and_then(|name| name.strip_suffix(" (deleted)")) {
+        Some(name) => format!("memfd:{name}"),
+        None => path.into_owned(),
     }
 }
 

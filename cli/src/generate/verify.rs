@@ -251,10 +251,10 @@ impl Finding {
     }
 
     fn consider(&mut self, seen: &Seen) {
-        let Performed { action, token, ended } = &self.performed;
+        let Performed { action, rules, token, ended } = &self.performed;
         let Ended::Acted(deed) = ended else { return };
         let alert = &seen.alert;
-        if !action.expected().contains(&alert.rule.as_str()) || !mentions(alert, token) {
+        if !rules.contains(&alert.rule.as_str()) || !mentions(alert, token) {
             return;
         }
         let wrong = differences(action, deed, alert);

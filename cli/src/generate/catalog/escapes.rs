@@ -65,7 +65,6 @@ pub(super) const ACTIONS: &[Action] = &[
         name: "read-host-files",
         does: "opens a file below /host in a container",
         harmless: "the file is new, in the container's memory, and removed at once",
-        rules: &["Container Access to Host Sensitive Paths"],
         falco: &["Container Access to Host Sensitive Paths"],
         mitre: "T1611",
         event: "openat",
@@ -152,10 +151,52 @@ pub(super) const ACTIONS: &[Action] = &[
         event: "init_module",
         needs: &[Need::Root, Need::Capability("SYS_MODULE")],
         place: Place::Container,
-        act: |_| match init_module(&[0; 8], c"") {
-            Err(Errno::NOEXEC | Errno::PERM) => Ok(()),
-            Ok(()) => anyhow::bail!("the kernel took eight zeros for a module"),
-            Err(error) => Err(error).context("cannot ask"),
+        act: |_| load_no_module(),
+        ..ACTION
+    },
+    Action {
+        name: "load-kernel-module-on-host",
+        does: "asks the kernel to load eight zeros as a module",
+        harmless: "the kernel refuses what is no module",
+        rules: &["Kernel module loaded by unexpected program"],
+        mitre: "T1547.006",
+        event: "init_module",
+        needs: &[Need::Root, Need::Capability("SYS_MODULE")],
+        act: |_| load_no_module(),
+        ..ACTION
+    },
+    Action {
+        name: "change-kernel-helper",
+        does: "opens /proc/sys/kernel/core_pattern for writing in a container",
+        harmless: "nothing is written",
+        rules: &["Kernel helper changed from container"],
+        mitre: "T1611",
+        event: "openat",
+        needs: &[Need::Root],
+        place: Place::Container,
+        act: |scene| {
+            const HELPER: &str = "/proc/sys/kernel/core_pattern";
+            File::options().write(true).open(HELPER).context("cannot open it")?;
+            scene.expect("fd.name", HELPER);
+            Ok(())
+        },
+        ..ACTION
+    },
+    Action {
+        name: "reach-bpf-program",
+        does: "asks the kernel for a BPF program by a number that none has",
+        harmless: "there is no such program",
+        rules: &["Loaded BPF code reached by another program"],
+        mitre: "T1562.001",
+        event: "bpf",
+        needs: &[Need::Root, Need::Amd64],
+        act: |scene| {
+            const BPF_PROG_GET_FD_BY_ID: u32 = 13;
+            let mut attributes = vec![0; 128];
+            if let Some(id) = attributes.first_chunk_mut() {
+                *id = i32::MAX.to_le_bytes();
+            }
+            call_bpf(scene, BPF_PROG_GET_FD_BY_ID, attributes)
         },
         ..ACTION
     },
@@ -169,18 +210,8 @@ pub(super) const ACTIONS: &[Action] = &[
         event: "bpf",
         needs: &[Need::Root, Need::Amd64],
         act: |scene| {
-            const BPF: u32 = 321;
             const BPF_PROG_LOAD: u32 = 5;
-            let attributes = vec![0; 128];
-            let len = u32::try_from(attributes.len()).context("a short array")?;
-            let arguments = [
-                Argument::Number(BPF_PROG_LOAD),
-                Argument::Bytes(attributes),
-                Argument::Number(len),
-            ];
-            let file = scene.own("loader");
-            system_calls::write(&file, &[Call { gate: Gate::Syscall, number: BPF, arguments }])?;
-            become_calls(scene, &file)
+            call_bpf(scene, BPF_PROG_LOAD, vec![0; 128])
         },
         ..ACTION
     },
@@ -208,6 +239,24 @@ pub(super) const ACTIONS: &[Action] = &[
         ..ACTION
     },
 ];
+
+fn load_no_module() -> anyhow::Result<()> {
+    match init_module(&[0; 8], c"") {
+        Err(Errno::NOEXEC | Errno::PERM) => Ok(()),
+        Ok(()) => anyhow::bail!("the kernel took eight zeros for a module"),
+        Err(error) => Err(error).context("cannot ask"),
+    }
+}
+
+/// `bpf(command, attributes, their length)`.
+fn call_bpf(scene: &mut Scene, command: u32, attributes: Vec<u8>) -> anyhow::Result<()> {
+    const BPF: u32 = 321;
+    let len = u32::try_from(attributes.len()).context("a short array")?;
+    let arguments = [Argument::Number(command), Argument::Bytes(attributes), Argument::Number(len)];
+    let file = scene.own("loader");
+    system_calls::write(&file, &[Call { gate: Gate::Syscall, number: BPF, arguments }])?;
+    become_calls(scene, &file)
+}
 
 fn as_nobody(scene: &mut Scene) -> anyhow::Result<()> {
     become_nobody()?;

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use rustix::fs::OFlags;
 
 use crate::generate::{
-    action::{ACTION, Action, Need, PART, Part, Place},
+    action::{ACTION, Action, Need, PART, Part, Place, Role},
     scene::Scene,
 };
 
@@ -22,6 +22,9 @@ pub(super) const NEW_FILE: Action = Action {
     place: Place::Container,
     ..ACTION
 };
+
+/// A shell with a terminal, and what is typed there.
+const SESSION: &[Part] = &[Part { program: "sh", role: Role::OpenTerminal, ..PART }, PART];
 
 pub(super) const ACTIONS: &[Action] = &[
     Action {
@@ -103,11 +106,93 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "write-package-sources",
         does: "makes a file in /etc/apt/sources.list.d",
-        rules: &["Update Package Repository", "Write below etc"],
+        rules: &["Write below etc"],
         falco: &["Update Package Repository"],
         mitre: "T1072",
         act: |scene| make_file(scene, "/etc/apt/sources.list.d", ".list"),
         leaves: &["/etc/apt/sources.list.d/lanner-generate-{token}.list"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-entrypoint",
+        does: "makes a file called runc in a container, as one does to have the host run it",
+        harmless: "the file is empty and in a folder of its own",
+        rules: &["Modify Container Entrypoint"],
+        mitre: "T1611",
+        act: |scene| {
+            let file = scene.own("runc");
+            File::create_new(&file).context("cannot make a file")?;
+            scene.expect_path("fd.name", &file);
+            Ok(())
+        },
+        ..NEW_FILE
+    },
+    Action {
+        name: "make-executable",
+        does: "makes a file that may be run in a container's /tmp",
+        rules: &["New executable in container"],
+        mitre: "T1105",
+        act: |scene| {
+            let file = named_by_token(scene, "/tmp", "");
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o755);
+            options.open(&file).context("cannot make a file")?;
+            fs::remove_file(&file).context("cannot remove the file")?;
+            scene.expect_path("fd.name", &file);
+            Ok(())
+        },
+        leaves: &["/tmp/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-in-session",
+        does: "writes a file from a terminal in a container",
+        harmless: "the file is empty and in a folder of its own",
+        rules: &["File written in container session"],
+        mitre: "T1609",
+        place: Place::ContainerEntry,
+        cast: SESSION,
+        act: |scene| {
+            let file = scene.own("notes");
+            File::create_new(&file).context("cannot make a file")?;
+            scene.expect_path("fd.name", &file);
+            Ok(())
+        },
+        ..NEW_FILE
+    },
+    Action {
+        name: "read-in-session",
+        does: "reads a file from a terminal in a container",
+        harmless: "the file is empty and in a folder of its own",
+        rules: &["File read in container session"],
+        mitre: "T1609",
+        place: Place::ContainerEntry,
+        cast: SESSION,
+        act: |scene| {
+            let file = scene.own("notes");
+            File::create_new(&file).context("cannot make a file")?;
+            File::open(&file).context("cannot open the file")?;
+            scene.expect_path("fd.name", &file);
+            Ok(())
+        },
+        ..NEW_FILE
+    },
+    Action {
+        name: "change-lanner-settings",
+        does: "makes a file in a container's /etc/lanner",
+        rules: &["Lanner's settings changed"],
+        mitre: "T1562.001",
+        act: |scene| make_file(scene, "/etc/lanner", ""),
+        leaves: &["/etc/lanner/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "change-lanner-spool",
+        does: "makes a file in a container's /var/lib/lanner",
+        rules: &["Lanner's spool changed"],
+        mitre: "T1562.001",
+        act: |scene| make_file(scene, "/var/lib/lanner", ""),
+        leaves: &["/var/lib/lanner/lanner-generate-{token}"],
         ..NEW_FILE
     },
     Action {
@@ -146,7 +231,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Clear Log Activities"],
         mitre: "T1070",
         act: |scene| {
-            fs::create_dir_all("/var/log").context("cannot make /var/log")?;
+            let _folders = NewFolders::make(Path::new("/var/log"))?;
             let log = named_by_token(scene, "/var/log", ".log");
             fs::write(&log, "nobody will miss this line\n").context("cannot write a log")?;
             File::create(&log).context("cannot empty the log")?;
@@ -196,6 +281,28 @@ pub(super) const ACTIONS: &[Action] = &[
     },
 ];
 
+/// Folders that were not there before, removed on drop when they are empty again.
+pub(super) struct NewFolders(Vec<PathBuf>);
+
+impl NewFolders {
+    /// Makes `folder` and what of the path to it is missing.
+    pub(super) fn make(folder: &Path) -> anyhow::Result<Self> {
+        let missing = folder.ancestors().take_while(|path| !path.exists());
+        // The innermost first, as they must be removed.
+        let made = Self(missing.map(Path::to_owned).collect());
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(made)
+    }
+}
+
+impl Drop for NewFolders {
+    fn drop(&mut self) {
+        for folder in &self.0 {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
 /// A path that only this run uses.
 pub(super) fn named_by_token(scene: &Scene, folder: &str, end: &str) -> PathBuf {
     Path::new(folder).join(format!("lanner-generate-{}{end}", scene.token()))
@@ -203,7 +310,7 @@ pub(super) fn named_by_token(scene: &Scene, folder: &str, end: &str) -> PathBuf 
 
 /// Makes a file there, writes nothing to it, and removes it.
 pub(super) fn make_file(scene: &mut Scene, folder: &str, end: &str) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {folder}"))?;
+    let _folders = NewFolders::make(Path::new(folder))?;
     let file = named_by_token(scene, folder, end);
     OpenOptions::new()
         .write(true)

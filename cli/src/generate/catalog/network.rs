@@ -2,7 +2,12 @@
 //! remembers the address. 198.51.100.0/24 is for documentation (RFC 5737), and
 //! nobody's.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
+};
 
 use anyhow::Context as _;
 use rustix::{
@@ -11,6 +16,7 @@ use rustix::{
     stdio::dup2_stdin,
 };
 
+use super::files::NewFolders;
 use crate::generate::{
     action::{ACTION, Action, Need, PART, Part, Place},
     scene::Scene,
@@ -31,11 +37,17 @@ const CONNECT: Action = Action {
 pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "unexpected-udp",
-        does: "connects a UDP socket to an unusual port",
+        does: "sends an empty UDP datagram to an unusual port, and connects to it",
+        harmless: "the datagram goes to an address for documentation, where nobody is",
         rules: &["Unexpected UDP Traffic"],
         falco: &["Unexpected UDP Traffic"],
         mitre: "T1048",
-        act: |scene| connect_udp(scene, NOBODYS, 31337),
+        event: "sendto",
+        act: |scene| {
+            let socket = udp_socket()?;
+            socket.send_to(&[], (NOBODYS, 31337)).context("cannot send")?;
+            connect_udp(scene, NOBODYS, 31337)
+        },
         ..CONNECT
     },
     Action {
@@ -63,6 +75,51 @@ pub(super) const ACTIONS: &[Action] = &[
         ..CONNECT
     },
     Action {
+        name: "contact-kubelet",
+        does: "connects to a kubelet's port from a container",
+        rules: &["Contact kubelet from container"],
+        mitre: "T1613",
+        place: Place::Container,
+        act: |scene| connect_udp(scene, NOBODYS, 10250),
+        ..CONNECT
+    },
+    Action {
+        name: "contact-container-runtime",
+        does: "connects to the container runtime's socket in a container",
+        harmless: "the socket is our own, or nothing is said on it",
+        rules: &["Contact container runtime from container"],
+        mitre: "T1610",
+        needs: &[Need::Root],
+        place: Place::Container,
+        act: |scene| connect_unix(scene, "/run/containerd/containerd.sock"),
+        ..CONNECT
+    },
+    Action {
+        name: "forge-alerts",
+        does: "connects to the forwarder's socket in a container",
+        harmless: "the socket is our own, or nothing is said on it",
+        rules: &["Alerts forged to the forwarder"],
+        mitre: "T1562.006",
+        needs: &[Need::Root],
+        place: Place::Container,
+        act: |scene| connect_unix(scene, "/run/lanner/forwarder.sock"),
+        ..CONNECT
+    },
+    Action {
+        name: "listen",
+        does: "has netcat listen",
+        harmless: "it listens on loopback, and ends at once",
+        rules: &["Unexpected listening port"],
+        mitre: "T1571",
+        event: "listen",
+        cast: &[Part { program: "nc", args: &["-l", "{token}"], ..PART }],
+        act: |_| {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
+            Ok(())
+        },
+        ..ACTION
+    },
+    Action {
         name: "shell-connects",
         does: "has a shell connect out of a container",
         rules: &["Reverse shell in container"],
@@ -80,19 +137,18 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["System procs network activity"],
         mitre: "T1059",
         cast: &[Part { program: "sha256sum", ..PART }],
-        act: |scene| connect_udp(scene, NOBODYS, 53),
+        act: |scene| connect_udp(scene, NOBODYS, 31337),
         ..CONNECT
     },
     Action {
         name: "contact-mining-pool",
-        does: "connects to a port of mining pools",
-        harmless: "one SYN goes to an address for documentation, where nobody answers",
-        rules: &["Detect outbound connections to common miner pool ports"],
+        does: "connects to a port of mining pools from a container",
+        rules: &["Connection to a port of mining pools"],
         // Its rule is off, and asks the DNS for the pools' names.
         falco: &[],
         mitre: "T1496",
-        cast: &[Part { program: "kworker", ..PART }],
-        act: |scene| connect_tcp(scene, NOBODYS, 3333),
+        place: Place::Container,
+        act: |scene| connect_udp(scene, NOBODYS, 3333),
         ..CONNECT
     },
     Action {
@@ -144,9 +200,31 @@ pub(super) const ACTIONS: &[Action] = &[
     },
 ];
 
+fn udp_socket() -> anyhow::Result<UdpSocket> {
+    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("cannot make a socket")
+}
+
+/// Where no socket is, one of our own is made, and removed again.
+fn connect_unix(scene: &mut Scene, path: &str) -> anyhow::Result<()> {
+    let socket = Path::new(path);
+    let _folders = NewFolders::make(socket.parent().context("a socket lies in a folder")?)?;
+    let own = if socket.exists() {
+        None
+    } else {
+        Some(UnixListener::bind(socket).with_context(|| format!("cannot listen on {path}"))?)
+    };
+    let connected =
+        UnixStream::connect(socket).with_context(|| format!("cannot connect to {path}"));
+    if own.is_some() {
+        fs::remove_file(socket).with_context(|| format!("cannot remove {path}"))?;
+    }
+    scene.expect("fd.name", path);
+    connected.map(drop)
+}
+
 fn connect_udp(scene: &mut Scene, address: Ipv4Addr, port: u16) -> anyhow::Result<()> {
     let address = SocketAddr::from((address, port));
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("cannot make a socket")?;
+    let socket = udp_socket()?;
     socket.connect(address).with_context(|| format!("cannot connect to {address}"))?;
     scene.expect_server(address);
     scene.expect("fd.l4proto", "udp");

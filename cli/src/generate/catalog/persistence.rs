@@ -4,7 +4,7 @@ use std::{fs::OpenOptions, path::Path};
 
 use anyhow::Context as _;
 
-use super::files::{NEW_FILE, make_file};
+use super::files::{NEW_FILE, NewFolders, make_file};
 use crate::generate::{
     action::{ACTION, Action, Need, PART, Part, Place},
     scene::Scene,
@@ -23,12 +23,40 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "schedule-cron-job",
         does: "makes a file in /etc/cron.d",
-        rules: &["Schedule Cron Jobs", "Write below etc"],
+        rules: &["Schedule Cron Jobs"],
         falco: &["Schedule Cron Jobs"],
         mitre: "T1053.003",
         act: |scene| make_file(scene, "/etc/cron.d", ""),
         leaves: &["/etc/cron.d/lanner-generate-{token}"],
         ..NEW_FILE
+    },
+    Action {
+        name: "write-systemd-unit",
+        does: "makes a file in /etc/systemd/system",
+        rules: &["Write systemd unit"],
+        falco: &["Write below etc"],
+        mitre: "T1543.002",
+        act: |scene| make_file(scene, "/etc/systemd/system", ".service"),
+        leaves: &["/etc/systemd/system/lanner-generate-{token}.service"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-accounts",
+        does: "opens /etc/passwd for writing",
+        rules: &["Write to accounts or authentication files"],
+        falco: &["Write below etc"],
+        mitre: "T1136.001",
+        act: |scene| open_for_more(scene, "/etc/passwd"),
+        ..OPENED
+    },
+    Action {
+        name: "write-preload",
+        does: "opens /etc/ld.so.preload for writing",
+        rules: &["Write to ld.so.preload"],
+        falco: &["Write below etc"],
+        mitre: "T1574.006",
+        act: |scene| open_for_more(scene, "/etc/ld.so.preload"),
+        ..OPENED
     },
     Action {
         name: "add-ssh-key",
@@ -64,7 +92,7 @@ fn open_for_more(scene: &mut Scene, file: &str) -> anyhow::Result<()> {
     let path = Path::new(file);
     let was_there = path.exists();
     let folder = path.parent().context("a file lies in a folder")?;
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let _folders = NewFolders::make(folder)?;
     OpenOptions::new()
         .append(true)
         .create(true)

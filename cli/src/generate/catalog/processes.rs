@@ -1,6 +1,10 @@
 //! Programs from where programs do not come from, and processes that reach into others.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
 
 use anyhow::Context as _;
 use nix::{
@@ -88,7 +92,36 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["PTRACE attached to process"],
         mitre: "T1055.008",
         event: "ptrace",
-        act: attach,
+        act: |scene| attach(scene, Path::new("/proc/self/exe")),
+        ..ACTION
+    },
+    Action {
+        name: "attach-to-lanner",
+        does: "attaches to a child of its own that is called lanner-sensor",
+        harmless: "the child does nothing but wait, and is ended",
+        rules: &["Lanner traced"],
+        mitre: "T1562.001",
+        event: "ptrace",
+        act: |scene| {
+            let sensor = our_sensor(scene)?;
+            attach(scene, &sensor)
+        },
+        ..ACTION
+    },
+    Action {
+        name: "kill-lanner",
+        does: "kills a child of its own that is called lanner-sensor",
+        harmless: "the child does nothing but wait for it",
+        rules: &["Signal to Lanner"],
+        mitre: "T1562.001",
+        event: "kill",
+        act: |scene| {
+            let sensor = our_sensor(scene)?;
+            let mut child = waiting_child(&sensor)?;
+            let killed = child.kill().context("cannot kill the child");
+            let _ = child.wait();
+            killed
+        },
         ..ACTION
     },
     Action {
@@ -104,12 +137,23 @@ pub(super) const ACTIONS: &[Action] = &[
     },
 ];
 
-fn attach(scene: &mut Scene) -> anyhow::Result<()> {
-    let mut child = Command::new("/proc/self/exe")
+/// Our own program by the sensor's name.
+fn our_sensor(scene: &Scene) -> anyhow::Result<PathBuf> {
+    let sensor = scene.own("lanner-sensor");
+    fs::hard_link(scene.own(PART.program), &sensor).context("cannot give our program a name")?;
+    Ok(sensor)
+}
+
+fn waiting_child(program: &Path) -> anyhow::Result<Child> {
+    Command::new(program)
         .env(ORDERS, WAIT)
         .stdin(Stdio::piped())
         .spawn()
-        .context("cannot start a child")?;
+        .context("cannot start a child")
+}
+
+fn attach(scene: &mut Scene, program: &Path) -> anyhow::Result<()> {
+    let mut child = waiting_child(program)?;
     let pid = Pid::from_raw(i32::try_from(child.id()).context("a process id")?);
     let attached = ptrace::attach(pid).context("cannot attach");
     if attached.is_ok() {

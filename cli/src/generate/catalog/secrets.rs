@@ -4,12 +4,13 @@ use std::{
     env,
     fs::{self, File},
     os::unix::{ffi::OsStrExt as _, fs::symlink},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 
+use super::files::{NewFolders, named_by_token};
 use crate::generate::{
     action::{ACTION, Action, Need, PART, Part, Place},
     scene::Scene,
@@ -174,7 +175,7 @@ pub(super) const ACTIONS: &[Action] = &[
         name: "read-ssh-key",
         does: "reads a key of its own in /root/.ssh",
         harmless: "the key is a few zeros in the container's memory, or is removed at once",
-        rules: &["Read sensitive file untrusted"],
+        rules: &["Read ssh information"],
         falco: &["Read ssh information"],
         mitre: "T1552.004",
         event: "openat",
@@ -182,15 +183,63 @@ pub(super) const ACTIONS: &[Action] = &[
         place: Place::Container,
         cast: CAT,
         act: |scene| {
-            let key = Path::new("/root/.ssh").join(format!("lanner-generate-{}", scene.token()));
-            fs::create_dir_all("/root/.ssh").context("cannot make /root/.ssh")?;
-            fs::write(&key, [0; 8]).context("cannot write a key")?;
-            File::open(&key).context("cannot open the key")?;
-            fs::remove_file(&key).context("cannot remove the key")?;
-            scene.expect_path("fd.name", &key);
-            Ok(())
+            let _folders = NewFolders::make(Path::new("/root/.ssh"))?;
+            read_new_file(scene, named_by_token(scene, "/root/.ssh", ""))
         },
         leaves: &["/root/.ssh/lanner-generate-{token}"],
+        ..ACTION
+    },
+    Action {
+        name: "read-cloud-credentials",
+        does: "reads a file of its own called as a cloud's credentials are",
+        harmless: "the file is in a folder of its own",
+        rules: &["Read cloud credentials untrusted"],
+        mitre: "T1552.001",
+        event: "openat",
+        cast: CAT,
+        act: |scene| read_own(scene, ".aws/credentials"),
+        ..ACTION
+    },
+    Action {
+        name: "read-cluster-credentials",
+        does: "reads a file of its own called as the cluster's credentials are",
+        harmless: "the file is in a folder of its own",
+        rules: &["Read cluster credentials untrusted"],
+        mitre: "T1552.001",
+        event: "openat",
+        cast: CAT,
+        act: |scene| read_own(scene, "etc/kubernetes/admin.conf"),
+        ..ACTION
+    },
+    Action {
+        name: "read-service-account-token",
+        does: "reads a token of its own in /var/run/secrets in a container",
+        harmless: "the token is none, in the container's memory, and removed at once",
+        rules: &["Read service account token by tool"],
+        mitre: "T1528",
+        event: "openat",
+        needs: &[Need::Root],
+        place: Place::Container,
+        cast: CAT,
+        act: |scene| {
+            let folder = named_by_token(scene, "/var/run/secrets", "");
+            let _folders = NewFolders::make(&folder)?;
+            read_new_file(scene, folder.join("token"))
+        },
+        leaves: &["/var/run/secrets/lanner-generate-{token}"],
+        ..ACTION
+    },
+    Action {
+        name: "open-memory",
+        does: "opens its own memory as a file",
+        harmless: "nothing is read or written",
+        rules: &["Memory of a process opened"],
+        mitre: "T1003.007",
+        event: "openat",
+        act: |_| {
+            File::open("/proc/self/mem").context("cannot open the memory")?;
+            Ok(())
+        },
         ..ACTION
     },
     Action {
@@ -235,7 +284,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "search-cloud-credentials",
         does: "runs find with where a cloud's credentials are kept",
-        rules: &["Search Private Keys or Passwords", "Find AWS Credentials"],
+        rules: &["Search Private Keys or Passwords"],
         falco: &["Find AWS Credentials"],
         mitre: "T1552.001",
         cast: &[Part {
@@ -250,6 +299,20 @@ pub(super) const ACTIONS: &[Action] = &[
 /// The program's name and arguments are all there is to see.
 pub(super) const ONLY_NAMED: Action =
     Action { harmless: "our own program has that name, and ends at once", ..ACTION };
+
+fn read_own(scene: &mut Scene, name: &str) -> anyhow::Result<()> {
+    let file = scene.own(name);
+    let _folders = NewFolders::make(file.parent().context("a file lies in a folder")?)?;
+    read_new_file(scene, file)
+}
+
+fn read_new_file(scene: &mut Scene, file: PathBuf) -> anyhow::Result<()> {
+    File::create_new(&file).context("cannot make a file")?;
+    File::open(&file).context("cannot open the file")?;
+    fs::remove_file(&file).context("cannot remove the file")?;
+    scene.expect_path("fd.name", &file);
+    Ok(())
+}
 
 fn open_shadow(scene: &mut Scene, path: &Path) -> anyhow::Result<()> {
     // By the name as it is, whatever the standard library would make of it.
