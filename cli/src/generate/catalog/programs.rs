@@ -288,7 +288,7 @@ pub(super) const ACTIONS: &[Action] = &[
         needs: &[Need::OtherLogin],
         falco: &["Potential Local Privilege Escalation via Environment Variables Misuse"],
         mitre: "T1574.006",
-        cast: &[Part { env: &[("GLIBC_TUNABLES", "glibc.malloc.check=0")], ..PART }],
+        cast: &[Part { env: &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=glibc.malloc.mxfast=1")], ..PART }],
         ..ONLY_NAMED
     },
     Action {
