@@ -17,14 +17,15 @@ fn main() {
     println!("cargo::rerun-if-changed=bpf");
     println!("cargo::rerun-if-env-changed=CLANG");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    if let Err(text) = compile(&out.join("lanner.bpf.o")) {
+    let full = compile(&out.join("lanner.bpf.o"), &[]);
+    if let Err(text) = full.and_then(|()| compile(&out.join("lanner-base.bpf.o"), &["-DBASE"])) {
         for line in text.lines() {
             println!("cargo::error={line}");
         }
     }
 }
 
-fn compile(object: &Path) -> Result<(), String> {
+fn compile(object: &Path, defines: &[&str]) -> Result<(), String> {
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets the target");
     let target_arch = match arch.as_str() {
         "x86_64" => "x86",
@@ -38,6 +39,7 @@ fn compile(object: &Path) -> Result<(), String> {
         .arg(format!("-D__TARGET_ARCH_{target_arch}"))
         // Debian keeps the kernel's headers that libbpf's include under the triplet.
         .arg(format!("-I/usr/include/{arch}-linux-gnu"))
+        .args(defines)
         .args(["-c", SOURCE, "-o"])
         .arg(object);
     let output =

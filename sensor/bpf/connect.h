@@ -68,7 +68,8 @@ static __always_inline void fill_peer_from_argument(struct connect_facts *facts,
 
 __noinline int report_connect(s32 fd, u64 address, u64 address_len, s64 result)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct subject subject = current_subject();
+	struct task_struct *task = (void *)subject.address;
 	struct scratch *scratch = scratch_get();
 	struct event_head *head;
 	struct connect_facts *facts;
@@ -79,7 +80,7 @@ __noinline int report_connect(s32 fd, u64 address, u64 address_len, s64 result)
 		return 0;
 	head = (void *)scratch->data;
 	facts = (void *)(scratch->data + sizeof(*head));
-	fill_head(head, task, EVENT_CONNECT, 0);
+	fill_head(head, subject, EVENT_CONNECT, CALL_CONNECT);
 	__builtin_memset(facts, 0, sizeof(*facts));
 	facts->result = result;
 	facts->fd = fd;
@@ -93,6 +94,11 @@ __noinline int report_connect(s32 fd, u64 address, u64 address_len, s64 result)
 		facts->unix_len = append_user(scratch, at, address + 2, address_len - 2);
 		at += facts->unix_len;
 	}
-	submit(scratch, at);
+	submit(scratch, at, IMPORTANCE_NORMAL);
 	return 0;
+}
+
+HANDLER(connect)
+{
+	report_connect(call->args[0], call->args[1], call->args[2], call->result);
 }

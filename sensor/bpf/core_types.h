@@ -23,6 +23,23 @@ typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
 
+/*
+ * One member of a kernel structure. With BASE, made for kernels since 5.8, a
+ * helper reads it; else the verifier knows what type the pointer has and lets
+ * the program read it directly, which costs a tenth. The pointer must be one
+ * that the kernel gave: of the current task, a tracepoint's argument, or what
+ * PEEK made of those; not one that was a number in between.
+ */
+#ifdef BASE
+#define PEEK(pointer, member)                    \
+	({                                       \
+		typeof(pointer) peeked = (pointer); \
+		BPF_CORE_READ(peeked, member);   \
+	})
+#else
+#define PEEK(pointer, member) ((pointer)->member)
+#endif
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct qstr {
@@ -220,6 +237,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	u64 start_boottime;
+	u64 self_exec_id;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;

@@ -12,8 +12,10 @@
  */
 #pragma once
 
+#include "calls.h"
 #include "core_types.h"
 
+/* A family of events; also the index of its counters. */
 enum event_kind {
 	EVENT_EXEC = 1,
 	EVENT_FORK = 2,
@@ -21,17 +23,6 @@ enum event_kind {
 	EVENT_OPEN = 4,
 	EVENT_CONNECT = 5,
 	EVENT_KINDS,
-};
-
-/* Which system call it was; the first four travel in event_head. */
-enum call {
-	CALL_OTHER = 0,
-	CALL_OPEN = 1,
-	CALL_OPENAT = 2,
-	CALL_OPENAT2 = 3,
-	CALL_CREAT = 4,
-	CALL_CONNECT = 5,
-	CALL_SOCKETCALL = 6,
 };
 
 enum path_status {
@@ -51,12 +42,15 @@ struct event_head {
 	u32 uid;             /* effective */
 	u32 gid;             /* effective */
 	u32 loginuid;
-	u16 kind;
-	u16 call;            /* enum call, for EVENT_OPEN; 0 elsewhere */
-	u32 payload_len;     /* bytes after this head */
+	u32 exec_id;        /* how often it and its forebears became another program */
+	u32 parent_exec_id; /* the same of its parent */
+	u16 kind;           /* enum event_kind */
+	u16 call;           /* enum call; CALL_OTHER for fork and exit */
+	u32 payload_len;    /* bytes after this head */
 	char comm[16];
+	char parent_comm[16];
 };
-_Static_assert(sizeof(struct event_head) == 80, "HEAD_LEN in decode.rs");
+_Static_assert(sizeof(struct event_head) == 104, "HEAD_LEN in decode.rs");
 
 /* What fork and exec both tell about a process. */
 struct process_facts {

@@ -2,7 +2,7 @@
 /* open, openat, openat2 and creat, as they return. */
 #pragma once
 
-#include "process.h"
+#include "syscall.h"
 
 #define AT_FDCWD (-100)
 #define O_ACCMODE 3
@@ -76,7 +76,8 @@ static __always_inline u32 append_base(u32 at, struct task_struct *task, s32 dir
 
 __noinline int report_open(struct open_request *request)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct subject subject = current_subject();
+	struct task_struct *task = (void *)subject.address;
 	struct scratch *scratch = scratch_get();
 	struct event_head *head;
 	struct open_facts *facts;
@@ -87,7 +88,7 @@ __noinline int report_open(struct open_request *request)
 		return 0;
 	head = (void *)scratch->data;
 	facts = (void *)(scratch->data + sizeof(*head));
-	fill_head(head, task, EVENT_OPEN, request->call);
+	fill_head(head, subject, EVENT_OPEN, request->call);
 	__builtin_memset(facts, 0, sizeof(*facts));
 	facts->result = request->result;
 	facts->flags = request->flags;
@@ -106,7 +107,7 @@ __noinline int report_open(struct open_request *request)
 		facts->base_len = append_base(at, task, request->dirfd);
 		at += facts->base_len;
 	}
-	submit(scratch, at);
+	submit(scratch, at, request->flags & O_ACCMODE ? IMPORTANCE_NORMAL : IMPORTANCE_CHEAP);
 	return 0;
 }
 
@@ -117,4 +118,35 @@ static __always_inline void read_open_how(struct open_request *request, u64 how)
 	bpf_probe_read_user(&head, sizeof(head), (const void *)how);
 	request->flags = head.flags;
 	request->mode = head.mode;
+}
+
+HANDLER(open)
+{
+	struct open_request open = {
+		.result = call->result,
+		.call = call->call,
+		.dirfd = AT_FDCWD,
+		.path = call->args[0],
+		.flags = call->args[1],
+		.mode = call->args[2],
+	};
+
+	switch (call->call) {
+	case CALL_CREAT:
+		open.flags = CREAT_FLAGS;
+		open.mode = call->args[1];
+		break;
+	case CALL_OPENAT:
+		open.dirfd = call->args[0];
+		open.path = call->args[1];
+		open.flags = call->args[2];
+		open.mode = call->args[3];
+		break;
+	case CALL_OPENAT2:
+		open.dirfd = call->args[0];
+		open.path = call->args[1];
+		read_open_how(&open, call->args[2]);
+		break;
+	}
+	report_open(&open);
 }

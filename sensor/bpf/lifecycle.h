@@ -70,7 +70,8 @@ static __always_inline void fill_exe(struct exec_facts *facts, struct file *exe)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct subject subject = current_subject();
+	struct task_struct *task = (void *)subject.address;
 	struct scratch *scratch = scratch_get();
 	struct event_head *head;
 	struct exec_facts *facts;
@@ -85,9 +86,9 @@ int BPF_PROG(on_exec)
 		return 0;
 	head = (void *)scratch->data;
 	facts = (void *)(scratch->data + sizeof(*head));
-	cgroup = fill_head(head, task, EVENT_EXEC, 0);
+	cgroup = fill_head(head, subject, EVENT_EXEC, CALL_EXECVE);
 	__builtin_memset(facts, 0, sizeof(*facts));
-	fill_process(&facts->process, task);
+	fill_process(&facts->process, subject.address);
 
 	mm = BPF_CORE_READ(task, mm);
 	exe = BPF_CORE_READ(mm, exe_file);
@@ -114,49 +115,49 @@ int BPF_PROG(on_exec)
 		facts->env_len = append_user(scratch, at, from, to - from);
 		at += facts->env_len;
 	}
-	submit(scratch, at);
+	submit(scratch, at, IMPORTANCE_LIFECYCLE);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 {
-	struct task_struct *child;
+	struct subject child = {.task = trusted};
 	struct scratch *scratch;
 	struct event_head *head;
 
-	if (trusted->pid != trusted->tgid)
+	if (PEEK(trusted, pid) != PEEK(trusted, tgid))
 		return 0; /* a thread */
-	/* A plain number, as global functions take it. */
-	bpf_probe_read_kernel(&child, sizeof(child), &ctx[1]);
+	bpf_probe_read_kernel(&child.address, sizeof(child.address), &ctx[1]);
 	scratch = scratch_get();
 	if (!scratch)
 		return 0;
 	head = (void *)scratch->data;
-	fill_head(head, child, EVENT_FORK, 0);
-	fill_process((void *)(scratch->data + sizeof(*head)), child);
-	submit(scratch, sizeof(*head) + sizeof(struct process_facts));
+	fill_head(head, child, EVENT_FORK, CALL_OTHER);
+	fill_process((void *)(scratch->data + sizeof(*head)), child.address);
+	submit(scratch, sizeof(*head) + sizeof(struct process_facts), IMPORTANCE_LIFECYCLE);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct subject subject = current_subject();
 	struct scratch *scratch;
 	struct event_head *head;
 	struct exit_facts *facts;
+	struct signal_struct *signal = PEEK(subject.task, signal);
 
-	if (BPF_CORE_READ(task, signal, live.counter) > 0)
+	if (PEEK(signal, live.counter) > 0)
 		return 0; /* other threads go on */
 	scratch = scratch_get();
 	if (!scratch)
 		return 0;
 	head = (void *)scratch->data;
 	facts = (void *)(scratch->data + sizeof(*head));
-	fill_head(head, task, EVENT_EXIT, 0);
-	facts->exit_code = BPF_CORE_READ(task, exit_code);
+	fill_head(head, subject, EVENT_EXIT, CALL_OTHER);
+	facts->exit_code = PEEK(subject.task, exit_code);
 	facts->unused = 0;
-	submit(scratch, sizeof(*head) + sizeof(*facts));
+	submit(scratch, sizeof(*head) + sizeof(*facts), IMPORTANCE_LIFECYCLE);
 	return 0;
 }

@@ -4,8 +4,27 @@
 
 #include "output.h"
 
+/*
+ * Calls `step(index, state)` until it returns 1, at most `steps` times. Without
+ * the helper (before 5.17) it is a plain loop, which the verifier follows
+ * through each turn: so it must be shorter.
+ */
+#ifdef BASE
+#define PATH_STEPS_MAX 48
+#define CGROUP_STEPS_MAX 12
+#define LOOP(steps, step, state)                         \
+	for (u32 turn = 0; turn < (steps); turn++) {     \
+		if (step(turn, state))                   \
+			break;                           \
+	}
+#define STEP static __always_inline long
+#else
 #define PATH_STEPS_MAX 128
 #define CGROUP_STEPS_MAX 24
+#define LOOP(steps, step, state) bpf_loop(steps, step, state, 0)
+#define STEP static long
+#endif
+
 #define NAME_LEN_MAX 256
 
 struct path_walk {
@@ -37,7 +56,7 @@ static __always_inline bool append_name(u32 *at, u32 end, const void *name)
 	return true;
 }
 
-static long path_step(u32 step, struct path_walk *walk)
+STEP path_step(u32 step, struct path_walk *walk)
 {
 	struct dentry *dentry = walk->dentry;
 	struct mount *mount = walk->mount;
@@ -95,7 +114,7 @@ __noinline u32 append_path(u32 at, u64 task_address, u64 path_address)
 
 	if (!scratch || !vfsmount || !walk.dentry)
 		return 0;
-	bpf_loop(PATH_STEPS_MAX, path_step, &walk, 0);
+	LOOP(PATH_STEPS_MAX, path_step, &walk);
 	at &= BUILD_MASK;
 	opaque(at);
 	at &= BUILD_MASK;
@@ -119,7 +138,7 @@ static __always_inline struct kernfs_node *node_parent(struct kernfs_node *node)
 	return BPF_CORE_READ(old, parent);
 }
 
-static long cgroup_step(u32 step, struct cgroup_walk *walk)
+STEP cgroup_step(u32 step, struct cgroup_walk *walk)
 {
 	struct kernfs_node *node = walk->node;
 	struct kernfs_node *parent = node_parent(node);
@@ -147,7 +166,7 @@ __noinline u32 append_cgroup_path(u32 at, u64 cgroup_address)
 
 	if (!scratch || !walk.node)
 		return 0;
-	bpf_loop(CGROUP_STEPS_MAX, cgroup_step, &walk, 0);
+	LOOP(CGROUP_STEPS_MAX, cgroup_step, &walk);
 	at &= BUILD_MASK;
 	opaque(at);
 	at &= BUILD_MASK;

@@ -39,27 +39,55 @@ __noinline u64 deepest_cgroup(u64 task_address)
 	return (u64)best;
 }
 
-static __always_inline struct cgroup *fill_head(struct event_head *head, struct task_struct *task,
+/*
+ * A task, twice: as a pointer whose type the verifier knows, for PEEK, and as
+ * the plain number that global functions take.
+ */
+struct subject {
+	struct task_struct *task;
+	u64 address;
+};
+
+static __always_inline struct subject current_subject(void)
+{
+	u64 address = bpf_get_current_task();
+#ifdef BASE
+	struct subject subject = {.task = (void *)address, .address = address};
+#else
+	struct subject subject = {.task = bpf_get_current_task_btf(), .address = address};
+#endif
+	return subject;
+}
+
+static __always_inline struct cgroup *fill_head(struct event_head *head, struct subject subject,
 						u16 kind, u16 call)
 {
-	struct cgroup *cgroup = (void *)deepest_cgroup((u64)task);
+	struct task_struct *task = subject.task;
+	struct cgroup *cgroup = (void *)deepest_cgroup(subject.address);
+	struct task_struct *leader = PEEK(task, group_leader);
+	struct task_struct *starter = PEEK(task, real_parent);
+	struct task_struct *parent = PEEK(starter, group_leader);
+	const struct cred *cred = PEEK(task, cred);
 
 	head->time_ns = bpf_ktime_get_boot_ns();
-	head->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	head->parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
+	head->start_ns = PEEK(leader, start_boottime);
+	head->parent_start_ns = PEEK(parent, start_boottime);
 	/* Each hierarchy of v1 counts its groups on its own; the one of v2 is number 0. */
 	head->cgroup_id = BPF_CORE_READ(cgroup, kn, id) ^
 			  ((u64)BPF_CORE_READ(cgroup, root, hierarchy_id) << 56);
-	head->tgid = BPF_CORE_READ(task, tgid);
-	head->tid = BPF_CORE_READ(task, pid);
-	head->ppid = BPF_CORE_READ(task, real_parent, tgid);
-	head->uid = BPF_CORE_READ(task, cred, euid.val);
-	head->gid = BPF_CORE_READ(task, cred, egid.val);
-	head->loginuid = BPF_CORE_READ(task, loginuid.val);
+	head->tgid = PEEK(task, tgid);
+	head->tid = PEEK(task, pid);
+	head->ppid = PEEK(parent, tgid);
+	head->uid = PEEK(cred, euid.val);
+	head->gid = PEEK(cred, egid.val);
+	head->loginuid = PEEK(task, loginuid.val);
+	head->exec_id = PEEK(leader, self_exec_id);
+	head->parent_exec_id = PEEK(parent, self_exec_id);
 	head->kind = kind;
 	head->call = call;
 	head->payload_len = 0;
 	bpf_core_read(&head->comm, sizeof(head->comm), &task->comm);
+	bpf_core_read(&head->parent_comm, sizeof(head->parent_comm), &parent->comm);
 	return cgroup;
 }
 
@@ -92,8 +120,9 @@ __noinline u32 tty_device(u64 signal_address)
 	return (minor & 0xff) | (major << 8) | ((minor & ~0xffU) << 12);
 }
 
-static __always_inline void fill_process(struct process_facts *facts, struct task_struct *task)
+static __always_inline void fill_process(struct process_facts *facts, u64 task_address)
 {
+	struct task_struct *task = (void *)task_address;
 	struct signal_struct *signal = BPF_CORE_READ(task, signal);
 	struct pid *group = BPF_CORE_READ(signal, pids[PIDTYPE_PGID]);
 	struct pid *session = BPF_CORE_READ(signal, pids[PIDTYPE_SID]);

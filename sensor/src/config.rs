@@ -10,7 +10,10 @@ use lanner_engine::Options;
 use serde::Deserialize;
 
 use self::rules::{AppendOutputConfig, PriorityName, RuleMatching, SelectionConfig};
-use crate::output::Format;
+use crate::{
+    output::Format,
+    source::ebpf::{LoadOptions, ProgramSet, RING_BYTES_DEFAULT, SyscallHooks},
+};
 
 mod rules;
 
@@ -94,6 +97,23 @@ pub struct SyslogConfig {
 pub struct EbpfConfig {
     /// Room for events not read yet: a power of two, at least 64 KiB.
     pub ring_size_bytes: u32,
+
+    /// How system calls are seen.
+    pub syscall_hooks: SyscallHooks,
+
+    /// Which of the two sets of programs is used.
+    pub programs: ProgramSet,
+}
+
+impl EbpfConfig {
+    pub fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            ring_bytes: self.ring_size_bytes,
+            hooks: self.syscall_hooks,
+            programs: self.programs,
+            ..LoadOptions::default()
+        }
+    }
 }
 
 /// Who knows what a container is.
@@ -118,7 +138,11 @@ impl Default for SyslogConfig {
 
 impl Default for EbpfConfig {
     fn default() -> Self {
-        Self { ring_size_bytes: 8 << 20 }
+        Self {
+            ring_size_bytes: RING_BYTES_DEFAULT,
+            syscall_hooks: SyscallHooks::default(),
+            programs: ProgramSet::default(),
+        }
     }
 }
 

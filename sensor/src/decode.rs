@@ -8,19 +8,21 @@
 //! together. Nothing here panics, whatever the bytes are; a record that does not
 //! fit is an error that the caller counts.
 
+mod call;
 mod facts;
 mod path;
 mod reader;
 
 use self::reader::Reader;
 pub use self::{
-    facts::{AF_UNIX, Connect, Exec, Exit, Open, OpenCall, ProcessFacts, exe_bits},
+    call::{Call, Numbers, SOCKETCALL_NUMBER, SOCKETCALLS},
+    facts::{AF_UNIX, Connect, Exec, Exit, Open, ProcessFacts, exe_bits},
     path::KernelPath,
 };
 
 /// Bytes of an [`EventHead`] on the wire.
-pub const HEAD_LEN: usize = 80;
-const _: () = assert!(HEAD_LEN == 4 * 8 + 6 * 4 + 2 * 2 + 4 + 16);
+pub const HEAD_LEN: usize = 104;
+const _: () = assert!(HEAD_LEN == 4 * 8 + 8 * 4 + 2 * 2 + 4 + 2 * 16);
 
 /// The kinds of events the kernel side sends, as their index in its loss counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ impl Family {
 }
 
 /// Where `kind` is in a record.
-const KIND_AT: usize = 4 * 8 + 6 * 4;
+const KIND_AT: usize = 4 * 8 + 8 * 4;
 
 /// What every event says about the process that caused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,9 +88,18 @@ pub struct EventHead {
     pub gid: u32,
     /// The user who logged in; `u32::MAX` for none.
     pub loginuid: u32,
+    /// How often the process and its forebears became another program: a process that is
+    /// remembered with a smaller number is out of date.
+    pub exec_id: u32,
+    /// The same of its parent.
+    pub parent_exec_id: u32,
     pub family: Family,
+    /// Which system call it was; [`Call::Other`] for fork and exit.
+    pub call: Call,
     /// The thread's name, at most 15 bytes.
     pub comm: Vec<u8>,
+    /// The parent's name.
+    pub parent_comm: Vec<u8>,
 }
 
 /// One record of the ring buffer.
@@ -117,7 +128,7 @@ pub enum DecodeError {
     #[error("unknown kind {kind} of event")]
     UnknownKind { kind: u16 },
 
-    #[error("unknown call {call} in an open event")]
+    #[error("unknown call {call}")]
     UnknownCall { call: u16 },
 }
 
@@ -153,13 +164,17 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
     let uid = reader.u32()?;
     let gid = reader.u32()?;
     let loginuid = reader.u32()?;
+    let exec_id = reader.u32()?;
+    let parent_exec_id = reader.u32()?;
     let kind = reader.u16()?;
     let call = reader.u16()?;
     let payload_len = reader.u32()?;
     let comm = reader.take(16)?;
+    let parent_comm = reader.take(16)?;
     let Some(family) = Family::from_kind(kind) else {
         return Err(Problem::UnknownKind { kind });
     };
+    let Some(call) = Call::from_id(call) else { return Err(Problem::UnknownCall { call }) };
     let head = EventHead {
         time_ns,
         start_ns,
@@ -171,8 +186,12 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         uid,
         gid,
         loginuid,
+        exec_id,
+        parent_exec_id,
         family,
+        call,
         comm: reader::until_nul(comm).to_vec(),
+        parent_comm: reader::until_nul(parent_comm).to_vec(),
     };
     let payload = reader.take(usize::try_from(payload_len).unwrap_or(usize::MAX))?;
     let mut reader = Reader::new(payload, family.name());
@@ -180,7 +199,7 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         Family::Exec => Facts::Exec(Box::new(Exec::read(&mut reader)?)),
         Family::Fork => Facts::Fork(ProcessFacts::read(&mut reader)?),
         Family::Exit => Facts::Exit(Exit::read(&mut reader)?),
-        Family::Open => Facts::Open(Box::new(Open::read(&mut reader, call)?)),
+        Family::Open => Facts::Open(Box::new(Open::read(&mut reader)?)),
         Family::Connect => Facts::Connect(Box::new(Connect::read(&mut reader)?)),
     };
     Ok(KernelEvent { head, facts })

@@ -27,7 +27,7 @@ const CAPABILITIES: [(CapabilitySet, &str, &str, bool); 4] = [
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![kernel_btf()];
     findings.extend(capabilities());
-    findings.push(programs(config));
+    findings.extend(programs(config));
     findings.push(host_processes());
     for socket in &config.runtimes.cri_sockets {
         let subject = format!("CRI socket {}", socket.display());
@@ -75,16 +75,31 @@ fn capabilities() -> Vec<Finding> {
 }
 
 /// Loads and attaches everything, and lets it go again: the only sure test.
-fn programs(config: &Config) -> Finding {
+fn programs(config: &Config) -> Vec<Finding> {
     let subject = "eBPF programs";
-    match ebpf::load(config.ebpf.ring_size_bytes) {
-        Ok(loaded) => {
-            let names: Vec<_> =
-                loaded.programs().iter().map(|program| program.tracepoint).collect();
-            Finding::good(format!("{subject} ({})", names.join(", ")))
+    let loaded = match ebpf::load(&config.ebpf.load_options()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            return vec![Finding::fatal(subject, lanner_service::Chain(&error).to_string())];
         }
-        Err(error) => Finding::fatal(subject, lanner_service::Chain(&error).to_string()),
+    };
+    let calls: Vec<_> = loaded.delivered().map(crate::decode::Call::name).collect();
+    let mut findings = vec![Finding::good(format!(
+        "{subject} ({} set, system calls by {}: {})",
+        loaded.program_set(),
+        loaded.hooks(),
+        calls.join(", ")
+    ))];
+    if !loaded.sees_compat_calls() {
+        findings.push(Finding::missing(
+            "system calls of 32-bit programs",
+            "not seen with ebpf.syscall_hooks: tracepoints; tp_btf sees them",
+        ));
     }
+    for (handler, error) in loaded.missing() {
+        findings.push(Finding::missing(format!("{} events", handler.name), error.clone()));
+    }
+    findings
 }
 
 /// Process ids of events are the host's: `/proc` must show the same.

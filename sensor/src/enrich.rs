@@ -131,12 +131,7 @@ impl Enricher {
                 Happening::Open { open, lexical, resolved }
             }
         };
-        let event_type = match &happening {
-            Happening::Exec(_) => "execve",
-            Happening::Open { open, .. } => open.call.name(),
-            Happening::Connect(_) => "connect",
-        };
-        wants(event_type).then(|| self.surround(head, happening, now))
+        wants(head.call.name()).then(|| self.surround(head, happening, now))
     }
 
     fn surround(&mut self, head: EventHead, happening: Happening, now: Instant) -> Enriched {

@@ -89,12 +89,8 @@ impl SyscallEvent {
 
     /// `evt.type`.
     pub fn event_type(&self) -> &'static str {
-        match &self.happening {
-            // A successful execveat is the same event, as in Falco.
-            Happening::Exec(_) => "execve",
-            Happening::Open { open, .. } => open.call.name(),
-            Happening::Connect(_) => "connect",
-        }
+        // A successful execveat is an execve, as in Falco: the kernel side says so.
+        self.head.call.name()
     }
 
     /// In a container of which nothing but the id is known.
@@ -158,8 +154,8 @@ impl<'a> View<'a> {
             Field::EvtRawres => Value::Int(event.result()),
             Field::EvtFailed => Value::Bool(event.result() < 0),
             Field::EvtRes => Value::text(errno::result_name(event.result())),
-            Field::EvtIsOpenRead => Value::Bool(names::asks_read(open?)),
-            Field::EvtIsOpenWrite => Value::Bool(names::asks_write(open?)),
+            Field::EvtIsOpenRead => Value::Bool(names::asks_read(event.head.call, open?)),
+            Field::EvtIsOpenWrite => Value::Bool(names::asks_write(event.head.call, open?)),
             Field::EvtIsOpenExec => Value::Bool(names::makes_executable(open?)),
             Field::EvtIsOpenCreate => Value::Bool(open?.created),
             Field::EvtArg => text(self.argument(arg?)?),

@@ -141,10 +141,17 @@ async fn watch_kernel(
 ) -> anyhow::Result<()> {
     let recorder = flags.record.as_deref().map(Recorder::create).transpose()?;
     let node = config.node();
-    let loaded = ebpf::load(config.ebpf.ring_size_bytes)
+    let loaded = ebpf::load(&config.ebpf.load_options())
         .context("no kernel events (`lanner-sensor doctor` says what is missing)")?;
-    for program in loaded.programs() {
-        info!(program = program.name, tracepoint = program.tracepoint, "program attached");
+    info!(
+        hooks = loaded.hooks(),
+        programs = loaded.program_set(),
+        calls = loaded.delivered().count(),
+        sees_compat_calls = loaded.sees_compat_calls(),
+        "kernel programs attached"
+    );
+    for (handler, error) in loaded.missing() {
+        warn!(handler = handler.name, %error, "the kernel refuses a program; its calls are not seen");
     }
 
     let sockets = config.runtimes.cri_sockets;

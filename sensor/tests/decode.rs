@@ -5,7 +5,7 @@ mod record;
 
 use std::net::IpAddr;
 
-use lanner_sensor::decode::{DecodeError, Facts, Family, KernelPath, OpenCall, decode};
+use lanner_sensor::decode::{Call, DecodeError, Facts, Family, KernelPath, decode};
 use proptest::prelude::*;
 
 use crate::record::{Head, open_payload, record};
@@ -18,7 +18,7 @@ fn an_open_with_its_three_paths() {
     assert_eq!((event.head.tgid, event.head.ppid, event.head.family), (42, 7, Family::Open));
     assert_eq!(event.head.comm, b"cat");
     let Facts::Open(open) = event.facts else { panic!("not an open") };
-    assert_eq!((open.call, open.result, open.dirfd), (OpenCall::Openat, 3, -100));
+    assert_eq!((event.head.call, open.result, open.dirfd), (Call::Openat, 3, -100));
     assert!(open.created);
     assert_eq!(open.raw, b"../x");
     assert_eq!(open.resolved, Some(KernelPath::Rooted(b"/etc/shadow".to_vec())));
@@ -55,7 +55,7 @@ fn a_connect_to_ipv4_and_to_an_abstract_name() {
         payload.extend([127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         payload.extend([9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         payload.extend(unix);
-        match decode(&record(&Head::default(), 5, 0, &payload)).unwrap().facts {
+        match decode(&record(&Head::default(), 5, Call::Connect.id(), &payload)).unwrap().facts {
             Facts::Connect(connect) => connect,
             other => panic!("not a connect: {other:?}"),
         }

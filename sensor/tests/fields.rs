@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use lanner_engine::{ArgumentRule, Event as _, Field, Filler, Kind, Shape, Value};
 use lanner_sensor::{
-    decode::{Connect, decode},
+    decode::{Call, Connect, decode},
     enrich::{
         Enricher,
         container::{ContainerId, Runtime},
@@ -22,7 +22,7 @@ use lanner_sensor::{
 use crate::record::{EXEC, Head, exec_payload, open_payload, record};
 
 const OPEN: u16 = 4;
-const OPENAT_CALL: u16 = 1;
+const OPENAT_CALL: u16 = Call::Openat as u16;
 
 /// An exec by a process with a parent, whose facts are all known.
 fn whole_exec() -> SyscallEvent {
@@ -30,7 +30,7 @@ fn whole_exec() -> SyscallEvent {
     let mut enricher = Enricher::new("n", Procfs::new(proc.path()), Containers::new(None));
     let mut exec = |head: &Head| {
         let payload = exec_payload(b"\x01x\0bin\0", b"\x01w\0", b"\x01\0", b"x\0-a\0", b"KEY=1\0");
-        let event = decode(&record(head, EXEC, OPENAT_CALL, &payload)).unwrap();
+        let event = decode(&record(head, EXEC, Call::Execve.id(), &payload)).unwrap();
         enricher.take(event, |_| true, Instant::now()).unwrap().event
     };
     let parent = Head::default();

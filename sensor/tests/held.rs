@@ -10,6 +10,7 @@ use lanner_engine::Scratch;
 use lanner_sensor::{
     alerts::AlertMaker,
     config::Config,
+    decode::Call,
     enrich::{
         Enricher,
         metadata::{Answer, ContainerInfo, Containers, ImageName, PodInfo},
@@ -82,7 +83,10 @@ impl Node {
     async fn exec(&self) {
         let cgroup = format!("\x01{ID}\0kubepods\0");
         let payload = exec_payload(b"\x01sh\0", b"\x01", cgroup.as_bytes(), b"sh\0", b"");
-        self.records.send(record(&Head::default(), EXEC, 0, &payload)).await.unwrap();
+        self.records
+            .send(record(&Head::default(), EXEC, Call::Execve.id(), &payload))
+            .await
+            .unwrap();
     }
 
     async fn alerts(&self, count: usize) -> Vec<Alert> {

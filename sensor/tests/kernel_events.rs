@@ -3,119 +3,25 @@
 
 #[path = "support/kernel.rs"]
 mod kernel;
+#[macro_use]
+#[path = "support/watch.rs"]
+mod watch;
 
-use std::{
-    fs,
-    net::TcpListener,
-    os::unix::fs::symlink,
-    process::{Command, Stdio},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, net::TcpListener, os::unix::fs::symlink};
 
-use lanner_engine::{Event as _, Field, Value};
-use lanner_sensor::{
-    decode::decode,
-    enrich::{Enricher, metadata::Containers, procfs::Procfs},
-    event::SyscallEvent,
-    source::ebpf::{self, LossCounts},
-};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use lanner_engine::{Event as _, Field};
 
-use crate::kernel::can_watch;
+use crate::watch::{Watch, field, has, run, show};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+in_each_mode!(
+    exec_with_arguments_environment_and_parent,
+    open_through_a_link_has_both_names,
+    a_created_file_and_a_missing_one,
+    connect_has_both_ends,
+    a_connection_that_is_refused_has_its_target,
+);
 
-/// The kernel's events from its making on.
-struct Watch {
-    records: mpsc::Receiver<Vec<u8>>,
-    enricher: Enricher,
-    stop: CancellationToken,
-}
-
-impl Watch {
-    /// `None`, and a loud word, where the kernel does not let us.
-    fn start(test: &str) -> Option<Self> {
-        if !can_watch(test) {
-            return None;
-        }
-        let loaded = ebpf::load(1 << 20).unwrap_or_else(|error| {
-            panic!("{}", lanner_service::Chain(&error));
-        });
-        let (queue, records) = mpsc::channel(65_536);
-        let stop = CancellationToken::new();
-        let losses = Arc::new(LossCounts::default());
-        tokio::spawn(ebpf::read_until(stop.clone(), loaded, queue, losses));
-        let mut enricher = Enricher::new("here", Procfs::default(), Containers::new(None));
-        enricher.add_running().unwrap();
-        Some(Self { records, enricher, stop })
-    }
-
-    /// The next event that `is_it` says yes to.
-    async fn find(&mut self, what: &str, is_it: impl Fn(&SyscallEvent) -> bool) -> SyscallEvent {
-        let until = Instant::now() + DEADLINE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let record = tokio::time::timeout(left, self.records.recv())
-                .await
-                .unwrap_or_else(|_| panic!("no event within {DEADLINE:?}: {what}"))
-                .expect("the reader ended");
-            let event = decode(&record).expect("the kernel side sends whole records");
-            if let Some(found) = self.enricher.take(event, |_| true, Instant::now())
-                && is_it(&found.event)
-            {
-                return found.event;
-            }
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-/// A field of Falco's view, as text.
-fn field(event: &SyscallEvent, field: Field, arg: Option<&str>) -> String {
-    show(event.get(field, arg))
-}
-
-fn show(value: Option<Value<'_>>) -> String {
-    match value {
-        None => "none".to_owned(),
-        Some(Value::Text(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        Some(Value::Ip(address)) => address.to_string(),
-        Some(Value::Int(number)) => number.to_string(),
-        Some(Value::Uint(number)) => number.to_string(),
-        Some(Value::Bool(value)) => value.to_string(),
-        Some(Value::List(values)) => {
-            values.iter().map(|value| show(Some(value))).collect::<Vec<_>>().join(",")
-        }
-    }
-}
-
-fn has(event: &SyscallEvent, wanted: Field, text: &str) -> bool {
-    show(event.get(wanted, None)) == text || show(event.get_with_other_path(wanted, None)) == text
-}
-
-fn run(program: &str, arguments: &[&str], directory: &std::path::Path) {
-    Command::new(program)
-        .args(arguments)
-        .current_dir(directory)
-        .env("LANNER_TEST", "yes")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn exec_with_arguments_environment_and_parent() {
-    let Some(mut watch) = Watch::start("exec_with_arguments_environment_and_parent") else {
-        return;
-    };
+async fn exec_with_arguments_environment_and_parent(mut watch: Watch) {
     let directory = tempfile::tempdir().unwrap();
     run("/bin/sh", &["-c", "/bin/ls lanner-marker-1; true"], directory.path());
     let event = watch
@@ -140,9 +46,7 @@ async fn exec_with_arguments_environment_and_parent() {
     assert!(entity.boot_id.is_some());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn open_through_a_link_has_both_names() {
-    let Some(mut watch) = Watch::start("open_through_a_link_has_both_names") else { return };
+async fn open_through_a_link_has_both_names(mut watch: Watch) {
     let directory = tempfile::tempdir().unwrap();
     let real = fs::canonicalize(directory.path()).unwrap();
     fs::create_dir(real.join("sub")).unwrap();
@@ -167,9 +71,7 @@ async fn open_through_a_link_has_both_names() {
     assert_eq!(field(&event, Field::ProcName, None), "cat");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_created_file_and_a_missing_one() {
-    let Some(mut watch) = Watch::start("a_created_file_and_a_missing_one") else { return };
+async fn a_created_file_and_a_missing_one(mut watch: Watch) {
     let directory = tempfile::tempdir().unwrap();
     let real = fs::canonicalize(directory.path()).unwrap();
     run("/bin/sh", &["-c", "echo x > made; cat missing"], &real);
@@ -185,9 +87,7 @@ async fn a_created_file_and_a_missing_one() {
     assert_eq!(field(&event, Field::FdTypechar, None), "f");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn connect_has_both_ends() {
-    let Some(mut watch) = Watch::start("connect_has_both_ends") else { return };
+async fn connect_has_both_ends(mut watch: Watch) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     // Not from this process: the sensor does not look at itself.
@@ -205,11 +105,7 @@ async fn connect_has_both_ends() {
     assert_eq!(of(Field::ProcName), "bash");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_is_refused_has_its_target() {
-    let Some(mut watch) = Watch::start("a_connection_that_is_refused_has_its_target") else {
-        return;
-    };
+async fn a_connection_that_is_refused_has_its_target(mut watch: Watch) {
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()

@@ -68,19 +68,9 @@ pub struct Exit {
     pub exit_code: u32,
 }
 
-/// Which call opened a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenCall {
-    Open = 1,
-    Openat = 2,
-    Openat2 = 3,
-    Creat = 4,
-}
-
 /// A file was opened, or could not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
-    pub call: OpenCall,
     /// The new descriptor, or minus the error number.
     pub result: i64,
     pub ino: u64,
@@ -178,26 +168,8 @@ impl Exit {
     }
 }
 
-impl OpenCall {
-    /// The name of the system call.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Openat => "openat",
-            Self::Openat2 => "openat2",
-            Self::Creat => "creat",
-        }
-    }
-
-    fn from_call(call: u16) -> Option<Self> {
-        [Self::Open, Self::Openat, Self::Openat2, Self::Creat]
-            .into_iter()
-            .find(|known| *known as u16 == call)
-    }
-}
-
 impl Open {
-    pub(super) fn read(reader: &mut Reader<'_>, call: u16) -> Result<Self, Problem> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
         const CREATED: u32 = 1;
         let result = reader.i64()?;
         let ino = reader.u64()?;
@@ -212,7 +184,6 @@ impl Open {
         let base_len = reader.u16()?;
         let _unused = reader.u16()?;
         Ok(Self {
-            call: OpenCall::from_call(call).ok_or(Problem::UnknownCall { call })?,
             result,
             ino,
             dev,

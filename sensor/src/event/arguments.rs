@@ -1,7 +1,7 @@
 //! `evt.arg.NAME` and `evt.args`: the call's arguments as Falco names them.
 
 use super::{Happening, View, errno, names};
-use crate::enrich::process::ExeFile;
+use crate::{decode::Call, enrich::process::ExeFile};
 
 const AT_FDCWD: i32 = -100;
 
@@ -39,9 +39,9 @@ impl<'a> View<'a> {
         match &self.event.happening {
             Happening::Exec(_) => EXEC,
             Happening::Connect(_) => CONNECT,
-            Happening::Open { open, .. } => match open.call {
-                crate::decode::OpenCall::Open => OPEN,
-                crate::decode::OpenCall::Creat => CREAT,
+            Happening::Open { .. } => match self.event.head.call {
+                Call::Open => OPEN,
+                Call::Creat => CREAT,
                 _ => OPENAT,
             },
         }

@@ -1,6 +1,6 @@
 //! Names of flags, modes and capabilities, in the order Falco prints them.
 
-use crate::decode::Open;
+use crate::decode::{Call, Open};
 
 const O_ACCMODE: u32 = 3;
 const O_WRONLY: u32 = 1;
@@ -21,13 +21,13 @@ const O_SYNC: u32 = 0o4_010_000;
 const O_DSYNC: u32 = 0o10_000;
 
 /// Opened for reading, by the flags. `creat` is no "open" in Falco's sense.
-pub(super) fn asks_read(open: &Open) -> bool {
-    open.call != crate::decode::OpenCall::Creat && open.flags & O_ACCMODE != O_WRONLY
+pub(super) fn asks_read(call: Call, open: &Open) -> bool {
+    call != Call::Creat && open.flags & O_ACCMODE != O_WRONLY
 }
 
 /// Opened for writing, by the flags.
-pub(super) fn asks_write(open: &Open) -> bool {
-    open.call != crate::decode::OpenCall::Creat && open.flags & O_ACCMODE != 0
+pub(super) fn asks_write(call: Call, open: &Open) -> bool {
+    call != Call::Creat && open.flags & O_ACCMODE != 0
 }
 
 /// Would make a file that can be run.

@@ -7,10 +7,19 @@
 //!
 //! The only place that knows `aya`.
 
+mod attached;
+mod calls;
 mod loader;
+mod programs;
 mod reader;
+mod ring;
 
 pub use self::{
-    loader::{LoadError, Loaded, Program, RING_BYTES_DEFAULT, kernel_has_btf, load},
+    loader::{
+        LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,
+        kernel_has_btf, load,
+    },
+    programs::{HANDLERS, Handler, LIFECYCLE, Lifecycle, handled_calls},
     reader::{LossCounts, read_until},
+    ring::Ring,
 };

@@ -20,3 +20,27 @@ pub(crate) fn can_watch(test: &str) -> bool {
     }
     true
 }
+
+/// Mounts tracefs where it is not, as every host does at its start and a bare container does not.
+/// Says loudly why not.
+#[allow(dead_code, reason = "not every test needs it")]
+pub(crate) fn has_tracefs(test: &str) -> bool {
+    let folder = "/sys/kernel/tracing";
+    let is_there = || std::path::Path::new(folder).join("events/syscalls").exists();
+    if is_there() {
+        return true;
+    }
+    let mounted = rustix::mount::mount(
+        "tracefs",
+        folder,
+        "tracefs",
+        rustix::mount::MountFlags::empty(),
+        None,
+    );
+    // Another test may have been faster.
+    if is_there() {
+        return true;
+    }
+    not_run(test, &format!("tracefs is not mounted at {folder}, and cannot be ({mounted:?})"));
+    false
+}

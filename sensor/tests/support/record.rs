@@ -39,7 +39,7 @@ pub(crate) fn record(head: &Head, kind: u16, call: u16, payload: &[u8]) -> Vec<u
     for number in [head.time_ns, head.start_ns, head.parent_start_ns, head.cgroup_id] {
         bytes.extend(number.to_ne_bytes());
     }
-    for number in [head.tgid, head.tgid, head.ppid, 33, 34, u32::MAX] {
+    for number in [head.tgid, head.tgid, head.ppid, 33, 34, u32::MAX, 1, 1] {
         bytes.extend(number.to_ne_bytes());
     }
     bytes.extend(kind.to_ne_bytes());
@@ -48,6 +48,7 @@ pub(crate) fn record(head: &Head, kind: u16, call: u16, payload: &[u8]) -> Vec<u
     let mut comm = [0; 16];
     comm[..head.comm.len()].copy_from_slice(head.comm.as_bytes());
     bytes.extend(comm);
+    bytes.extend([0; 16]);
     assert_eq!(bytes.len(), HEAD_LEN);
     bytes.extend(payload);
     bytes

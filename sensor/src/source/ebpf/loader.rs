@@ -1,12 +1,30 @@
-//! Loads the compiled programs and attaches them.
+//! Loads the compiled programs and attaches them, by trying: what a kernel takes is found out
+//! by giving it, never by its version.
+//!
+//! ```text
+//! object (or the base object) ─▶ lifecycle programs ─┐
+//!                                handlers ───────────┴▶ all loaded ─▶ attached ─▶ calls wanted
+//! ```
 
-use std::path::Path;
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{MapData, PerCpuArray, RingBuf},
-    programs::BtfTracePoint,
+    maps::{Array, MapData, PerCpuArray, ProgramArray},
+    programs::{BtfTracePoint, ProgramError},
 };
+
+use super::{
+    attached::{Attached, AttachedCalls},
+    calls::CallTables,
+    programs::{HANDLERS, Handler, LIFECYCLE},
+    ring::Ring,
+};
+use crate::decode::Call;
 
 /// The kernel's description of its own types; without it the programs cannot
 /// find the fields they read.
@@ -15,28 +33,79 @@ const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 /// Room for events that user space has not read yet.
 pub const RING_BYTES_DEFAULT: u32 = 8 << 20;
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lanner.bpf.o"));
+/// Most rings, as in `bpf/output.h`.
+pub const RINGS_MAX: u32 = 4;
 
-/// One program and the tracepoint it hangs on.
-#[derive(Clone, Copy, Debug)]
-pub struct Program {
-    pub name: &'static str,
-    pub tracepoint: &'static str,
+/// What an unused ring takes: the least that the kernel makes.
+const RING_BYTES_UNUSED: u32 = 4096;
+
+static FULL_OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lanner.bpf.o"));
+static BASE_OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lanner-base.bpf.o"));
+
+/// How system calls are seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyscallHooks {
+    /// `tracepoints` where no 32-bit program can run, else `tp_btf`.
+    #[default]
+    Auto,
+    /// One tracepoint for each call that rules want: the cheapest for all other calls, but blind
+    /// for those of 32-bit programs. Needs tracefs.
+    Tracepoints,
+    /// One program for all calls, those of 32-bit programs too.
+    TpBtf,
 }
 
-const PROGRAMS: [Program; 4] = [
-    Program { name: "on_exec", tracepoint: "sched_process_exec" },
-    Program { name: "on_fork", tracepoint: "sched_process_fork" },
-    Program { name: "on_exit", tracepoint: "sched_process_exit" },
-    Program { name: "on_sys_exit", tracepoint: "sys_exit" },
-];
+/// Which of the two sets of programs is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgramSet {
+    /// `full` if the kernel takes it, else `base`.
+    #[default]
+    Auto,
+    /// With what newer kernels have: `bpf_loop` (5.17), typed task pointers (5.11).
+    Full,
+    /// Nothing newer than 5.8.
+    Base,
+}
+
+/// How to load.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Of each ring; a power of two of whole pages.
+    pub ring_bytes: u32,
+    /// How many, at most [`RINGS_MAX`]. Each process keeps to one.
+    pub rings: u32,
+    pub hooks: SyscallHooks,
+    pub programs: ProgramSet,
+    /// The calls to report from the start.
+    pub calls: BTreeSet<Call>,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            ring_bytes: RING_BYTES_DEFAULT,
+            rings: 1,
+            hooks: SyscallHooks::default(),
+            programs: ProgramSet::default(),
+            calls: super::programs::handled_calls().collect(),
+        }
+    }
+}
 
 /// Programs that run in the kernel until this is dropped.
 pub struct Loaded {
-    pub(super) ring: RingBuf<MapData>,
+    rings: Vec<Ring>,
     pub(super) lost: PerCpuArray<MapData, u64>,
-    /// Holds the attachments.
-    pub(super) _programs: Ebpf,
+    tables: CallTables,
+    attached: Attached,
+    is_base: bool,
+    missing: Vec<(Handler, String)>,
+    /// Dropped with the last user's hold on it, the kernel empties it.
+    _handlers: ProgramArray<MapData>,
+    programs: Ebpf,
 }
 
 /// Why there are no kernel events.
@@ -49,16 +118,16 @@ pub enum LoadError {
     Object(#[source] aya::EbpfError),
 
     #[error("the eBPF object lacks {name}")]
-    Missing { name: &'static str },
+    Missing { name: String },
 
     #[error("cannot use map {name}")]
     Map { name: &'static str, source: aya::maps::MapError },
 
     #[error("cannot load program {name}")]
-    Program { name: &'static str, source: aya::programs::ProgramError },
+    Program { name: String, source: Box<ProgramError> },
 
     #[error("cannot attach program {name} to tracepoint {tracepoint}")]
-    Attach { name: &'static str, tracepoint: &'static str, source: aya::programs::ProgramError },
+    Attach { name: String, tracepoint: String, source: Box<ProgramError> },
 }
 
 /// Whether this kernel describes its types.
@@ -68,55 +137,215 @@ pub fn kernel_has_btf() -> bool {
 
 /// Loads all programs and attaches them; events flow from then on.
 ///
-/// `ring_bytes` is rounded by the caller to a power of two of whole pages.
+/// A handler that the kernel refuses is left out and told by [`Loaded::missing`].
 ///
 /// # Errors
-/// When the kernel lacks BTF or refuses a program; the cause holds what the
+/// When the kernel lacks BTF or refuses a program that must be there; the cause holds what the
 /// verifier said.
-pub fn load(ring_bytes: u32) -> Result<Loaded, LoadError> {
-    let btf = Btf::from_sys_fs().map_err(LoadError::KernelBtf)?;
-    let own_tgid = std::process::id();
-    let mut programs = EbpfLoader::new()
-        .btf(Some(&btf))
-        .override_global("own_tgid", &own_tgid, true)
-        .map_max_entries("events", ring_bytes)
-        .load(OBJECT)
-        .map_err(LoadError::Object)?;
+pub fn load(options: &LoadOptions) -> Result<Loaded, LoadError> {
+    match options.programs {
+        ProgramSet::Full => load_object(FULL_OBJECT, false, options),
+        ProgramSet::Base => load_object(BASE_OBJECT, true, options),
+        ProgramSet::Auto => load_object(FULL_OBJECT, false, options).or_else(|full| {
+            tracing::info!(error = %lanner_service::Chain(&full), "the kernel refuses the full set of programs");
+            // What is wrong with the full set says more than what is wrong with the base.
+            load_object(BASE_OBJECT, true, options).map_err(|_base| full)
+        }),
+    }
+}
 
-    let ring = take(&mut programs, "events")?;
-    let ring =
-        RingBuf::try_from(ring).map_err(|source| LoadError::Map { name: "events", source })?;
+fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Loaded, LoadError> {
+    let btf = Btf::from_sys_fs().map_err(LoadError::KernelBtf)?;
+    let mut programs = open(object, &btf, options)?;
+    let hooks = super::attached::choose(options.hooks, is_base);
+
+    for program in LIFECYCLE {
+        load_btf(&mut programs, program.name, program.tracepoint, &btf)?;
+    }
+    let (loaded, missing) = load_handlers(&mut programs, hooks, &btf)?;
+
+    let mut handlers = program_array(&mut programs)?;
+    if hooks == SyscallHooks::TpBtf {
+        load_btf(&mut programs, "on_sys_exit", "sys_exit", &btf)?;
+        for handler in &loaded {
+            let name = super::attached::btf_name(handler);
+            let program = btf_program(&mut programs, &name)?;
+            let fd = program
+                .fd()
+                .and_then(|fd| fd.try_clone().map_err(ProgramError::IOError))
+                .map_err(|source| LoadError::Program { name, source: Box::new(source) })?;
+            for call in handler.calls {
+                handlers
+                    .set(u32::from(call.id()), &fd, 0)
+                    .map_err(|source| LoadError::Map { name: "handlers", source })?;
+            }
+        }
+    }
+
+    let rings = rings(&mut programs, options)?;
     let lost = take(&mut programs, "lost")?;
     let lost =
         PerCpuArray::try_from(lost).map_err(|source| LoadError::Map { name: "lost", source })?;
+    let tables = CallTables::take(&mut programs)?;
 
-    for Program { name, tracepoint } in PROGRAMS {
-        let program: &mut BtfTracePoint = programs
-            .program_mut(name)
-            .ok_or(LoadError::Missing { name })?
-            .try_into()
-            .map_err(|source| LoadError::Program { name, source })?;
-        program.load(tracepoint, &btf).map_err(|source| LoadError::Program { name, source })?;
-    }
     // Attached only when all are loaded: no event before its process's exec can be seen.
-    for Program { name, tracepoint } in PROGRAMS {
-        let program: &mut BtfTracePoint = programs
-            .program_mut(name)
-            .ok_or(LoadError::Missing { name })?
-            .try_into()
-            .map_err(|source| LoadError::Program { name, source })?;
-        program.attach().map_err(|source| LoadError::Attach { name, tracepoint, source })?;
+    for program in LIFECYCLE {
+        attach_btf(&mut programs, program.name, program.tracepoint)?;
     }
-    Ok(Loaded { ring, lost, _programs: programs })
+    let attached = match hooks {
+        SyscallHooks::Tracepoints => Attached::Tracepoints(AttachedCalls::default()),
+        _ => {
+            attach_btf(&mut programs, "on_sys_exit", "sys_exit")?;
+            Attached::TpBtf
+        }
+    };
+    let mut all =
+        Loaded { rings, lost, tables, attached, is_base, missing, _handlers: handlers, programs };
+    all.want(&options.calls)?;
+    Ok(all)
 }
 
 impl Loaded {
-    /// What is attached, for the list at start.
-    pub fn programs(&self) -> &'static [Program] {
-        &PROGRAMS
+    /// Where events come out, one for each partition; the second time there are none.
+    pub fn take_rings(&mut self) -> Vec<Ring> {
+        std::mem::take(&mut self.rings)
+    }
+
+    /// Reports these calls from now on, and no other. Those without a handler are left out.
+    ///
+    /// # Errors
+    /// When the kernel refuses an attachment or a map; calls that were reported before may be
+    /// missing then.
+    pub fn want(&mut self, calls: &BTreeSet<Call>) -> Result<(), LoadError> {
+        let delivered: BTreeSet<Call> = self.delivered().collect();
+        let wanted: BTreeSet<Call> = calls.intersection(&delivered).copied().collect();
+        self.tables.set(&wanted)?;
+        if let Attached::Tracepoints(attached) = &mut self.attached {
+            attached.follow(&mut self.programs, &wanted)?;
+        }
+        Ok(())
+    }
+
+    /// The calls that can be reported on this kernel.
+    pub fn delivered(&self) -> impl Iterator<Item = Call> {
+        let is_missing = |handler: &Handler| {
+            self.missing.iter().any(|(missing, _)| missing.name == handler.name)
+        };
+        HANDLERS
+            .iter()
+            .filter(move |handler| !is_missing(handler))
+            .flat_map(|handler| handler.calls.iter().copied())
+    }
+
+    /// Handlers that the kernel refused, and what it said.
+    pub fn missing(&self) -> &[(Handler, String)] {
+        &self.missing
+    }
+
+    /// How system calls are seen: `tracepoints` or `tp_btf`.
+    pub fn hooks(&self) -> &'static str {
+        match self.attached {
+            Attached::Tracepoints(_) => "tracepoints",
+            Attached::TpBtf => "tp_btf",
+        }
+    }
+
+    /// Which set of programs runs: `full` or `base`.
+    pub fn program_set(&self) -> &'static str {
+        if self.is_base { "base" } else { "full" }
+    }
+
+    /// Whether calls of 32-bit programs are seen.
+    pub fn sees_compat_calls(&self) -> bool {
+        matches!(self.attached, Attached::TpBtf)
     }
 }
 
-fn take(programs: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LoadError> {
-    programs.take_map(name).ok_or(LoadError::Missing { name })
+fn open(object: &[u8], btf: &Btf, options: &LoadOptions) -> Result<Ebpf, LoadError> {
+    const NAMES: [&str; RINGS_MAX as usize] = ["ring_0", "ring_1", "ring_2", "ring_3"];
+    let own_tgid = std::process::id();
+    let ring_bytes = u64::from(options.ring_bytes);
+    let rings = options.rings.clamp(1, RINGS_MAX);
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(Some(btf))
+        .allow_unsupported_maps()
+        .override_global("own_tgid", &own_tgid, true)
+        .override_global("ring_bytes", &ring_bytes, true)
+        .override_global("ring_count", &rings, true);
+    for (index, name) in (0_u32..).zip(NAMES) {
+        let bytes = if index < rings { options.ring_bytes } else { RING_BYTES_UNUSED };
+        loader.map_max_entries(name, bytes);
+    }
+    loader.load(object).map_err(LoadError::Object)
+}
+
+/// Handlers that were loaded, and those that the kernel refused with what it said.
+type Handlers = (Vec<Handler>, Vec<(Handler, String)>);
+
+fn load_handlers(
+    programs: &mut Ebpf,
+    hooks: SyscallHooks,
+    btf: &Btf,
+) -> Result<Handlers, LoadError> {
+    let (mut loaded, mut missing) = (Vec::new(), Vec::new());
+    for handler in HANDLERS {
+        let tried = match hooks {
+            SyscallHooks::Tracepoints => super::attached::load(programs, &handler),
+            _ => load_btf(programs, &super::attached::btf_name(&handler), "sys_exit", btf),
+        };
+        match tried {
+            Ok(()) => loaded.push(handler),
+            Err(error @ LoadError::Program { .. }) => {
+                missing.push((handler, lanner_service::Chain(&error).to_string()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((loaded, missing))
+}
+
+fn rings(programs: &mut Ebpf, options: &LoadOptions) -> Result<Vec<Ring>, LoadError> {
+    const NAMES: [&str; RINGS_MAX as usize] = ["ring_0", "ring_1", "ring_2", "ring_3"];
+    let sleepers = Array::<_, u32>::try_from(take(programs, "sleepers")?)
+        .map_err(|source| LoadError::Map { name: "sleepers", source })?;
+    let sleepers = Arc::new(Mutex::new(sleepers));
+    let used = (0_u32..).zip(NAMES).take(options.rings.clamp(1, RINGS_MAX) as usize);
+    used.map(|(index, name)| {
+        let map = take(programs, name)?;
+        Ring::new(map, index, Arc::clone(&sleepers))
+            .map_err(|source| LoadError::Map { name, source })
+    })
+    .collect()
+}
+
+fn program_array(programs: &mut Ebpf) -> Result<ProgramArray<MapData>, LoadError> {
+    ProgramArray::try_from(take(programs, "handlers")?)
+        .map_err(|source| LoadError::Map { name: "handlers", source })
+}
+
+fn load_btf(programs: &mut Ebpf, name: &str, tracepoint: &str, btf: &Btf) -> Result<(), LoadError> {
+    btf_program(programs, name)?
+        .load(tracepoint, btf)
+        .map_err(|source| LoadError::Program { name: name.to_owned(), source: Box::new(source) })
+}
+
+fn attach_btf(programs: &mut Ebpf, name: &str, tracepoint: &str) -> Result<(), LoadError> {
+    btf_program(programs, name)?.attach().map(drop).map_err(|source| LoadError::Attach {
+        name: name.to_owned(),
+        tracepoint: tracepoint.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+fn btf_program<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoint, LoadError> {
+    programs
+        .program_mut(name)
+        .ok_or_else(|| LoadError::Missing { name: name.to_owned() })?
+        .try_into()
+        .map_err(|source| LoadError::Program { name: name.to_owned(), source: Box::new(source) })
+}
+
+pub(super) fn take(programs: &mut Ebpf, name: &str) -> Result<aya::maps::Map, LoadError> {
+    programs.take_map(name).ok_or_else(|| LoadError::Missing { name: name.to_owned() })
 }

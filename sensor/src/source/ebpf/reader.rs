@@ -11,7 +11,7 @@ use std::{
 use tokio::{io::unix::AsyncFd, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::Loaded;
+use super::{Loaded, ring::Ring};
 use crate::decode::Family;
 
 /// Events lost since the start, by family.
@@ -47,39 +47,65 @@ fn slot(counts: &[AtomicU64], family: Family) -> Option<&AtomicU64> {
     counts.get((family as usize).checked_sub(1)?)
 }
 
-/// Moves records from the ring to `queue` until `stop`.
+/// Why an event did not leave the kernel, as in `bpf/output.h`: no room, or shed.
+const LOSS_CAUSES: u32 = 2;
+
+/// Moves records from the rings to `queue` until `stop`.
 ///
 /// # Errors
-/// When the ring cannot be polled.
+/// When a ring cannot be polled.
 pub async fn read_until(
     stop: CancellationToken,
-    loaded: Loaded,
+    mut loaded: Loaded,
     queue: mpsc::Sender<Vec<u8>>,
     losses: Arc<LossCounts>,
 ) -> io::Result<()> {
-    let Loaded { ring, lost, _programs } = loaded;
-    // SAFETY: the ring owns its map's descriptor, gives the same one each time,
-    // and is not taken apart before the AsyncFd is dropped.
-    #[expect(unsafe_code, reason = "the descriptor's life is aya's promise, not a type's")]
-    let mut ring = unsafe { AsyncFd::register(ring) }?;
+    let mut readers = tokio::task::JoinSet::new();
+    for ring in loaded.take_rings() {
+        readers.spawn(read_ring(stop.clone(), ring, queue.clone(), Arc::clone(&losses)));
+    }
+    drop(queue);
     let mut recount = tokio::time::interval(RECOUNT_EVERY);
     loop {
         tokio::select! {
-            () = stop.cancelled() => {
-                count_lost(&lost, &losses);
-                return Ok(());
-            }
-            _ = recount.tick() => count_lost(&lost, &losses),
-            ready = ring.readable_mut() => {
-                let mut ready = ready?;
-                while let Some(record) = ready.get_inner_mut().next() {
-                    hand_over(&queue, &losses, &record);
+            _ = recount.tick() => count_lost(&loaded.lost, &losses),
+            ended = readers.join_next() => {
+                count_lost(&loaded.lost, &losses);
+                match ended {
+                    Some(ended) => ended.map_err(io::Error::other)??,
+                    None => return Ok(()),
                 }
-                ready.clear_ready();
             }
         }
     }
 }
+
+async fn read_ring(
+    stop: CancellationToken,
+    ring: Ring,
+    queue: mpsc::Sender<Vec<u8>>,
+    losses: Arc<LossCounts>,
+) -> io::Result<()> {
+    // SAFETY: the ring owns its map's descriptor, gives the same one each time,
+    // and is not taken apart before the AsyncFd is dropped.
+    #[expect(unsafe_code, reason = "the descriptor's life is aya's promise, not a type's")]
+    let mut ring = unsafe { AsyncFd::register(ring) }?;
+    loop {
+        ring.get_ref().ask_to_be_woken().map_err(io::Error::other)?;
+        while let Some(record) = ring.get_mut().next_record() {
+            hand_over(&queue, &losses, &record);
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            // Fork and exit wake nobody.
+            () = tokio::time::sleep(SLEEP_MAX) => {}
+            ready = ring.readable_mut() => ready?.clear_ready(),
+        }
+    }
+}
+
+/// No record waits longer in a ring that is nearly empty.
+const SLEEP_MAX: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// How often the kernel's loss counters are looked at.
 const RECOUNT_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -102,9 +128,13 @@ fn hand_over(queue: &mpsc::Sender<Vec<u8>>, losses: &LossCounts, record: &[u8]) 
 
 fn count_lost(lost: &aya::maps::PerCpuArray<aya::maps::MapData, u64>, losses: &LossCounts) {
     for family in Family::ALL {
-        let Ok(per_cpu) = lost.get(&(family as u32), 0) else { continue };
-        if let Some(count) = slot(&losses.ring, family) {
-            count.store(per_cpu.iter().sum(), Ordering::Relaxed);
+        let of_cause = |cause: u32| {
+            let per_cpu = lost.get(&(family as u32 * LOSS_CAUSES + cause), 0);
+            per_cpu.map_or(0, |counts| counts.iter().sum())
+        };
+        let count: u64 = (0..LOSS_CAUSES).map(of_cause).sum();
+        if let Some(total) = slot(&losses.ring, family) {
+            total.store(count, Ordering::Relaxed);
         }
     }
 }

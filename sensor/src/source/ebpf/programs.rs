@@ -1,0 +1,38 @@
+//! Which programs there are, and what each is for.
+
+use crate::decode::{Call, Family};
+
+/// A program that always runs: without it nothing that comes later can be understood.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifecycle {
+    pub name: &'static str,
+    pub tracepoint: &'static str,
+}
+
+pub const LIFECYCLE: [Lifecycle; 3] = [
+    Lifecycle { name: "on_exec", tracepoint: "sched_process_exec" },
+    Lifecycle { name: "on_fork", tracepoint: "sched_process_fork" },
+    Lifecycle { name: "on_exit", tracepoint: "sched_process_exit" },
+];
+
+/// What `HANDLER(name)` of the kernel side is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Handler {
+    pub name: &'static str,
+    pub family: Family,
+    pub calls: &'static [Call],
+}
+
+pub const HANDLERS: [Handler; 2] = [
+    Handler {
+        name: "open",
+        family: Family::Open,
+        calls: &[Call::Open, Call::Openat, Call::Openat2, Call::Creat],
+    },
+    Handler { name: "connect", family: Family::Connect, calls: &[Call::Connect] },
+];
+
+/// Every call that some handler is for.
+pub fn handled_calls() -> impl Iterator<Item = Call> {
+    HANDLERS.iter().flat_map(|handler| handler.calls.iter().copied())
+}

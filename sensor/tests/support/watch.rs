@@ -1,0 +1,164 @@
+//! The running kernel, as a test sees it: what programs do comes out as events.
+
+#![allow(dead_code, unused_macros, reason = "each test uses a part")]
+
+use std::{
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lanner_engine::{Event as _, Field, Value};
+use lanner_sensor::{
+    decode::decode,
+    enrich::{Enricher, metadata::Containers, procfs::Procfs},
+    event::SyscallEvent,
+    source::ebpf::{self, LoadOptions, LossCounts, ProgramSet, SyscallHooks},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::kernel::{can_watch, has_tracefs};
+
+/// A way to load the programs. Every test of the kernel side runs in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// All that this kernel takes, one program for all system calls.
+    Full,
+    /// Nothing newer than Linux 5.8.
+    Base,
+    /// A tracepoint for each system call.
+    Tracepoints,
+}
+
+impl Mode {
+    fn options(self) -> LoadOptions {
+        let (programs, hooks) = match self {
+            Self::Full => (ProgramSet::Full, SyscallHooks::TpBtf),
+            Self::Base => (ProgramSet::Base, SyscallHooks::TpBtf),
+            Self::Tracepoints => (ProgramSet::Full, SyscallHooks::Tracepoints),
+        };
+        LoadOptions { ring_bytes: 1 << 20, programs, hooks, ..LoadOptions::default() }
+    }
+}
+
+/// Makes three tests of each `async fn name(watch: Watch)`.
+macro_rules! in_each_mode {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn full() {
+                let name = concat!(stringify!($name), "::full");
+                let Some(watch) = crate::watch::Watch::start(name, crate::watch::Mode::Full) else { return };
+                super::$name(watch).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn base() {
+                let name = concat!(stringify!($name), "::base");
+                let Some(watch) = crate::watch::Watch::start(name, crate::watch::Mode::Base) else { return };
+                super::$name(watch).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn tracepoints() {
+                let name = concat!(stringify!($name), "::tracepoints");
+                let Some(watch) = crate::watch::Watch::start(name, crate::watch::Mode::Tracepoints) else {
+                    return;
+                };
+                super::$name(watch).await;
+            }
+        })*
+    };
+}
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The kernel's events from its making on.
+pub(crate) struct Watch {
+    records: mpsc::Receiver<Vec<u8>>,
+    enricher: Enricher,
+    stop: CancellationToken,
+}
+
+impl Watch {
+    /// `None`, and a loud word, where the kernel does not let us.
+    pub(crate) fn start(test: &str, mode: Mode) -> Option<Self> {
+        if !can_watch(test) || (mode == Mode::Tracepoints && !has_tracefs(test)) {
+            return None;
+        }
+        let loaded = ebpf::load(&mode.options()).unwrap_or_else(|error| {
+            panic!("{}", lanner_service::Chain(&error));
+        });
+        assert!(loaded.missing().is_empty(), "{mode:?}: {:?}", loaded.missing());
+        let (queue, records) = mpsc::channel(65_536);
+        let stop = CancellationToken::new();
+        let losses = Arc::new(LossCounts::default());
+        tokio::spawn(ebpf::read_until(stop.clone(), loaded, queue, losses));
+        let mut enricher = Enricher::new("here", Procfs::default(), Containers::new(None));
+        enricher.add_running().unwrap();
+        Some(Self { records, enricher, stop })
+    }
+
+    /// The next event that `is_it` says yes to.
+    pub(crate) async fn find(
+        &mut self,
+        what: &str,
+        is_it: impl Fn(&SyscallEvent) -> bool,
+    ) -> SyscallEvent {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let record = tokio::time::timeout(left, self.records.recv())
+                .await
+                .unwrap_or_else(|_| panic!("no event within {DEADLINE:?}: {what}"))
+                .expect("the reader ended");
+            let event = decode(&record).expect("the kernel side sends whole records");
+            if let Some(found) = self.enricher.take(event, |_| true, Instant::now())
+                && is_it(&found.event)
+            {
+                return found.event;
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A field of Falco's view, as text.
+pub(crate) fn field(event: &SyscallEvent, field: Field, arg: Option<&str>) -> String {
+    show(event.get(field, arg))
+}
+
+pub(crate) fn show(value: Option<Value<'_>>) -> String {
+    match value {
+        None => "none".to_owned(),
+        Some(Value::Text(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        Some(Value::Ip(address)) => address.to_string(),
+        Some(Value::Int(number)) => number.to_string(),
+        Some(Value::Uint(number)) => number.to_string(),
+        Some(Value::Bool(value)) => value.to_string(),
+        Some(Value::List(values)) => {
+            values.iter().map(|value| show(Some(value))).collect::<Vec<_>>().join(",")
+        }
+    }
+}
+
+pub(crate) fn has(event: &SyscallEvent, wanted: Field, text: &str) -> bool {
+    show(event.get(wanted, None)) == text || show(event.get_with_other_path(wanted, None)) == text
+}
+
+pub(crate) fn run(program: &str, arguments: &[&str], directory: &std::path::Path) {
+    Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        .env("LANNER_TEST", "yes")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+}
