@@ -12,7 +12,7 @@ mod arguments;
 mod container_fields;
 mod errno;
 mod fd_fields;
-mod names;
+pub(crate) mod names;
 pub mod path;
 mod process_fields;
 pub mod recording;

@@ -9,6 +9,7 @@
 
 mod attached;
 mod calls;
+mod filter;
 mod leftover;
 mod loader;
 mod programs;
@@ -16,6 +17,7 @@ mod reader;
 mod ring;
 
 pub use self::{
+    filter::{FilterError, KernelFilter, PassCount, Place, TooMany},
     leftover::{LoadedIds, loaded_ids},
     loader::{
         LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,
