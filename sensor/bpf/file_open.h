@@ -3,26 +3,11 @@
 #pragma once
 
 #include "file.h"
+#include "filter_open.h"
 #include "syscall.h"
 
-#define O_ACCMODE 3
-#define O_CREAT 0100
-#define O_PATH 010000000
-#define TMPFILE_BIT 020000000 /* O_TMPFILE without O_DIRECTORY, which is part of it */
-#if defined(__TARGET_ARCH_arm64)
-#define O_DIRECTORY 040000
-#define O_NOFOLLOW 0100000
-#else
-#define O_DIRECTORY 0200000
-#define O_NOFOLLOW 0400000
-#endif
 #define CREAT_FLAGS 01101 /* O_CREAT|O_WRONLY|O_TRUNC */
 #define RESOLVE_IN_ROOT 0x10
-#define FMODE_CREATED 0x100000
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
-#define S_IFLNK 0120000
-#define S_IFDIR 0040000
 
 struct open_request {
 	u64 path; /* address; 0 for none */
@@ -35,36 +20,6 @@ struct open_request {
 	bool path_in_kernel;
 	bool is_pending; /* it has not been done yet: there is no descriptor */
 };
-
-/*
- * Whether this file can be what the call opened. Another thread may have put
- * one of its own under the number since.
- */
-static __always_inline bool fits(struct file *file, struct inode *inode, u64 asked)
-{
-	const u64 kept = O_ACCMODE | O_PATH | O_DIRECTORY | O_NOFOLLOW | TMPFILE_BIT;
-	u32 type = BPF_CORE_READ(inode, i_mode) & S_IFMT;
-
-	/* As fs/open.c: O_PATH drops what it has no use for. */
-	if (asked & O_PATH)
-		asked &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
-	if ((BPF_CORE_READ(file, f_flags) ^ asked) & kept)
-		return false;
-	if (BPF_CORE_READ(file, f_mode) & FMODE_CREATED && !(asked & (O_CREAT | TMPFILE_BIT)))
-		return false;
-	/* What has no type is in no directory either: an eventfd and its like. */
-	if (type == 0)
-		return false;
-	if (asked & O_PATH)
-		return true;
-	if (type == S_IFSOCK || type == S_IFLNK)
-		return false;
-	if (asked & TMPFILE_BIT)
-		return type != S_IFDIR;
-	if (asked & O_DIRECTORY)
-		return type == S_IFDIR;
-	return type != S_IFDIR || !(asked & O_ACCMODE);
-}
 
 /*
  * Reads the file behind the new descriptor, so that neither a symbolic link nor
@@ -185,5 +140,8 @@ HANDLER(open)
 		open.mode = 0;
 		break;
 	}
-	report_open(&open);
+	/* The filter takes an absolute path for one that starts at the root. */
+	if (open.resolve & RESOLVE_IN_ROOT ||
+	    filter_open(open.call, open.path, open.flags, open.mode, open.result, open.dirfd))
+		report_open(&open);
 }

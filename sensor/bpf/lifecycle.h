@@ -3,6 +3,7 @@
 #pragma once
 
 #include "file.h"
+#include "filter_mark.h"
 
 #define SB_RDONLY 1
 
@@ -70,6 +71,7 @@ int BPF_PROG(on_exec)
 	cgroup = fill_head(head, subject, EVENT_EXEC, CALL_EXECVE);
 	__builtin_memset(facts, 0, sizeof(*facts));
 	fill_process(&facts->process, subject.address);
+	filter_remember(head, &facts->process);
 
 	mm = BPF_CORE_READ(task, mm);
 	exe = BPF_CORE_READ(mm, exe_file);
@@ -106,6 +108,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 	struct subject child = {.task = trusted};
 	struct scratch *scratch;
 	struct event_head *head;
+	struct process_facts *facts;
 
 	if (PEEK(trusted, pid) != PEEK(trusted, tgid))
 		return 0; /* a thread */
@@ -115,7 +118,9 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 		return 0;
 	head = (void *)scratch->data;
 	fill_head(head, child, EVENT_FORK, CALL_OTHER);
-	fill_process((void *)(scratch->data + sizeof(*head)), child.address);
+	facts = (void *)(scratch->data + sizeof(*head));
+	fill_process(facts, child.address);
+	filter_remember(head, facts);
 	submit(scratch, sizeof(*head) + sizeof(struct process_facts), IMPORTANCE_LIFECYCLE);
 	return 0;
 }
@@ -137,6 +142,7 @@ int BPF_PROG(on_exit)
 	head = (void *)scratch->data;
 	facts = (void *)(scratch->data + sizeof(*head));
 	fill_head(head, subject, EVENT_EXIT, CALL_OTHER);
+	filter_forget(head);
 	facts->exit_code = PEEK(subject.task, exit_code);
 	facts->unused = 0;
 	submit(scratch, sizeof(*head) + sizeof(*facts), IMPORTANCE_LIFECYCLE);

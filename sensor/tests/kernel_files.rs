@@ -51,8 +51,7 @@ async fn arguments(
 async fn find(watch: &mut Watch, kind: &str, text: &str) -> SyscallEvent {
     watch
         .find(&format!("{kind} of {text}"), |event| {
-            has(event, Field::EvtType, kind)
-                && show(event.get(Field::EvtArgs, None)).contains(text)
+            has(event, Field::EvtType, kind) && show(event.get(Field::EvtArgs, None)).contains(text)
         })
         .await
 }
@@ -155,7 +154,9 @@ ctypes.CDLL(None).syscall(452, d, b'tool', 0o600, 0x100)
     // Before Linux 6.6 there is no such call, and before 6.x its tracepoint says so.
     let line = next("fchmodat2", "tool").await;
     assert!(
-        line.ends_with("dirfd=<d>DIR filename=DIR/tool mode=S_IWUSR|S_IRUSR flags=AT_SYMLINK_NOFOLLOW"),
+        line.ends_with(
+            "dirfd=<d>DIR filename=DIR/tool mode=S_IWUSR|S_IRUSR flags=AT_SYMLINK_NOFOLLOW"
+        ),
         "{line}"
     );
 }
@@ -179,10 +180,7 @@ os.link('file', 'hard2', src_dir_fd=d, dst_dir_fd=d)
     let event = next("symlink", "absolute").await;
     assert_eq!(event, "res=0 target=/etc/shadow linkpath=DIR/absolute");
     let event = find(&mut watch, "symlink", "relative").await;
-    assert_eq!(
-        field(&event, Field::EvtArg, Some("target")),
-        "../../../../../../etc/shadow"
-    );
+    assert_eq!(field(&event, Field::EvtArg, Some("target")), "../../../../../../etc/shadow");
     let plain = event.get_with_other_path(Field::EvtArg, Some("target"));
     assert_eq!(show(plain), "/etc/shadow");
     let mut next = async |kind, text| arguments(&mut watch, kind, text, &real).await;

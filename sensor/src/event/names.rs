@@ -53,8 +53,22 @@ pub(super) fn makes_executable(open: &Open) -> bool {
 }
 
 /// `O_CREAT|O_RDWR|...`, with what the kernel found out added by Falco's names.
-pub(super) fn open_flags(open: &Open) -> String {
-    let flags = open.flags;
+pub(super) fn opened_flags(open: &Open) -> String {
+    let mut text = open_flags(open.flags);
+    let found = [
+        (open.created, "O_F_CREATED"),
+        (open.upper_layer, "FD_UPPER_LAYER"),
+        (open.lower_layer, "FD_LOWER_LAYER"),
+    ];
+    for (_, name) in found.into_iter().filter(|(is_so, _)| *is_so) {
+        text.push('|');
+        text.push_str(name);
+    }
+    text
+}
+
+/// `O_CREAT|O_RDWR|...`, as asked for.
+pub(crate) fn open_flags(flags: u32) -> String {
     let mut names: Vec<&str> = Vec::new();
     let mut add = |bit: u32, name: &'static str| {
         if flags & bit == bit {
@@ -81,12 +95,6 @@ pub(super) fn open_flags(open: &Open) -> String {
     }
     add(0o2_000_000, "O_CLOEXEC");
     add(O_TMPFILE, "O_TMPFILE");
-    let found = [
-        (open.created, "O_F_CREATED"),
-        (open.upper_layer, "FD_UPPER_LAYER"),
-        (open.lower_layer, "FD_LOWER_LAYER"),
-    ];
-    names.extend(found.into_iter().filter(|(is_so, _)| *is_so).map(|(_, name)| name));
     if names.is_empty() { "O_NONE".to_owned() } else { names.join("|") }
 }
 
@@ -169,7 +177,7 @@ pub(super) fn device_parts(kernel: u32) -> (u32, u32) {
 }
 
 /// `S_IXOTH|S_IWOTH|...`, or 0.
-pub(super) fn mode(mode: u32) -> String {
+pub(crate) fn mode(mode: u32) -> String {
     const NAMES: [(u32, &str); 12] = [
         (0o1, "S_IXOTH"),
         (0o2, "S_IWOTH"),
@@ -235,7 +243,7 @@ const CAPABILITIES: [&str; 41] = [
 pub(super) const CAP_DAC_OVERRIDE: u64 = 1 << 1;
 
 /// The names of the set bits, separated by blanks.
-pub(super) fn capabilities(bits: u64) -> String {
+pub(crate) fn capabilities(bits: u64) -> String {
     let set = CAPABILITIES.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0);
     set.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
 }
