@@ -288,7 +288,10 @@ pub(super) const ACTIONS: &[Action] = &[
         needs: &[Need::OtherLogin],
         falco: &["Potential Local Privilege Escalation via Environment Variables Misuse"],
         mitre: "T1574.006",
-        cast: &[Part { env: &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=glibc.malloc.mxfast=1")], ..PART }],
+        cast: &[Part {
+            env: &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=glibc.malloc.mxfast=1")],
+            ..PART
+        }],
         ..ONLY_NAMED
     },
     Action {
