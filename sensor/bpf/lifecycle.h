@@ -2,7 +2,7 @@
 /* Processes begin, become another program, and end. */
 #pragma once
 
-#include "process.h"
+#include "filter_mark.h"
 
 #define OVERLAYFS_MAGIC 0x794c7630
 #define SB_RDONLY 1
@@ -89,6 +89,7 @@ int BPF_PROG(on_exec)
 	cgroup = fill_head(head, subject, EVENT_EXEC, CALL_EXECVE);
 	__builtin_memset(facts, 0, sizeof(*facts));
 	fill_process(&facts->process, subject.address);
+	filter_remember(head, &facts->process);
 
 	mm = BPF_CORE_READ(task, mm);
 	exe = BPF_CORE_READ(mm, exe_file);
@@ -125,6 +126,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 	struct subject child = {.task = trusted};
 	struct scratch *scratch;
 	struct event_head *head;
+	struct process_facts *facts;
 
 	if (PEEK(trusted, pid) != PEEK(trusted, tgid))
 		return 0; /* a thread */
@@ -134,7 +136,9 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 		return 0;
 	head = (void *)scratch->data;
 	fill_head(head, child, EVENT_FORK, CALL_OTHER);
-	fill_process((void *)(scratch->data + sizeof(*head)), child.address);
+	facts = (void *)(scratch->data + sizeof(*head));
+	fill_process(facts, child.address);
+	filter_remember(head, facts);
 	submit(scratch, sizeof(*head) + sizeof(struct process_facts), IMPORTANCE_LIFECYCLE);
 	return 0;
 }
@@ -156,6 +160,7 @@ int BPF_PROG(on_exit)
 	head = (void *)scratch->data;
 	facts = (void *)(scratch->data + sizeof(*head));
 	fill_head(head, subject, EVENT_EXIT, CALL_OTHER);
+	filter_forget(head);
 	facts->exit_code = PEEK(subject.task, exit_code);
 	facts->unused = 0;
 	submit(scratch, sizeof(*head) + sizeof(*facts), IMPORTANCE_LIFECYCLE);

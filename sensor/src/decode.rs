@@ -53,6 +53,11 @@ impl Family {
         matches!(self, Self::Exec | Self::Fork | Self::Exit)
     }
 
+    /// Its place in [`Family::ALL`].
+    pub fn index(self) -> usize {
+        self as usize - 1
+    }
+
     /// The family of a record that is not decoded yet.
     pub fn of_record(record: &[u8]) -> Option<Self> {
         let kind = record.get(KIND_AT..)?.first_chunk()?;

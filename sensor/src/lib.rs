@@ -17,6 +17,8 @@ pub mod enrich;
 pub mod event;
 pub mod output;
 pub mod pipeline;
+pub mod reload;
+pub mod repetition;
 pub mod rules;
 pub mod sensor;
 pub mod source;

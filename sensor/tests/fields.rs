@@ -3,15 +3,15 @@
 #[path = "support/record.rs"]
 mod record;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 
 use lanner_engine::{ArgumentRule, Event as _, Field, Filler, Kind, Shape, Value};
 use lanner_sensor::{
     decode::{Call, Connect, decode},
     enrich::{
-        Enricher,
+        Enricher, Node,
         container::{ContainerId, Runtime},
-        metadata::{ContainerInfo, Containers, ImageName, Mount, PodInfo},
+        metadata::{ContainerInfo, Containers, ImageName, Known, Mount, PodInfo},
         process::{ExeFile, Image, Process},
         procfs::Procfs,
         users::UserNames,
@@ -27,11 +27,12 @@ const OPENAT_CALL: u16 = Call::Openat as u16;
 /// An exec by a process with a parent, whose facts are all known.
 fn whole_exec() -> SyscallEvent {
     let proc = tempfile::tempdir().unwrap();
-    let mut enricher = Enricher::new("n", Procfs::new(proc.path()), Containers::new(None));
+    let mut enricher =
+        Enricher::new(Arc::new(Node::new("n", Procfs::new(proc.path()), Containers::new(None))));
     let mut exec = |head: &Head| {
         let payload = exec_payload(b"\x01x\0bin\0", b"\x01w\0", b"\x01\0", b"x\0-a\0", b"KEY=1\0");
         let event = decode(&record(head, EXEC, Call::Execve.id(), &payload)).unwrap();
-        enricher.take(event, |_| true, Instant::now()).unwrap().event
+        enricher.take(event, |_| true).unwrap()
     };
     let parent = Head::default();
     exec(&parent);
@@ -52,15 +53,16 @@ fn whole_exec() -> SyscallEvent {
     };
     let image = Image { file: Some(file), ..(*event.process.image).clone() };
     let process = Process { image: Arc::new(image), ..(*event.process).clone() };
-    event.session_leader = Some(Arc::new(process.clone()));
+    event.session_leader = Some(Arc::new(process.clone())).into();
     event.process = Arc::new(process);
     // A container that started before its processes.
     event.boot_time_ns = 1_000_000;
     event.time_ns = 2_000_000;
     let name = Some(b"name".to_vec());
-    event.names = UserNames { user: name.clone(), group: name.clone(), login: name };
-    event.container = Some(ContainerId { full: "0".repeat(64), runtime: Runtime::Docker });
-    event.info = Some(Arc::new(whole_info()));
+    event.names = UserNames { user: name.clone(), group: name.clone(), login: name }.into();
+    event.container =
+        Some(Arc::new(ContainerId { full: "0".repeat(64), runtime: Runtime::Docker }));
+    event.info = Known::Info(Arc::new(whole_info())).into();
     event
 }
 
@@ -94,10 +96,11 @@ fn whole_info() -> ContainerInfo {
 fn whole_events() -> Vec<SyscallEvent> {
     let exec = whole_exec();
     let proc = tempfile::tempdir().unwrap();
-    let mut enricher = Enricher::new("n", Procfs::new(proc.path()), Containers::new(None));
+    let mut enricher =
+        Enricher::new(Arc::new(Node::new("n", Procfs::new(proc.path()), Containers::new(None))));
     let payload = open_payload(b"/KEY\0", b"\x01other\0", b"");
     let open = decode(&record(&Head::default(), OPEN, OPENAT_CALL, &payload)).unwrap();
-    let open = enricher.take(open, |_| true, Instant::now()).unwrap().event;
+    let open = enricher.take(open, |_| true).unwrap();
     let connect = Connect {
         result: 0,
         fd: 3,

@@ -1,25 +1,26 @@
-//! The running kernel: loads and attaches the eBPF programs, reads their ring.
+//! The running kernel: loads and attaches the eBPF programs, reads their rings.
 //!
 //! ```text
-//! programs ─▶ ring buffer ─▶ Reader (copies, never waits) ─▶ bounded queue ─▶ pipeline
-//!    └ lost (by family)            └ dropped (by family)
+//! programs ─▶ rings ─▶ partitions (read in place)
+//!    └ lost (by family and cause)
 //! ```
 //!
 //! The only place that knows `aya`.
 
 mod attached;
 mod calls;
+mod filter;
 mod loader;
 mod programs;
 mod reader;
 mod ring;
 
 pub use self::{
+    filter::{FilterError, KernelFilter, PassCount, Place, TooMany},
     loader::{
         LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,
         kernel_has_btf, load,
     },
     programs::{HANDLERS, Handler, LIFECYCLE, Lifecycle, handled_calls},
-    reader::{LossCounts, read_until},
     ring::Ring,
 };
