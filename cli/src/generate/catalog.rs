@@ -37,8 +37,6 @@ pub(super) fn find(name: &str) -> Option<&'static Action> {
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
-    use lanner_engine::Options;
-
     use super::*;
     use crate::generate::{action::Place, cast};
 
@@ -66,7 +64,7 @@ mod tests {
         for action in all() {
             for path in action.leaves {
                 let last = path.rsplit('/').next().unwrap_or_default();
-                assert!(path.starts_with('/') && last.contains("{token}"), "{path}");
+                assert!(path.starts_with('/') && last.contains("<token>"), "{path}");
             }
         }
     }
@@ -97,7 +95,6 @@ mod tests {
             let filter = lanner_engine::Filter::compile(&condition);
             assert!(filter.is_ok(), "{}: {condition}", action.name);
         }
-        let _ = Options::default();
     }
 
     /// Our rules, by the names that the actions use.
@@ -108,7 +105,8 @@ mod tests {
         let files = files.filter(|path| path.extension().is_some_and(|end| end == "yaml"));
         let texts: Vec<String> = files.map(|path| fs::read_to_string(path).unwrap()).collect();
         let lines = texts.iter().flat_map(|text| text.lines());
-        let rules: BTreeSet<&str> = lines.filter_map(|line| line.strip_prefix("- rule: ")).collect();
+        let rules: BTreeSet<&str> =
+            lines.filter_map(|line| line.strip_prefix("- rule: ")).collect();
         let named: BTreeSet<&str> =
             all().iter().flat_map(|action| action.rules.iter().copied()).collect();
         let missing: Vec<_> = named.difference(&rules).collect();
