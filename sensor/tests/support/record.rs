@@ -17,6 +17,8 @@ pub(crate) struct Head {
     pub(crate) cgroup_id: u64,
     pub(crate) tgid: u32,
     pub(crate) ppid: u32,
+    pub(crate) exec_id: u32,
+    pub(crate) parent_exec_id: u32,
     pub(crate) comm: &'static str,
 }
 
@@ -29,6 +31,8 @@ impl Default for Head {
             cgroup_id: 77,
             tgid: 42,
             ppid: 7,
+            exec_id: 1,
+            parent_exec_id: 1,
             comm: "cat",
         }
     }
@@ -39,7 +43,9 @@ pub(crate) fn record(head: &Head, kind: u16, call: u16, payload: &[u8]) -> Vec<u
     for number in [head.time_ns, head.start_ns, head.parent_start_ns, head.cgroup_id] {
         bytes.extend(number.to_ne_bytes());
     }
-    for number in [head.tgid, head.tgid, head.ppid, 33, 34, u32::MAX, 1, 1] {
+    for number in
+        [head.tgid, head.tgid, head.ppid, 33, 34, u32::MAX, head.exec_id, head.parent_exec_id]
+    {
         bytes.extend(number.to_ne_bytes());
     }
     bytes.extend(kind.to_ne_bytes());
