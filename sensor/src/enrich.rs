@@ -26,7 +26,7 @@ pub use self::node::Node;
 use self::process::{Process, ProcessKey};
 use crate::{
     decode::{EventHead, Facts, KernelEvent, KernelPath},
-    event::{Happening, SyscallEvent, path},
+    event::{Happening, SyscallEvent, path, path_call::PathTexts},
 };
 
 /// One partition's way to what is known.
@@ -106,16 +106,12 @@ impl Enricher {
             }
             Facts::Connect(connect) => Happening::Connect(connect),
             Facts::Open(open) => {
-                let base = match open.base.as_ref().and_then(|base| base.as_bytes()) {
-                    Some(base) => base.to_vec(),
-                    None => self.cwd_of(&head),
-                };
-                let lexical = path::lexical(&base, &open.raw);
-                let resolved = match &open.resolved {
-                    Some(KernelPath::Rooted(path)) if *path != lexical => Some(path.clone()),
-                    _ => None,
-                };
+                let (lexical, resolved) = path::of_open(&open, || self.cwd_of(&head));
                 Happening::Open { open, lexical, resolved }
+            }
+            Facts::PathCall(call) => {
+                let (shown, plain) = PathTexts::of(head.call, &call, &self.cwd_of(&head));
+                Happening::PathCall { call, shown, plain }
             }
         };
         wants(head.call.name()).then(|| self.surround(head, happening))
