@@ -205,8 +205,17 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
             Attached::TpBtf
         }
     };
-    let mut all =
-        Loaded { rings, lost, tables, attached, filter, is_base, missing, _handlers: handlers, programs };
+    let mut all = Loaded {
+        rings,
+        lost,
+        tables,
+        attached,
+        filter,
+        is_base,
+        missing,
+        _handlers: handlers,
+        programs,
+    };
     all.want(&options.calls)?;
     Ok(all)
 }

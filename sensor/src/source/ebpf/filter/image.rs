@@ -360,7 +360,8 @@ pub(super) fn name_hash(seed: u64, name: &[u8; 16], owner: u32) -> u64 {
 
 /// The two bits of a hash.
 pub(super) fn bloom_bits(hash: u64) -> [usize; 2] {
-    let bit = |shift: u32| usize::try_from((hash >> shift) % (64 * BLOOM_WORDS as u64)).unwrap_or(0);
+    let bit =
+        |shift: u32| usize::try_from((hash >> shift) % (64 * BLOOM_WORDS as u64)).unwrap_or(0);
     [bit(32), bit(48)]
 }
 
