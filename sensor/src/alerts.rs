@@ -5,6 +5,8 @@ use lanner_alert::{Alert, AlertId, Entity, Priority, SCHEMA};
 use lanner_engine::{Event, Match, RuleSet, Scratch};
 use serde_json::{Map, Value as Json};
 
+use crate::rules::SYSCALL;
+
 /// Evaluates events and writes alerts for what matches.
 #[derive(Clone)]
 pub struct AlertMaker {
@@ -18,9 +20,6 @@ const OUTPUT_CUT_CHARS: usize = 16 << 10;
 
 /// Among the fields of an alert that lacks what the container's runtime knows.
 pub const INCOMPLETE: &str = "container.incomplete";
-
-/// The source that rules about system calls name.
-const SOURCE: &str = "syscall";
 
 impl AlertMaker {
     pub fn new(node: &str, cluster: Option<&str>) -> Self {
@@ -40,7 +39,7 @@ impl AlertMaker {
         event: &dyn Event,
         about: impl Fn() -> (Entity, bool),
     ) -> Vec<Alert> {
-        let found = rules.evaluate_with(scratch, SOURCE, event).into_iter();
+        let found = rules.evaluate_with(scratch, SYSCALL, event).into_iter();
         found
             .map(|found| {
                 let (entity, is_incomplete) = about();

@@ -11,6 +11,7 @@
 mod call;
 mod facts;
 mod path;
+mod path_call;
 mod reader;
 
 use self::reader::Reader;
@@ -18,6 +19,7 @@ pub use self::{
     call::{Call, Numbers, SOCKETCALL_NUMBER, SOCKETCALLS},
     facts::{AF_UNIX, Connect, Exec, Exit, Open, ProcessFacts, exe_bits},
     path::KernelPath,
+    path_call::PathCall,
 };
 
 /// Bytes of an [`EventHead`] on the wire.
@@ -32,10 +34,12 @@ pub enum Family {
     Exit = 3,
     Open = 4,
     Connect = 5,
+    PathCall = 6,
 }
 
 impl Family {
-    pub const ALL: [Self; 5] = [Self::Exec, Self::Fork, Self::Exit, Self::Open, Self::Connect];
+    pub const ALL: [Self; 6] =
+        [Self::Exec, Self::Fork, Self::Exit, Self::Open, Self::Connect, Self::PathCall];
 
     /// The name in logs and metrics.
     pub fn name(self) -> &'static str {
@@ -45,6 +49,7 @@ impl Family {
             Self::Exit => "exit",
             Self::Open => "open",
             Self::Connect => "connect",
+            Self::PathCall => "path_call",
         }
     }
 
@@ -71,6 +76,9 @@ impl Family {
 
 /// Where `kind` is in a record.
 const KIND_AT: usize = 4 * 8 + 8 * 4;
+
+/// Added to `call`, as in `bpf/calls.h`.
+const CALL_BY_IO_URING: u16 = 0x8000;
 
 /// What every event says about the process that caused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +109,9 @@ pub struct EventHead {
     pub family: Family,
     /// Which system call it was; [`Call::Other`] for fork and exit.
     pub call: Call,
+    /// It was made through a ring of io_uring, and is told as it is queued: whether it will
+    /// succeed is not known, and it looks as if it had.
+    pub by_io_uring: bool,
     /// The thread's name, at most 15 bytes.
     pub comm: Vec<u8>,
     /// The parent's name.
@@ -122,6 +133,7 @@ pub enum Facts {
     Exit(Exit),
     Open(Box<Open>),
     Connect(Box<Connect>),
+    PathCall(Box<PathCall>),
 }
 
 /// Why a record is not an event.
@@ -179,6 +191,8 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
     let Some(family) = Family::from_kind(kind) else {
         return Err(Problem::UnknownKind { kind });
     };
+    let by_io_uring = call & CALL_BY_IO_URING != 0;
+    let call = call & !CALL_BY_IO_URING;
     let Some(call) = Call::from_id(call) else { return Err(Problem::UnknownCall { call }) };
     let head = EventHead {
         time_ns,
@@ -195,6 +209,7 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         parent_exec_id,
         family,
         call,
+        by_io_uring,
         comm: reader::until_nul(comm).to_vec(),
         parent_comm: reader::until_nul(parent_comm).to_vec(),
     };
@@ -206,6 +221,7 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         Family::Exit => Facts::Exit(Exit::read(&mut reader)?),
         Family::Open => Facts::Open(Box::new(Open::read(&mut reader)?)),
         Family::Connect => Facts::Connect(Box::new(Connect::read(&mut reader)?)),
+        Family::PathCall => Facts::PathCall(Box::new(PathCall::read(&mut reader)?)),
     };
     Ok(KernelEvent { head, facts })
 }

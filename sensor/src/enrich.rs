@@ -36,16 +36,17 @@ use self::{
     starts::Start,
 };
 use crate::{
-    decode::{Call, EventHead, Facts, Family, KernelEvent, KernelPath},
-    event::{Happening, SyscallEvent, path},
+    decode::{Call, EventHead, Facts, Family, KernelEvent},
+    event::{Happening, SyscallEvent, path, path_call::PathTexts},
 };
 
 /// One partition's way to what is known.
 pub struct Enricher {
     node: Arc<Node>,
-    /// Events so far, and how many partitions count beside this one.
-    events: u64,
-    stride: u64,
+    /// The number of the next event.
+    number: u64,
+    partition: u64,
+    partitions: u64,
     boot_time_ns: i64,
 }
 
@@ -56,7 +57,8 @@ impl Enricher {
 
     /// For the partition of this index, from 0: the numbers of its events are no other's.
     pub fn of_partition(node: Arc<Node>, index: u64, partitions: u64) -> Self {
-        Self { node, events: index + 1, stride: partitions, boot_time_ns: boot_time_ns() }
+        let boot_time_ns = boot_time_ns();
+        Self { node, number: index + 1, partition: index, partitions, boot_time_ns }
     }
 
     pub fn node(&self) -> &Arc<Node> {
@@ -66,6 +68,34 @@ impl Enricher {
     /// Follows the wall clock where it was set. Called now and then, not for each event.
     pub fn look_at_clock(&mut self) {
         self.boot_time_ns = boot_time_ns();
+    }
+
+    /// Whether another partition has not read yet what the parent became before the event.
+    ///
+    /// The kernel side gives a process to the ring of its id modulo their number, and its
+    /// fork to the same.
+    pub fn is_early(&self, head: &EventHead) -> bool {
+        let is_ours = u64::from(head.ppid) % self.partitions == self.partition;
+        if is_ours || head.ppid == 0 {
+            return false;
+        }
+        let process = self.node.processes.get(ProcessKey::new(head.tgid, head.start_ns));
+        if process.is_some_and(|process| process.parent_seen.get() == head.parent_exec_id) {
+            return false;
+        }
+        let parent = ProcessKey::new(head.ppid, head.parent_start_ns);
+        self.node.processes.is_behind(parent, head.parent_exec_id)
+    }
+
+    /// The parent's events did not come in time: what `/proc` shows of it must do.
+    pub fn give_up_waiting(&self, head: &EventHead) {
+        let parent = ProcessKey::new(head.ppid, head.parent_start_ns);
+        if let Some(mut process) = self.node.read_process(head.ppid)
+            && process.key == parent
+        {
+            process.exec_id = Some(head.parent_exec_id);
+            self.node.processes.add_if_behind(process);
+        }
     }
 
     /// Nanoseconds since the epoch of a time since boot.
@@ -97,16 +127,12 @@ impl Enricher {
             }
             Facts::Connect(connect) => Happening::Connect(connect),
             Facts::Open(open) => {
-                let base = match open.base.as_ref().and_then(|base| base.as_bytes()) {
-                    Some(base) => base.to_vec(),
-                    None => self.cwd_of(&head),
-                };
-                let lexical = path::lexical(&base, &open.raw);
-                let resolved = match &open.resolved {
-                    Some(KernelPath::Rooted(path)) if *path != lexical => Some(path.clone()),
-                    _ => None,
-                };
+                let (lexical, resolved) = path::of_open(&open, || self.cwd_of(&head));
                 Happening::Open { open, lexical, resolved }
+            }
+            Facts::PathCall(call) => {
+                let (shown, plain) = PathTexts::of(head.call, &call, &self.cwd_of(&head));
+                Happening::PathCall { call, shown, plain }
             }
         };
         if !wants(head.call.name()) {
@@ -141,6 +167,7 @@ impl Enricher {
             parent_exec_id: 0,
             family: Family::Exec,
             call: Call::Other,
+            by_io_uring: false,
             comm: Vec::new(),
             parent_comm: Vec::new(),
         };
@@ -173,8 +200,8 @@ impl Enricher {
     }
 
     fn next_number(&mut self) -> u64 {
-        let number = self.events;
-        self.events += self.stride;
+        let number = self.number;
+        self.number += self.partitions;
         number
     }
 
@@ -196,16 +223,27 @@ impl Enricher {
         }
     }
 
-    /// The process of an event. One that we never heard of is looked up in
-    /// `/proc`, and is otherwise what the event itself says.
+    /// The process of an event. One that we never heard of, or whose last exec was lost, is
+    /// looked up in `/proc`, and is otherwise what the event itself says.
     fn process_of(&self, head: &EventHead) -> Arc<Process> {
         let key = ProcessKey::new(head.tgid, head.start_ns);
-        if let Some(process) = self.node.processes.get(key) {
-            return process;
+        let known = self.node.processes.get(key);
+        if let Some(process) = &known
+            && process.exec_id.is_none_or(|known| known >= head.exec_id)
+        {
+            process.parent_seen.set(head.parent_exec_id);
+            return Arc::clone(process);
         }
         let process = self.node.read_process(head.tgid).filter(|found| found.key == key);
-        let process = process.unwrap_or_else(|| Process::from_head(head));
-        self.node.processes.add_running(process.clone());
+        let mut process = process.unwrap_or_else(|| Process::from_head(head));
+        process.exec_id = Some(head.exec_id);
+        process.parent_seen.set(head.parent_exec_id);
+        if let Some(known) = known {
+            // It started this one, even if that was taken over since.
+            process.parent = known.parent;
+            process.entry.clone_from(&known.entry);
+        }
+        self.node.processes.add_if_behind(process.clone());
         Arc::new(process)
     }
 

@@ -180,8 +180,14 @@ impl Node {
 
     /// The parent first.
     pub fn ancestors_of(&self, head: &EventHead, process: &Process) -> Vec<Arc<Process>> {
-        let ancestors = self.processes.ancestors(process);
-        if !ancestors.is_empty() {
+        let mut ancestors = self.processes.ancestors(process);
+        if let Some(first) = ancestors.first_mut() {
+            // As it was when the event happened; it may be another program by now.
+            if first.key == ProcessKey::new(head.ppid, head.parent_start_ns)
+                && let Some(then) = self.processes.at_exec(first.key, head.parent_exec_id)
+            {
+                *first = then;
+            }
             return ancestors;
         }
         // The one that started it is forgotten: whoever took it over is its parent now.

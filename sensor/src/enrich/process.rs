@@ -7,7 +7,10 @@
 
 mod shard;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 use self::shard::Shards;
 use super::entry::Entry;
@@ -77,9 +80,33 @@ pub struct Process {
     pub uid: u32,
     pub gid: u32,
     pub loginuid: u32,
+    /// As [`EventHead::exec_id`], at its last exec; `None` when only `/proc` was asked.
+    pub exec_id: Option<u32>,
+    pub parent_seen: ParentSeen,
     pub line: CommandLine,
     /// How it came into its container.
     pub entry: Entry,
+}
+
+/// [`EventHead::parent_exec_id`] of the newest event that did not have to wait for the parent:
+/// the next one with the same need not look.
+#[derive(Debug, Default)]
+pub struct ParentSeen(AtomicU32);
+
+impl ParentSeen {
+    pub fn get(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+
+    pub fn set(&self, exec_id: u32) {
+        self.0.store(exec_id, Relaxed);
+    }
+}
+
+impl Clone for ParentSeen {
+    fn clone(&self) -> Self {
+        Self(AtomicU32::new(self.get()))
+    }
 }
 
 /// A command line in one piece, made when it is first asked for.
@@ -100,6 +127,8 @@ impl Process {
             uid: head.uid,
             gid: head.gid,
             loginuid: head.loginuid,
+            exec_id: Some(head.exec_id),
+            parent_seen: ParentSeen(AtomicU32::new(head.parent_exec_id)),
             line: CommandLine::default(),
             entry: Entry::default(),
         }
@@ -149,7 +178,7 @@ impl ProcessCache {
     pub fn on_fork(&self, head: &EventHead, facts: &ProcessFacts) {
         let mut child = Process::from_head(head);
         child.facts = facts.clone();
-        if let Some(parent) = self.get(child.parent) {
+        if let Some(parent) = self.at_exec(child.parent, head.exec_id) {
             child.image = Arc::clone(&parent.image);
             child.cwd.clone_from(&parent.cwd);
             child.entry.clone_from(&parent.entry);
@@ -203,6 +232,24 @@ impl ProcessCache {
 
     pub fn get(&self, key: ProcessKey) -> Option<Arc<Process>> {
         self.known.get(key)
+    }
+
+    /// The process as it was when its count of execs was `exec_id`, if that is not long ago.
+    pub fn at_exec(&self, key: ProcessKey, exec_id: u32) -> Option<Arc<Process>> {
+        self.known.at_exec(key, exec_id)
+    }
+
+    /// Whether nothing is known of a process, or only what it was before its last exec.
+    pub fn is_behind(&self, key: ProcessKey, exec_id: u32) -> bool {
+        let process = self.get(key);
+        process.is_none_or(|process| process.exec_id.is_some_and(|known| known < exec_id))
+    }
+
+    /// A process as something else than its exec tells it, unless its exec was told meanwhile.
+    pub fn add_if_behind(&self, process: Process) {
+        if self.is_behind(process.key, process.exec_id.unwrap_or_default()) {
+            self.known.put(process);
+        }
     }
 
     /// The process that has, or last had, this id.

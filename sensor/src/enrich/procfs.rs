@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     entry::Entry,
-    process::{CommandLine, Image, Process, ProcessKey},
+    process::{CommandLine, Image, ParentSeen, Process, ProcessKey},
 };
 use crate::decode::ProcessFacts;
 
@@ -95,6 +95,8 @@ impl Procfs {
             uid: status.uid,
             gid: status.gid,
             loginuid: self.loginuid(pid),
+            exec_id: None,
+            parent_seen: ParentSeen::default(),
             line: CommandLine::default(),
             entry: Entry::default(),
         })

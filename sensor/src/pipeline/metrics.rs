@@ -48,6 +48,11 @@ impl Metrics {
         self.contributors.push(Box::new(contributor));
     }
 
+    /// How often it may be time.
+    pub(super) fn every(&self) -> Duration {
+        self.every.unwrap_or(Duration::MAX)
+    }
+
     pub(super) fn has_alert(&self) -> bool {
         self.has_alert
     }
@@ -92,6 +97,8 @@ pub(super) fn add_common(fields: &mut Fields, common: &Common, totals: &Totals) 
     }
     add("lanner.events.evaluated".to_owned(), totals.evaluated);
     add("lanner.events.held".to_owned(), totals.held);
+    add("lanner.events.early".to_owned(), totals.early);
+    add("lanner.events.early_given_up".to_owned(), totals.early_given_up);
     add("lanner.alerts.made".to_owned(), totals.alerts);
     {
         let repetition = locked(&common.repetition);

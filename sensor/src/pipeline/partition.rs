@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     io,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,7 @@ use tracing::warn;
 
 use super::{
     Cause, Common,
+    early::Early,
     held::{Held, Waiting},
     locked,
     recorder::RecordSender,
@@ -22,7 +24,7 @@ use super::{
 };
 use crate::{
     alerts::INCOMPLETE,
-    decode::{Family, decode},
+    decode::{Family, KernelEvent, decode},
     enrich::{Enricher, metadata::Known},
     event::{CONTAINER_EVENT, SyscallEvent},
     repetition::Scope,
@@ -38,6 +40,9 @@ const SLEEP_MAX: Duration = Duration::from_millis(100);
 
 /// How often held events and the clock are looked at under load.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How often events are looked at that wait for another partition.
+const LOOK_EARLY: Duration = Duration::from_millis(1);
 
 /// How long a partition reads on when it is told to stop.
 const FINISH_MAX: Duration = Duration::from_secs(1);
@@ -61,6 +66,7 @@ struct Worker {
     late: HashSet<String>,
     new_rules: watch::Receiver<Arc<RuleSet>>,
     scratch: Scratch,
+    early: Early,
     held: Held,
     recorder: Option<RecordSender>,
     totals: TotalsWriter,
@@ -83,6 +89,7 @@ impl Partition {
             rules,
             new_rules,
             scratch: Scratch::default(),
+            early: Early::default(),
             held: Held::default(),
             recorder: common.recorder.as_ref().and_then(super::Recorder::sender),
             totals,
@@ -108,13 +115,13 @@ impl Partition {
             if next == Next::Ended {
                 break;
             }
-            if next == Next::Empty || now.duration_since(looked) >= LOOK_EVERY {
+            let look_every = if self.worker.early.is_empty() { LOOK_EVERY } else { LOOK_EARLY };
+            if next == Next::Empty || now.duration_since(looked) >= look_every {
                 self.worker.look_around(now);
                 looked = now;
             }
             if next == Next::Empty {
-                let sleep = if self.worker.held.is_empty() { SLEEP_MAX } else { LOOK_EVERY };
-                self.records.wait(&self.wake, sleep)?;
+                self.records.wait(&self.wake, self.worker.sleep_max())?;
             }
         }
         self.worker.finish();
@@ -147,6 +154,19 @@ impl Worker {
             }
         };
         self.totals.own.count_record(event.head.family);
+        if self.early.holds_up(&event.head) || self.enricher.is_early(&event.head) {
+            self.totals.own.early += 1;
+            // A full house means that it goes on with what is known.
+            let until = Instant::now() + self.common.early_max;
+            if let Some(event) = self.early.keep(event, until) {
+                self.go_on(event);
+            }
+        } else {
+            self.go_on(event);
+        }
+    }
+
+    fn go_on(&mut self, event: KernelEvent) {
         if self.new_rules.has_changed().unwrap_or(false) {
             self.rules = Arc::clone(&self.new_rules.borrow_and_update());
             self.late = needing_runtime(&self.rules);
@@ -220,8 +240,26 @@ impl Worker {
         }
     }
 
+    /// Lets events go that need not wait any more. One that goes may be what the next one
+    /// waits for.
+    fn release_early(&mut self, now: Instant) {
+        for (until, event) in self.early.take_all() {
+            let is_early = self.enricher.is_early(&event.head);
+            if until > now && (is_early || self.early.holds_up(&event.head)) {
+                self.early.keep_on(until, event);
+                continue;
+            }
+            if is_early {
+                self.totals.own.early_given_up += 1;
+                self.enricher.give_up_waiting(&event.head);
+            }
+            self.go_on(event);
+        }
+    }
+
     /// What is to be done now and then.
     fn look_around(&mut self, now: Instant) {
+        self.release_early(now);
         if !self.held.is_empty() {
             let node = Arc::clone(self.enricher.node());
             let is_known = |event: &SyscallEvent| match &event.container {
@@ -253,7 +291,20 @@ impl Worker {
         self.finish_event(event, alerts);
     }
 
+    fn sleep_max(&self) -> Duration {
+        match (self.early.is_empty(), self.held.is_empty()) {
+            (false, _) => LOOK_EARLY,
+            (true, false) => LOOK_EVERY,
+            (true, true) => SLEEP_MAX,
+        }
+    }
+
     fn finish(mut self) {
+        // What they wait for may be read right now.
+        while !self.early.is_empty() {
+            self.release_early(Instant::now());
+            thread::sleep(LOOK_EARLY);
+        }
         for waiting in self.held.take_all() {
             self.release(waiting);
         }

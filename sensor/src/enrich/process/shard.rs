@@ -30,6 +30,10 @@ const GRACE_NS: u64 = 300 * 1_000_000_000;
 #[derive(Debug)]
 struct Remembered {
     process: Arc<Process>,
+    /// What it was before its last exec: a child's event of that time may be read later, in
+    /// another partition.
+    before: Option<Arc<Process>>,
+    /// Of both.
     size_bytes: usize,
 }
 
@@ -58,6 +62,14 @@ impl Shards {
         shard.known.get(&key).map(|remembered| Arc::clone(&remembered.process))
     }
 
+    /// The process as it was at an exec; as it is now where that is not known.
+    pub(super) fn at_exec(&self, key: ProcessKey, exec_id: u32) -> Option<Arc<Process>> {
+        let shard = self.shard(key.pid);
+        let Remembered { process, before, .. } = shard.known.get(&key)?;
+        let before = before.as_ref().filter(|before| before.exec_id == Some(exec_id));
+        Some(Arc::clone(before.unwrap_or(process)))
+    }
+
     pub(super) fn newest_of(&self, pid: u32) -> Option<Arc<Process>> {
         let shard = self.shard(pid);
         let key = shard.newest.get(&pid)?;
@@ -66,8 +78,8 @@ impl Shards {
 
     pub(super) fn put(&self, process: Process) {
         let key = process.key;
-        let size_bytes = size_bytes(&process);
-        let remembered = Remembered { process: Arc::new(process), size_bytes };
+        let own_bytes = size_bytes(&process);
+        let process = Arc::new(process);
         let is_too_much = {
             let mut shard = self.shard(key.pid);
             let is_full = self.len.load(Relaxed) >= PROCESSES_MAX;
@@ -80,9 +92,11 @@ impl Shards {
                 shard = self.shard(key.pid);
             }
             shard.newest.insert(key.pid, key);
+            let before = shard.known.get(&key).map(|known| Arc::clone(&known.process));
+            let size_bytes = own_bytes + before.as_ref().map_or(0, |before| size_bytes(before));
             self.size_bytes.fetch_add(size_bytes, Relaxed);
-            match shard.known.insert(key, remembered) {
-                Some(before) => self.size_bytes.fetch_sub(before.size_bytes, Relaxed),
+            match shard.known.insert(key, Remembered { process, before, size_bytes }) {
+                Some(forgotten) => self.size_bytes.fetch_sub(forgotten.size_bytes, Relaxed),
                 None => self.len.fetch_add(1, Relaxed),
             };
             self.size_bytes.load(Relaxed) > BYTES_MAX
