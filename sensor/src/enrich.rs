@@ -76,6 +76,17 @@ impl Enricher {
         self.node.processes.is_behind(parent, head.parent_exec_id)
     }
 
+    /// The parent's events did not come in time: what `/proc` shows of it must do.
+    pub fn give_up_waiting(&self, head: &EventHead) {
+        let parent = ProcessKey::new(head.ppid, head.parent_start_ns);
+        if let Some(mut process) = self.node.read_process(head.ppid)
+            && process.key == parent
+        {
+            process.exec_id = Some(head.parent_exec_id);
+            self.node.processes.add_if_behind(process);
+        }
+    }
+
     /// Nanoseconds since the epoch of a time since boot.
     pub fn wall_time_ns(&self, since_boot_ns: u64) -> i64 {
         self.boot_time_ns.saturating_add(i64::try_from(since_boot_ns).unwrap_or(i64::MAX))
@@ -155,7 +166,7 @@ impl Enricher {
             // It started this one, even if that was taken over since.
             process.parent = known.parent;
         }
-        self.node.processes.replace(process.clone());
+        self.node.processes.add_if_behind(process.clone());
         Arc::new(process)
     }
 

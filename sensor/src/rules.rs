@@ -37,6 +37,22 @@ pub fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
     diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
+/// Enabled rules for system calls that can never fire, as none of the events that they look at
+/// is reported; with the types of these. `is_reported` knows an event type.
+pub fn blind<'r>(
+    rules: &'r RuleSet,
+    is_reported: impl Fn(&str) -> bool,
+) -> Vec<(&'r str, Vec<&'r str>)> {
+    let ours = rules.rules().filter(|rule| rule.enabled && rule.source == SYSCALL);
+    let types = ours.map(|rule| (rule.name.as_str(), rule.event_types()));
+    types
+        .filter(|(_, types)| !types.is_empty() && !types.iter().any(|name| is_reported(name)))
+        .collect()
+}
+
+/// The source that rules about system calls name.
+pub const SYSCALL: &str = "syscall";
+
 /// The rules in use, and everything that follows when they change.
 pub struct LiveRules {
     current: watch::Sender<Arc<RuleSet>>,

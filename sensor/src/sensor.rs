@@ -22,7 +22,7 @@ use crate::{
     doctor,
     enrich::{Node, cri, metadata::Containers, procfs::Procfs},
     output::{AlertSender, LossAlert, Outputs},
-    pipeline::{Common, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    pipeline::{Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
     reload::{Reloader, Stamps},
     repetition::Repetition,
     rules::{self, LiveRules},
@@ -218,6 +218,7 @@ impl Watcher {
             recorder,
             losses: Arc::default(),
             repetition: Arc::clone(&repetition),
+            early_max: EARLY_MAX,
             matches: Mutex::default(),
         };
         let sources = loaded.take_sources();
@@ -244,10 +245,19 @@ fn traced_calls(
     loaded: Arc<Mutex<Loaded>>,
     is_recording: bool,
 ) -> impl FnMut(&RuleSet) + Send + 'static {
-    move |rules| {
+    move |rules: &RuleSet| {
         let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let is_wanted = |call: &Call| is_recording || rules.wants(call.name());
         let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
+        let is_reported = |name: &str| {
+            // Programs that start are always reported.
+            [Call::Execve, Call::Execveat].iter().any(|call| call.name() == name)
+                || loaded.delivered().any(|call| call.name() == name)
+        };
+        for (rule, event_types) in rules::blind(rules, is_reported) {
+            let event_types = event_types.join(", ");
+            warn!(rule, event_types, "a rule never fires: none of its events is reported here");
+        }
         if let Err(error) = loaded.want(&calls) {
             error!(error = %Chain(&error), "cannot change which system calls are seen");
         }

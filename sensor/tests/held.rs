@@ -23,7 +23,7 @@ use lanner_sensor::{
         procfs::Procfs,
     },
     output::Outputs,
-    pipeline::{Common, Metrics, Pipeline, Upkeep},
+    pipeline::{Common, EARLY_MAX, Metrics, Pipeline, Upkeep},
     repetition::Repetition,
     rules::LiveRules,
 };
@@ -83,6 +83,7 @@ impl Node {
             recorder: None,
             losses: Arc::default(),
             repetition: Arc::new(Mutex::new(Repetition::new(0))),
+            early_max: EARLY_MAX,
             matches: Mutex::default(),
         };
         let (records, source) = Queued::new();

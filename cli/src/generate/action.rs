@@ -26,7 +26,7 @@ pub(super) struct Action {
     /// Run by the last process. Nothing to do where its start is the deed.
     pub(super) act: fn(&mut Scene) -> anyhow::Result<()>,
     /// Paths that the deed makes and removes; removed again after it, whatever
-    /// became of it. `{token}` stands for the run's token, so that nobody
+    /// became of it. `<token>` stands for the run's token, so that nobody
     /// else's file is ever meant.
     pub(super) leaves: &'static [&'static str],
 }
@@ -93,7 +93,7 @@ pub(super) enum Place {
 pub(super) struct Part {
     /// The name of its file and its first argument.
     pub(super) program: &'static str,
-    /// Its arguments. `{token}` and `{dir}` stand for the run's token and its
+    /// Its arguments. `<token>` and `<dir>` stand for the run's token and its
     /// folder; unless they name one, the token is added as the last.
     pub(super) args: &'static [&'static str],
     /// Whether the token may be added.

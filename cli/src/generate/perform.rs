@@ -143,7 +143,7 @@ impl Performer {
     async fn act(&self, action: &Action, token: &str) -> anyhow::Result<Ended> {
         let makes_container = action.place != Place::Host && self.surroundings.host_pids;
         let cast = cast(action, makes_container);
-        let leaves = action.leaves.iter().map(|path| path.replace("{token}", token).into());
+        let leaves = action.leaves.iter().map(|path| path.replace("<token>", token).into());
         // Dropped last: by then nobody can make them again.
         let _leaves = Leaves(leaves.collect());
         let groups = if makes_container { Some(Groups::make(random_hex::<32>()?)?) } else { None };
@@ -164,7 +164,7 @@ impl Performer {
         // Its last process may still be ending, which is no reason to hold up alerts.
         tokio::task::spawn_blocking(move || drop(groups)).await.context("cannot clean up")?;
 
-        let mut reports = self.stage.reports()?.into_iter().map(|(pid, report)| (pid, report));
+        let mut reports = self.stage.reports()?.into_iter();
         let Some((pid, report)) = reports.next() else {
             anyhow::bail!("nothing happened: {}", complaint.trim());
         };

@@ -230,9 +230,11 @@ impl ProcessCache {
         process.is_none_or(|process| process.exec_id.is_some_and(|known| known < exec_id))
     }
 
-    /// A process whose exec was lost, as something else than its exec tells it.
-    pub fn replace(&self, process: Process) {
-        self.known.put(process);
+    /// A process as something else than its exec tells it, unless its exec was told meanwhile.
+    pub fn add_if_behind(&self, process: Process) {
+        if self.is_behind(process.key, process.exec_id.unwrap_or_default()) {
+            self.known.put(process);
+        }
     }
 
     /// The process that has, or last had, this id.

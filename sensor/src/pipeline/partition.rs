@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -143,11 +144,11 @@ impl Worker {
             }
         };
         self.totals.own.count_record(event.head.family);
-        let is_early = || self.enricher.is_early(&event.head);
-        if self.early.has_of(event.head.tgid) || is_early() {
+        if self.early.holds_up(&event.head) || self.enricher.is_early(&event.head) {
             self.totals.own.early += 1;
             // A full house means that it goes on with what is known.
-            if let Some(event) = self.early.keep(event, Instant::now()) {
+            let until = Instant::now() + self.common.early_max;
+            if let Some(event) = self.early.keep(event, until) {
                 self.go_on(event);
             }
         } else {
@@ -215,15 +216,14 @@ impl Worker {
     /// waits for.
     fn release_early(&mut self, now: Instant) {
         for (until, event) in self.early.take_all() {
-            let is_over = until <= now;
-            if !is_over
-                && (self.early.has_of(event.head.tgid) || self.enricher.is_early(&event.head))
-            {
+            let is_early = self.enricher.is_early(&event.head);
+            if until > now && (is_early || self.early.holds_up(&event.head)) {
                 self.early.keep_on(until, event);
                 continue;
             }
-            if is_over {
+            if is_early {
                 self.totals.own.early_given_up += 1;
+                self.enricher.give_up_waiting(&event.head);
             }
             self.go_on(event);
         }
@@ -260,8 +260,10 @@ impl Worker {
     }
 
     fn finish(mut self) {
-        for (_, event) in self.early.take_all() {
-            self.go_on(event);
+        // What they wait for may be read right now.
+        while !self.early.is_empty() {
+            self.release_early(Instant::now());
+            thread::sleep(LOOK_EARLY);
         }
         for event in self.held.take_all() {
             self.release(event);

@@ -58,7 +58,7 @@ pub(super) const ACTIONS: &[Action] = &[
             scene.expect("fd.name", disk);
             Ok(())
         },
-        leaves: &["/dev/sdz-{token}"],
+        leaves: &["/dev/sdz-<token>"],
         ..ACTION
     },
     Action {
@@ -81,7 +81,7 @@ pub(super) const ACTIONS: &[Action] = &[
             scene.expect("fd.name", file);
             Ok(())
         },
-        leaves: &["/host/lanner-generate-{token}"],
+        leaves: &["/host/lanner-generate-<token>"],
         ..ACTION
     },
     Action {
