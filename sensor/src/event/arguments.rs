@@ -37,6 +37,7 @@ impl<'a> View<'a> {
     /// The names of this event's arguments, in their order.
     pub(super) fn argument_names(&self) -> &'static [&'static str] {
         match &self.event.happening {
+            Happening::Container => &[],
             Happening::Exec(_) => EXEC,
             Happening::Connect(_) => CONNECT,
             Happening::Open { .. } => match self.event.head.call {
@@ -58,6 +59,7 @@ impl<'a> View<'a> {
             Err(_) => *names.iter().find(|known| **known == name)?,
         };
         match &self.event.happening {
+            Happening::Container => None,
             Happening::Exec(_) => self.exec_argument(name),
             Happening::Open { .. } => self.open_argument(name),
             Happening::Connect(connect) => match name {

@@ -15,7 +15,7 @@ impl<'a> View<'a> {
             Happening::Open { open, .. } => self.file_field(field, open),
             Happening::Connect(connect) => socket_field(field, connect),
             Happening::PathCall { call, .. } => self.path_call_field(field, call),
-            Happening::Exec(_) => None,
+            Happening::Exec(_) | Happening::Container => None,
         }
     }
 
@@ -24,7 +24,7 @@ impl<'a> View<'a> {
         match &self.event.happening {
             Happening::Open { .. } => self.file_path().map(<[u8]>::to_vec),
             Happening::Connect(connect) => Some(connection_name(connect)),
-            Happening::Exec(_) | Happening::PathCall { .. } => None,
+            Happening::Exec(_) | Happening::PathCall { .. } | Happening::Container => None,
         }
     }
 
