@@ -5,6 +5,7 @@
  */
 #include "connect.h"
 #include "file_open.h"
+#include "io_uring.h"
 #include "lifecycle.h"
 #include "path_call.h"
 

@@ -63,6 +63,9 @@ fn programs(config: &Config) -> Vec<Finding> {
     for (handler, error) in loaded.missing() {
         findings.push(Finding::missing(format!("{} events", handler.name), error.clone()));
     }
+    if let Some(error) = loaded.misses_queued_calls() {
+        findings.push(Finding::missing("calls made through io_uring (Linux 6.4)", error));
+    }
     findings
 }
 

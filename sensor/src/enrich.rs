@@ -170,6 +170,7 @@ impl Enricher {
             by_io_uring: false,
             comm: Vec::new(),
             parent_comm: Vec::new(),
+            by_io_uring: false,
         };
         let process = match process {
             Some(process) => {

@@ -204,6 +204,9 @@ impl Watcher {
         for (handler, error) in loaded.missing() {
             warn!(handler = handler.name, %error, "the kernel refuses a program; its calls are not seen");
         }
+        if let Some(error) = loaded.misses_queued_calls() {
+            warn!(%error, "calls made through io_uring are not seen");
+        }
 
         for Feature { name, need, lack } in features::lacking(&config) {
             warn!(feature = name, needs = need.name(), "{lack}");

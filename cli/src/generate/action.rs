@@ -65,6 +65,8 @@ impl Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     Root,
+    /// To be on the host itself, for rules that leave containers out.
+    Host,
     /// A capability, by the kernel's name of it.
     Capability(&'static str),
     /// The program of raw system calls is written for this processor.

@@ -211,8 +211,17 @@ fn read_lines(mut lines: Box<dyn Lines>, run: &str, send: &mpsc::Sender<anyhow::
 fn of_run(text: &[u8], run: &str) -> Option<Seen> {
     let at = Timestamp::now();
     // Somebody else's message is no concern of ours, whatever is wrong with it.
-    let alert = Alert::from_json(text).ok()?;
+    let alert = Alert::from_json(text).ok().or_else(|| alert_in_tail(text))?;
     mentions(&alert, run).then_some(Seen { alert, at })
+}
+
+/// The alert in a line of `lanner alerts tail --json`.
+fn alert_in_tail(text: &[u8]) -> Option<Alert> {
+    if text.len() > LINE_BYTES_MAX {
+        return None;
+    }
+    let mut line: Value = serde_json::from_slice(text).ok()?;
+    serde_json::from_value(line.get_mut("alert")?.take()).ok()
 }
 
 fn mentions(alert: &Alert, text: &str) -> bool {
@@ -483,6 +492,22 @@ mod tests {
                 entity.container_id is "3ad7b26ded6d8e7b23da7d48fe889434573036c27ae5a74837233de441c3601e", not missing
                 container.id is "3ad7b26ded6d", not "host""#]],
         );
+    }
+
+    #[test]
+    fn alerts_are_read_as_the_sensor_and_the_tool_write_them() {
+        let of_sensor = alert();
+        let of_tool = json!({"subject": "lanner.alerts.warning.x.y.z", "alert": alert()});
+        for (line, run, found) in [
+            (of_sensor.to_string(), "lg01", true),
+            (of_tool.to_string(), "lg01", true),
+            (of_sensor.to_string(), "lg02", false),
+            (of_tool.to_string(), "lg02", false),
+            (json!({"alert": "lg01"}).to_string(), "lg01", false),
+            ("lg01".to_owned(), "lg01", false),
+        ] {
+            assert_eq!(of_run(line.as_bytes(), run).is_some(), found, "{run} in {line}");
+        }
     }
 
     /// A better alert takes the place of a worse one, and never the other way.

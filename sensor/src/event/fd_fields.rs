@@ -67,12 +67,14 @@ impl<'a> View<'a> {
     fn path_call_field(self, field: Field, call: &'a PathCall) -> Option<Value<'a>> {
         let number = path_call::descriptor(self.event.head.call, call)?;
         let (kind, letter) = names::file_type(call.inode_mode);
-        let path = || Some(text(call.base.as_ref()?.as_bytes()?.to_vec()));
+        let path = || call.base.as_ref().and_then(|base| base.as_bytes());
         Some(match field {
             Field::FdNum => Value::Int(number.into()),
             // There is nothing behind that number.
             _ if call.inode_mode == 0 => return None,
-            Field::FdName => path()?,
+            Field::FdName => Value::text(path()?),
+            Field::FdDirectory => Value::text(path::split(path()?)?.0),
+            Field::FdFilename => Value::text(path::split(path()?)?.1),
             Field::FdType => Value::text(kind),
             Field::FdTypechar => Value::text(letter),
             _ => return None,

@@ -13,6 +13,7 @@ mod filter;
 mod leftover;
 mod loader;
 mod programs;
+mod queued;
 mod reader;
 mod ring;
 

@@ -39,7 +39,8 @@ impl Mode {
             Self::Base => (ProgramSet::Base, SyscallHooks::TpBtf),
             Self::Tracepoints => (ProgramSet::Full, SyscallHooks::Tracepoints),
         };
-        LoadOptions { ring_bytes: 1 << 20, programs, hooks, ..LoadOptions::default() }
+        // Nobody reads while the programs run, and the whole machine is seen.
+        LoadOptions { ring_bytes: 32 << 20, programs, hooks, ..LoadOptions::default() }
     }
 }
 
@@ -80,7 +81,7 @@ pub(crate) struct Watch {
     sources: Vec<Box<dyn Records>>,
     wake: Wake,
     enricher: Enricher,
-    _loaded: Loaded,
+    loaded: Loaded,
 }
 
 impl Watch {
@@ -99,8 +100,13 @@ impl Watch {
             sources: loaded.take_sources(),
             wake: Wake::new().unwrap(),
             enricher: Enricher::new(node),
-            _loaded: loaded,
+            loaded: loaded,
         })
+    }
+
+    /// Why calls made through io_uring are not seen, if they are not.
+    pub(crate) fn misses_queued_calls(&self) -> Option<&str> {
+        self.loaded.misses_queued_calls()
     }
 
     /// The next event that `is_it` says yes to.

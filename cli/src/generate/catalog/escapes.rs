@@ -161,7 +161,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Kernel module loaded by unexpected program"],
         mitre: "T1547.006",
         event: "init_module",
-        needs: &[Need::Root, Need::Capability("SYS_MODULE")],
+        needs: &[Need::Host, Need::Root, Need::Capability("SYS_MODULE")],
         act: |_| load_no_module(),
         ..ACTION
     },

@@ -82,6 +82,7 @@ pub(super) const ACTIONS: &[Action] = &[
         harmless: "our own program has that name, and ends at once",
         rules: &["User mgmt binaries"],
         falco: &["User mgmt binaries"],
+        needs: &[Need::Host],
         mitre: "T1098",
         cast: &[Part { program: "useradd", ..PART }],
         ..ACTION

@@ -86,6 +86,7 @@ pub(super) const ACTIONS: &[Action] = &[
         does: "runs nc -e on the host",
         rules: &["Netcat/Socat Remote Code Execution on Host"],
         falco: &["Netcat/Socat Remote Code Execution on Host"],
+        needs: &[Need::Host],
         mitre: "T1059",
         cast: &[Part {
             program: "nc",
@@ -122,6 +123,7 @@ pub(super) const ACTIONS: &[Action] = &[
         name: "reverse-shell-on-host",
         does: "runs a shell with a script that connects to /dev/tcp, on the host",
         rules: &["Reverse shell on host"],
+        needs: &[Need::Host],
         mitre: "T1059.004",
         cast: &[Part {
             program: "bash",

@@ -23,6 +23,7 @@ use super::{
     calls::CallTables,
     filter::{FilterError, KernelFilter},
     programs::{HANDLERS, Handler, LIFECYCLE},
+    queued::QueuedCalls,
     ring::Ring,
 };
 use crate::decode::Call;
@@ -102,6 +103,7 @@ pub struct Loaded {
     pub(super) lost: PerCpuArray<MapData, u64>,
     tables: CallTables,
     attached: Attached,
+    queued: QueuedCalls,
     filter: Option<KernelFilter>,
     is_base: bool,
     missing: Vec<(Handler, String)>,
@@ -193,6 +195,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
         PerCpuArray::try_from(lost).map_err(|source| LoadError::Map { name: "lost", source })?;
     let tables = CallTables::take(&mut programs)?;
     let filter = Some(KernelFilter::take(&mut programs)?);
+    let queued = QueuedCalls::load(&mut programs, &btf)?;
 
     // Attached only when all are loaded: no event before its process's exec can be seen.
     for program in LIFECYCLE {
@@ -210,6 +213,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
         lost,
         tables,
         attached,
+        queued,
         filter,
         is_base,
         missing,
@@ -243,7 +247,7 @@ impl Loaded {
         if let Attached::Tracepoints(attached) = &mut self.attached {
             attached.follow(&mut self.programs, &wanted)?;
         }
-        Ok(())
+        self.queued.follow(&mut self.programs, &wanted)
     }
 
     /// The calls that can be reported on this kernel.
@@ -260,6 +264,11 @@ impl Loaded {
     /// Handlers that the kernel refused, and what it said.
     pub fn missing(&self) -> &[(Handler, String)] {
         &self.missing
+    }
+
+    /// Why calls made through io_uring are not seen, if they are not.
+    pub fn misses_queued_calls(&self) -> Option<&str> {
+        self.queued.refused()
     }
 
     /// How system calls are seen: `tracepoints` or `tp_btf`.
@@ -344,7 +353,12 @@ fn program_array(programs: &mut Ebpf) -> Result<ProgramArray<MapData>, LoadError
         .map_err(|source| LoadError::Map { name: "handlers", source })
 }
 
-fn load_btf(programs: &mut Ebpf, name: &str, tracepoint: &str, btf: &Btf) -> Result<(), LoadError> {
+pub(super) fn load_btf(
+    programs: &mut Ebpf,
+    name: &str,
+    tracepoint: &str,
+    btf: &Btf,
+) -> Result<(), LoadError> {
     btf_program(programs, name)?
         .load(tracepoint, btf)
         .map_err(|source| LoadError::Program { name: name.to_owned(), source: Box::new(source) })
@@ -358,7 +372,10 @@ fn attach_btf(programs: &mut Ebpf, name: &str, tracepoint: &str) -> Result<(), L
     })
 }
 
-fn btf_program<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoint, LoadError> {
+pub(super) fn btf_program<'a>(
+    programs: &'a mut Ebpf,
+    name: &str,
+) -> Result<&'a mut BtfTracePoint, LoadError> {
     programs
         .program_mut(name)
         .ok_or_else(|| LoadError::Missing { name: name.to_owned() })?
