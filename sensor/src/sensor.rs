@@ -27,6 +27,7 @@ use crate::{
         procfs::Procfs,
         runtimes::{self, Socket},
     },
+    event::CONTAINER_EVENT,
     features::{self, Feature},
     output::{AlertSender, LossAlert, Outputs},
     pipeline::{Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
@@ -265,8 +266,8 @@ fn traced_calls(
         let is_wanted = |call: &Call| is_recording || rules.wants(call.name());
         let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
         let is_reported = |name: &str| {
-            // Programs that start are always reported.
-            [Call::Execve, Call::Execveat].iter().any(|call| call.name() == name)
+            // Programs that start are always reported, and containers are no call.
+            [Call::Execve.name(), Call::Execveat.name(), CONTAINER_EVENT].contains(&name)
                 || loaded.delivered().any(|call| call.name() == name)
         };
         for (rule, event_types) in rules::blind(rules, is_reported) {
