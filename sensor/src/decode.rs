@@ -12,12 +12,14 @@ mod call;
 mod facts;
 mod path;
 mod reader;
+mod socket;
 
 use self::reader::Reader;
 pub use self::{
     call::{Call, Numbers, SOCKETCALL_NUMBER, SOCKETCALLS},
-    facts::{AF_UNIX, Connect, Exec, Exit, Open, ProcessFacts, exe_bits},
+    facts::{Exec, Exit, Open, ProcessFacts, exe_bits},
     path::KernelPath,
+    socket::{End, Role, Socket, SocketFamily, SocketKind},
 };
 
 /// Bytes of an [`EventHead`] on the wire.
@@ -32,10 +34,24 @@ pub enum Family {
     Exit = 3,
     Open = 4,
     Connect = 5,
+    Accept = 6,
+    /// `socket` and `listen`.
+    Socket = 7,
+    /// What goes through a socket.
+    Message = 8,
 }
 
 impl Family {
-    pub const ALL: [Self; 5] = [Self::Exec, Self::Fork, Self::Exit, Self::Open, Self::Connect];
+    pub const ALL: [Self; 8] = [
+        Self::Exec,
+        Self::Fork,
+        Self::Exit,
+        Self::Open,
+        Self::Connect,
+        Self::Accept,
+        Self::Socket,
+        Self::Message,
+    ];
 
     /// The name in logs and metrics.
     pub fn name(self) -> &'static str {
@@ -45,6 +61,9 @@ impl Family {
             Self::Exit => "exit",
             Self::Open => "open",
             Self::Connect => "connect",
+            Self::Accept => "accept",
+            Self::Socket => "socket",
+            Self::Message => "message",
         }
     }
 
@@ -116,7 +135,8 @@ pub enum Facts {
     Fork(ProcessFacts),
     Exit(Exit),
     Open(Box<Open>),
-    Connect(Box<Connect>),
+    /// Of each family of calls on sockets.
+    Socket(Box<Socket>),
 }
 
 /// Why a record is not an event.
@@ -200,7 +220,9 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         Family::Fork => Facts::Fork(ProcessFacts::read(&mut reader)?),
         Family::Exit => Facts::Exit(Exit::read(&mut reader)?),
         Family::Open => Facts::Open(Box::new(Open::read(&mut reader)?)),
-        Family::Connect => Facts::Connect(Box::new(Connect::read(&mut reader)?)),
+        Family::Connect | Family::Accept | Family::Socket | Family::Message => {
+            Facts::Socket(Box::new(Socket::read(&mut reader)?))
+        }
     };
     Ok(KernelEvent { head, facts })
 }

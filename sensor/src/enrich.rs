@@ -117,7 +117,7 @@ impl Enricher {
                 self.learn_cgroup(head.cgroup_id, exec.cgroup.as_ref());
                 Happening::Exec(exec)
             }
-            Facts::Connect(connect) => Happening::Connect(connect),
+            Facts::Socket(socket) => Happening::Socket(socket),
             Facts::Open(open) => {
                 let base = match open.base.as_ref().and_then(|base| base.as_bytes()) {
                     Some(base) => base.to_vec(),

@@ -16,6 +16,8 @@ mod names;
 pub mod path;
 mod process_fields;
 pub mod recording;
+mod socket;
+mod socket_arguments;
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -23,7 +25,7 @@ use lanner_alert::Entity;
 use lanner_engine::{Event, Field, Value};
 
 use crate::{
-    decode::{Connect, EventHead, Exec, Open},
+    decode::{EventHead, Exec, Family, Open, Socket},
     enrich::{container::ContainerId, metadata::ContainerInfo, process::Process, users::UserNames},
 };
 
@@ -38,7 +40,8 @@ pub enum Happening {
         /// The file that was opened, where that is known and another path.
         resolved: Option<Vec<u8>>,
     },
-    Connect(Box<Connect>),
+    /// Of each call on a socket.
+    Socket(Box<Socket>),
 }
 
 /// One system call.
@@ -78,12 +81,13 @@ struct View<'a> {
 }
 
 impl SyscallEvent {
-    /// The path of the file that was really opened, where it is known and not the one that
-    /// `fd.name` shows.
+    /// The path of the file that was really opened, or that a server's socket is really bound to,
+    /// where it is known and not the one that `fd.name` shows.
     fn resolved_path(&self) -> Option<&[u8]> {
         match &self.happening {
             Happening::Open { resolved, .. } => resolved.as_deref(),
-            _ => None,
+            Happening::Socket(socket) => socket.other_path(),
+            Happening::Exec(_) => None,
         }
     }
 
@@ -120,7 +124,7 @@ impl SyscallEvent {
         match &self.happening {
             Happening::Exec(_) => 0,
             Happening::Open { open, .. } => open.result,
-            Happening::Connect(connect) => connect.result,
+            Happening::Socket(socket) => socket.result,
         }
     }
 }
@@ -158,10 +162,27 @@ impl<'a> View<'a> {
             Field::EvtIsOpenWrite => Value::Bool(names::asks_write(event.head.call, open?)),
             Field::EvtIsOpenExec => Value::Bool(names::makes_executable(open?)),
             Field::EvtIsOpenCreate => Value::Bool(open?.created),
+            Field::EvtBuffer => Value::text(self.data()?),
+            Field::EvtBuflen => Value::Uint(u64::try_from(self.message()?.result).ok()?),
             Field::EvtArg => text(self.argument(arg?)?),
             Field::EvtArgs => text(self.all_arguments()),
             _ => return None,
         })
+    }
+}
+
+impl<'a> View<'a> {
+    /// The call, if it sent or received something.
+    fn message(self) -> Option<&'a Socket> {
+        match &self.event.happening {
+            Happening::Socket(socket) if self.event.head.family == Family::Message => Some(socket),
+            _ => None,
+        }
+    }
+
+    fn data(self) -> Option<&'a [u8]> {
+        let data = &self.message()?.data;
+        (!data.is_empty()).then_some(data)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use lanner_engine::{ArgumentRule, Event as _, Field, Filler, Kind, Shape, Value};
 use lanner_sensor::{
-    decode::{Call, Connect, decode},
+    decode::{Call, End, Family, Role, Socket, SocketFamily, SocketKind, decode},
     enrich::{
         Enricher,
         container::{ContainerId, Runtime},
@@ -98,19 +98,25 @@ fn whole_events() -> Vec<SyscallEvent> {
     let payload = open_payload(b"/KEY\0", b"\x01other\0", b"");
     let open = decode(&record(&Head::default(), OPEN, OPENAT_CALL, &payload)).unwrap();
     let open = enricher.take(open, |_| true, Instant::now()).unwrap().event;
-    let connect = Connect {
-        result: 0,
+    let end = |address: &str, port| Some(End { address: address.parse().unwrap(), port });
+    let message = Socket {
         fd: 3,
-        family: 2,
-        protocol: 6,
-        local_port: 40_000,
-        remote_port: 443,
-        local: Some("10.0.0.1".parse().unwrap()),
-        remote: Some("10.0.0.2".parse().unwrap()),
-        unix_path: Vec::new(),
+        ino: 9,
+        domain: 2,
+        family: SocketFamily::Ip,
+        kind: SocketKind::Datagram,
+        protocol: 17,
+        role: Role::Client,
+        local: end("10.0.0.1", 40_000),
+        remote: end("10.0.0.2", 53),
+        data: b"x".to_vec(),
+        ..Socket::default()
     };
     let with = |happening| SyscallEvent { happening, ..exec.clone() };
-    vec![with(open.happening), with(Happening::Connect(Box::new(connect))), exec]
+    let mut message = with(Happening::Socket(Box::new(message)));
+    message.head.family = Family::Message;
+    message.head.call = Call::Sendto;
+    vec![with(open.happening), message, exec]
 }
 
 /// An argument that the events above have something for.

@@ -1,6 +1,6 @@
 //! `evt.arg.NAME` and `evt.args`: the call's arguments as Falco names them.
 
-use super::{Happening, View, errno, names};
+use super::{Happening, View, errno, names, socket_arguments};
 use crate::{decode::Call, enrich::process::ExeFile};
 
 const AT_FDCWD: i32 = -100;
@@ -8,7 +8,6 @@ const AT_FDCWD: i32 = -100;
 const OPEN: &[&str] = &["fd", "name", "flags", "mode", "dev", "ino"];
 const OPENAT: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "dev", "ino"];
 const CREAT: &[&str] = &["fd", "name", "mode", "dev", "ino"];
-const CONNECT: &[&str] = &["res", "tuple", "fd"];
 const EXEC: &[&str] = &[
     "res",
     "exe",
@@ -38,7 +37,7 @@ impl<'a> View<'a> {
     pub(super) fn argument_names(&self) -> &'static [&'static str] {
         match &self.event.happening {
             Happening::Exec(_) => EXEC,
-            Happening::Connect(_) => CONNECT,
+            Happening::Socket(_) => socket_arguments::names(self.event.head.call),
             Happening::Open { .. } => match self.event.head.call {
                 Call::Open => OPEN,
                 Call::Creat => CREAT,
@@ -57,11 +56,7 @@ impl<'a> View<'a> {
         match &self.event.happening {
             Happening::Exec(_) => self.exec_argument(name),
             Happening::Open { .. } => self.open_argument(name),
-            Happening::Connect(connect) => match name {
-                "res" => Some(result(connect.result)),
-                "tuple" => self.fd_name(),
-                _ => Some(connect.fd.to_string().into()),
-            },
+            Happening::Socket(socket) => self.socket_argument(name, socket),
         }
     }
 

@@ -10,6 +10,7 @@
 mod attached;
 mod calls;
 mod loader;
+mod messages;
 mod programs;
 mod reader;
 mod ring;

@@ -44,7 +44,7 @@ fn surrounded(event: KernelEvent) -> Option<SyscallEvent> {
             container = group.and_then(|path| container_of_path(&String::from_utf8_lossy(path)));
             Happening::Exec(exec)
         }
-        Facts::Connect(connect) => Happening::Connect(connect),
+        Facts::Socket(socket) => Happening::Socket(socket),
         Facts::Open(open) => {
             let base = open.base.as_ref().and_then(KernelPath::as_bytes).unwrap_or_default();
             let lexical = path::lexical(base, &open.raw);

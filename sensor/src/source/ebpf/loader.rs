@@ -21,10 +21,11 @@ use aya::{
 use super::{
     attached::{Attached, AttachedCalls},
     calls::CallTables,
+    messages::MessageSettings,
     programs::{HANDLERS, Handler, LIFECYCLE},
     ring::Ring,
 };
-use crate::decode::Call;
+use crate::{decode::Call, message_needs::MessageNeeds};
 
 /// The kernel's description of its own types; without it the programs cannot
 /// find the fields they read.
@@ -81,6 +82,8 @@ pub struct LoadOptions {
     pub programs: ProgramSet,
     /// The calls to report from the start.
     pub calls: BTreeSet<Call>,
+    /// Which messages through sockets to report from the start.
+    pub messages: MessageNeeds,
 }
 
 impl Default for LoadOptions {
@@ -91,6 +94,7 @@ impl Default for LoadOptions {
             hooks: SyscallHooks::default(),
             programs: ProgramSet::default(),
             calls: super::programs::handled_calls().collect(),
+            messages: MessageNeeds::default(),
         }
     }
 }
@@ -100,6 +104,7 @@ pub struct Loaded {
     rings: Vec<Ring>,
     pub(super) lost: PerCpuArray<MapData, u64>,
     tables: CallTables,
+    messages: MessageSettings,
     attached: Attached,
     is_base: bool,
     missing: Vec<(Handler, String)>,
@@ -187,6 +192,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
     let lost =
         PerCpuArray::try_from(lost).map_err(|source| LoadError::Map { name: "lost", source })?;
     let tables = CallTables::take(&mut programs)?;
+    let messages = MessageSettings::take(&mut programs, options.messages)?;
 
     // Attached only when all are loaded: no event before its process's exec can be seen.
     for program in LIFECYCLE {
@@ -200,7 +206,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
         }
     };
     let mut all =
-        Loaded { rings, lost, tables, attached, is_base, missing, _handlers: handlers, programs };
+        Loaded { rings, lost, tables, messages, attached, is_base, missing, _handlers: handlers, programs };
     all.want(&options.calls)?;
     Ok(all)
 }
@@ -220,10 +226,19 @@ impl Loaded {
         let delivered: BTreeSet<Call> = self.delivered().collect();
         let wanted: BTreeSet<Call> = calls.intersection(&delivered).copied().collect();
         self.tables.set(&wanted)?;
+        self.messages.follow(&wanted)?;
         if let Attached::Tracepoints(attached) = &mut self.attached {
             attached.follow(&mut self.programs, &wanted)?;
         }
         Ok(())
+    }
+
+    /// Reports these messages through sockets from now on, and no other.
+    ///
+    /// # Errors
+    /// When the kernel refuses the map.
+    pub fn want_messages(&mut self, needs: MessageNeeds) -> Result<(), LoadError> {
+        self.messages.set(needs)
     }
 
     /// The calls that can be reported on this kernel.

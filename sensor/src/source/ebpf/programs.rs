@@ -23,13 +23,26 @@ pub struct Handler {
     pub calls: &'static [Call],
 }
 
-pub const HANDLERS: [Handler; 2] = [
+pub const HANDLERS: [Handler; 7] = [
     Handler {
         name: "open",
         family: Family::Open,
         calls: &[Call::Open, Call::Openat, Call::Openat2, Call::Creat],
     },
     Handler { name: "connect", family: Family::Connect, calls: &[Call::Connect] },
+    Handler { name: "accept", family: Family::Accept, calls: &[Call::Accept, Call::Accept4] },
+    Handler { name: "listen", family: Family::Socket, calls: &[Call::Listen] },
+    Handler { name: "socket", family: Family::Socket, calls: &[Call::Socket] },
+    Handler {
+        name: "message",
+        family: Family::Message,
+        calls: &[Call::Sendto, Call::Sendmsg, Call::Recvfrom, Call::Recvmsg],
+    },
+    Handler {
+        name: "messages",
+        family: Family::Message,
+        calls: &[Call::Sendmmsg, Call::Recvmmsg],
+    },
 ];
 
 /// Every call that some handler is for.
