@@ -96,35 +96,32 @@ static __always_inline bool read_vector(struct message_request *request, u32 ind
 	return true;
 }
 
+/* Appends one piece of a message, at most `left` bytes of it; returns how many. */
+__noinline u32 append_piece(struct message_request *request, u32 index, u32 at, u32 left)
+{
+	struct scratch *scratch = scratch_get();
+	u64 piece[2] = {};
+
+	if (!scratch || !request || !read_vector(request, index, piece))
+		return 0;
+	return append_user(scratch, at, piece[0], piece[1] < left ? piece[1] : left);
+}
+
 /* Appends the first bytes of what went through; returns how many. */
 static __always_inline u32 append_data(struct scratch *scratch, u32 at,
 				       struct message_request *request, u32 len_max)
 {
-	u64 left = request->result;
-	u64 piece[2] = {};
 	u32 appended = 0;
-	u64 len;
+	u32 left = len_max < DATA_LEN_MAX ? len_max : DATA_LEN_MAX;
 
 	if (request->result <= 0 || !request->data)
 		return 0;
-	if (left > len_max)
-		left = len_max;
-	if (left > DATA_LEN_MAX)
-		left = DATA_LEN_MAX;
+	if (left > request->result)
+		left = request->result;
 	if (!request->vectors)
 		return append_user(scratch, at, request->data, left);
-	for (u32 i = 0; i < VECTORS_MAX && i < request->vectors && left; i++) {
-		if (!read_vector(request, i, piece))
-			break;
-		len = piece[1] < left ? piece[1] : left;
-		if (!len)
-			continue;
-		len = append_user(scratch, at + appended, piece[0], len);
-		if (!len || len > left)
-			break;
-		appended += len;
-		left -= len;
-	}
+	for (u32 i = 0; i < VECTORS_MAX && i < request->vectors && appended < left; i++)
+		appended += append_piece(request, i, at + appended, left - appended);
 	return appended;
 }
 
@@ -188,9 +185,9 @@ __noinline int report_message(struct message_request *request)
 	if (!socket_of(&opened, (void *)subject.address, request->fd))
 		return 0;
 	head = (void *)scratch->data;
-	facts = (void *)(scratch->data + sizeof(*head));
+	facts = facts_of(scratch);
 	__builtin_memset(facts, 0, sizeof(*facts));
-	fill_from_sock(facts, opened.sk);
+	fill_from_sock((u64)opened.sk);
 	facts->result = request->result;
 	facts->ino = opened.ino;
 	facts->fd = request->fd;
@@ -236,7 +233,8 @@ __noinline int report_message(struct message_request *request)
 		at += facts->given_len;
 	}
 	if (settings->data_len_max) {
-		facts->data_len = append_data(scratch, at, request, settings->data_len_max);
+		facts->data_len = append_data(scratch, at, request,
+						settings->data_len_max);
 		at += facts->data_len;
 	}
 	submit(scratch, at, IMPORTANCE_CHEAP);

@@ -97,12 +97,23 @@ static __always_inline bool is_mapped(const u8 *address)
 	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
 }
 
-/* What a socket is, and its two ends. */
-static __always_inline void fill_from_sock(struct socket_facts *facts, struct sock *sk)
+static __always_inline struct socket_facts *facts_of(struct scratch *scratch)
 {
+	return (void *)(scratch->data + sizeof(struct event_head));
+}
+
+/* What a socket is, and its two ends: into the facts that are being built. */
+__noinline int fill_from_sock(u64 sk_address)
+{
+	struct sock *sk = (void *)sk_address;
+	struct scratch *scratch = scratch_get();
 	struct common_bytes common = {};
+	struct socket_facts *facts;
 	u16 state;
 
+	if (!scratch)
+		return 0;
+	facts = facts_of(scratch);
 	read_common(&common, sk);
 	facts->family = COMMON(&common, skc_family);
 	facts->type = BPF_CORE_READ(sk, sk_type);
@@ -115,7 +126,7 @@ static __always_inline void fill_from_sock(struct socket_facts *facts, struct so
 		__builtin_memcpy(facts->local, &COMMON(&common, skc_v6_rcv_saddr), 16);
 		__builtin_memcpy(facts->remote, &COMMON(&common, skc_v6_daddr), 16);
 	} else {
-		return;
+		return 0;
 	}
 	state = COMMON(&common, skc_state);
 	facts->bits |= SOCKET_HAS_LOCAL;
@@ -124,10 +135,9 @@ static __always_inline void fill_from_sock(struct socket_facts *facts, struct so
 		facts->local_port = COMMON(&common, skc_num);
 		facts->remote_port = bpf_ntohs(COMMON(&common, skc_dport));
 	}
-	if (state == TCP_LISTEN)
-		return;
-	if (facts->remote_port || state == TCP_ESTABLISHED)
+	if (state != TCP_LISTEN && (facts->remote_port || state == TCP_ESTABLISHED))
 		facts->bits |= SOCKET_HAS_REMOTE | SOCKET_CONNECTED;
+	return 0;
 }
 
 static __always_inline void set_remote(struct socket_facts *facts, const struct endpoint *remote)

@@ -73,7 +73,7 @@ __noinline int report_socket_call(struct socket_request *request)
 	if (!scratch || !request)
 		return 0;
 	head = (void *)scratch->data;
-	facts = (void *)(scratch->data + sizeof(*head));
+	facts = facts_of(scratch);
 	fill_head(head, subject, request->kind, request->call);
 	__builtin_memset(facts, 0, sizeof(*facts));
 	facts->result = request->result;
@@ -84,7 +84,7 @@ __noinline int report_socket_call(struct socket_request *request)
 
 	if (request->fd >= 0 && socket_of(&opened, task, request->fd)) {
 		facts->ino = opened.ino;
-		fill_from_sock(facts, opened.sk);
+		fill_from_sock((u64)opened.sk);
 	}
 	names = opened.sk;
 	switch (request->kind) {
@@ -105,8 +105,10 @@ __noinline int report_socket_call(struct socket_request *request)
 		break;
 	case EVENT_ACCEPT:
 		if (socket_of(&waits, task, request->waits)) {
-			facts->queue_len = BPF_CORE_READ(waits.sk, sk_ack_backlog);
-			facts->queue_max = BPF_CORE_READ(waits.sk, sk_max_ack_backlog);
+			names = waits.sk;
+			facts->queue_len = BPF_CORE_READ(names, sk_ack_backlog);
+			facts->queue_max = BPF_CORE_READ(names, sk_max_ack_backlog);
+			names = opened.sk;
 		}
 		if (opened.sk)
 			take_down(&opened, facts, SOCKET_SERVER);
