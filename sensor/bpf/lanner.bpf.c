@@ -6,6 +6,7 @@
 #include "file_open.h"
 #include "lifecycle.h"
 #include "messages.h"
+#include "path_call.h"
 #include "socket_calls.h"
 
 /* The helpers that read kernel memory are for GPL programs only. */

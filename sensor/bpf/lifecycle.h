@@ -2,9 +2,9 @@
 /* Processes begin, become another program, and end. */
 #pragma once
 
-#include "process.h"
+#include "file.h"
+#include "filter_mark.h"
 
-#define OVERLAYFS_MAGIC 0x794c7630
 #define SB_RDONLY 1
 
 static __always_inline void fill_inode_times(struct exec_facts *facts, struct inode *inode)
@@ -31,24 +31,6 @@ static __always_inline void fill_inode_times(struct exec_facts *facts, struct in
 	else
 		facts->exe_mtime_ns = BPF_CORE_READ(plain, i_mtime.tv_sec) * 1000000000ULL +
 				      BPF_CORE_READ(plain, i_mtime.tv_nsec);
-}
-
-/*
- * Overlayfs keeps its own inode around the one of the VFS, and the pointer to
- * the upper layer's dentry directly behind it. It is NULL for a file that is
- * still the image's own.
- */
-__noinline u32 overlay_layer(u64 inode_address)
-{
-	struct inode *inode = (void *)inode_address;
-	struct dentry *upper = NULL;
-
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != OVERLAYFS_MAGIC)
-		return 0;
-	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
-	if (upper && BPF_CORE_READ(upper, d_inode))
-		return EXE_UPPER_LAYER;
-	return EXE_LOWER_LAYER;
 }
 
 static __always_inline void fill_exe(struct exec_facts *facts, struct file *exe)
@@ -89,6 +71,7 @@ int BPF_PROG(on_exec)
 	cgroup = fill_head(head, subject, EVENT_EXEC, CALL_EXECVE);
 	__builtin_memset(facts, 0, sizeof(*facts));
 	fill_process(&facts->process, subject.address);
+	filter_remember(head, &facts->process);
 
 	mm = BPF_CORE_READ(task, mm);
 	exe = BPF_CORE_READ(mm, exe_file);
@@ -125,6 +108,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 	struct subject child = {.task = trusted};
 	struct scratch *scratch;
 	struct event_head *head;
+	struct process_facts *facts;
 
 	if (PEEK(trusted, pid) != PEEK(trusted, tgid))
 		return 0; /* a thread */
@@ -134,7 +118,9 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 		return 0;
 	head = (void *)scratch->data;
 	fill_head(head, child, EVENT_FORK, CALL_OTHER);
-	fill_process((void *)(scratch->data + sizeof(*head)), child.address);
+	facts = (void *)(scratch->data + sizeof(*head));
+	fill_process(facts, child.address);
+	filter_remember(head, facts);
 	submit(scratch, sizeof(*head) + sizeof(struct process_facts), IMPORTANCE_LIFECYCLE);
 	return 0;
 }
@@ -156,6 +142,7 @@ int BPF_PROG(on_exit)
 	head = (void *)scratch->data;
 	facts = (void *)(scratch->data + sizeof(*head));
 	fill_head(head, subject, EVENT_EXIT, CALL_OTHER);
+	filter_forget(head);
 	facts->exit_code = PEEK(subject.task, exit_code);
 	facts->unused = 0;
 	submit(scratch, sizeof(*head) + sizeof(*facts), IMPORTANCE_LIFECYCLE);

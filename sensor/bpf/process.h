@@ -59,6 +59,13 @@ static __always_inline struct subject current_subject(void)
 	return subject;
 }
 
+/* Each hierarchy of v1 counts its groups on its own; the one of v2 is number 0. */
+static __always_inline u64 cgroup_number(struct cgroup *cgroup)
+{
+	return BPF_CORE_READ(cgroup, kn, id) ^
+	       ((u64)BPF_CORE_READ(cgroup, root, hierarchy_id) << 56);
+}
+
 static __always_inline struct cgroup *fill_head(struct event_head *head, struct subject subject,
 						u16 kind, u16 call)
 {
@@ -72,9 +79,7 @@ static __always_inline struct cgroup *fill_head(struct event_head *head, struct 
 	head->time_ns = bpf_ktime_get_boot_ns();
 	head->start_ns = PEEK(leader, start_boottime);
 	head->parent_start_ns = PEEK(parent, start_boottime);
-	/* Each hierarchy of v1 counts its groups on its own; the one of v2 is number 0. */
-	head->cgroup_id = BPF_CORE_READ(cgroup, kn, id) ^
-			  ((u64)BPF_CORE_READ(cgroup, root, hierarchy_id) << 56);
+	head->cgroup_id = cgroup_number(cgroup);
 	head->tgid = PEEK(task, tgid);
 	head->tid = PEEK(task, pid);
 	head->ppid = PEEK(parent, tgid);

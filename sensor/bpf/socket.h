@@ -2,7 +2,7 @@
 /* What a socket is and whom it talks to, from the kernel's own structures. */
 #pragma once
 
-#include "file_open.h"
+#include "file.h"
 
 #include <bpf/bpf_endian.h>
 
@@ -16,8 +16,6 @@
 #define TCP_ESTABLISHED 1
 #define TCP_LISTEN 10
 #define SOCK_BINDPORT_LOCK 8
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
 #define SUN_PATH_MAX 108
 #define FAMILY_LEN 2
 #define SOCKADDR_IN_LEN 16

@@ -1,15 +1,13 @@
 //! Matches of rules, made into alerts.
 
-use std::sync::Arc;
-
 use jiff::{Timestamp, tz::TimeZone};
 use lanner_alert::{Alert, AlertId, Entity, Priority, SCHEMA};
 use lanner_engine::{Event, Match, RuleSet, Scratch};
-use serde_json::Map;
+use serde_json::{Map, Value as Json};
 
 /// Evaluates events and writes alerts for what matches.
+#[derive(Clone)]
 pub struct AlertMaker {
-    rules: RuleSet,
     node: String,
     cluster: Option<String>,
     time_zone: TimeZone,
@@ -22,36 +20,35 @@ const OUTPUT_CUT_CHARS: usize = 16 << 10;
 const SOURCE: &str = "syscall";
 
 impl AlertMaker {
-    pub fn new(rules: RuleSet, node: &str, cluster: Option<&str>) -> Self {
+    pub fn new(node: &str, cluster: Option<&str>) -> Self {
         Self {
-            rules,
             node: node.to_owned(),
             cluster: cluster.map(str::to_owned),
             time_zone: TimeZone::system(),
         }
     }
 
-    pub fn rules(&self) -> &RuleSet {
-        &self.rules
-    }
-
-    /// One alert for each rule that the event matches.
+    /// One alert for each rule that the event matches. `about` says whom, and whether not all
+    /// is known of the container yet.
     pub fn alerts(
         &self,
+        rules: &RuleSet,
         scratch: &mut Scratch,
         event: &dyn Event,
-        entity: impl Fn() -> Entity,
-        is_incomplete: bool,
-    ) -> Vec<Arc<Alert>> {
-        let found = self.rules.evaluate_with(scratch, SOURCE, event).into_iter();
+        about: impl Fn() -> (Entity, bool),
+    ) -> Vec<Alert> {
+        let found = rules.evaluate_with(scratch, SOURCE, event).into_iter();
         found
-            .map(|found| Arc::new(self.alert(found, event.time_ns(), entity(), is_incomplete)))
+            .map(|found| {
+                let (entity, is_incomplete) = about();
+                self.alert(found, event.time_ns(), entity, is_incomplete)
+            })
             .collect()
     }
 
     /// An alert of the sensor about itself.
     pub fn own(&self, rule: &str, priority: Priority, message: &str, now: Timestamp) -> Alert {
-        Alert {
+        let alert = Alert {
             id: AlertId::new(),
             schema: SCHEMA,
             time: now,
@@ -66,6 +63,18 @@ impl AlertMaker {
             output_fields: Map::new(),
             entity: Entity::default(),
             other: Map::new(),
+        };
+        if alert.to_json().is_ok() { alert } else { cut(alert) }
+    }
+
+    /// Says of an alert like `last` that there were more: whom it is about and what it belongs
+    /// to are that one's.
+    pub fn repeated(&self, last: &Alert, message: &str, fields: Map<String, Json>) -> Alert {
+        Alert {
+            id: AlertId::new(),
+            output: self.line(last.time, last.priority, message),
+            output_fields: fields,
+            ..last.clone()
         }
     }
 

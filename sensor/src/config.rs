@@ -6,19 +6,21 @@ use std::{
 };
 
 use anyhow::Context as _;
+use jiff::SignedDuration;
 use lanner_engine::Options;
 use serde::Deserialize;
 
 use self::rules::{AppendOutputConfig, PriorityName, RuleMatching, SelectionConfig};
 use crate::{
     output::Format,
-    source::ebpf::{LoadOptions, ProgramSet, RING_BYTES_DEFAULT, SyscallHooks},
+    source::ebpf::{LoadOptions, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks},
 };
 
+mod live;
 mod rules;
 
 /// A key we do not know is an error, so a typo cannot silently turn off an output.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// This node's name in alerts; else `$NODE_NAME`, else the host's name.
@@ -46,13 +48,27 @@ pub struct Config {
     /// Where alerts go. At least one.
     pub outputs: OutputsConfig,
 
+    /// Keeps one noisy loop from flooding the outputs.
+    pub repetition: RepetitionConfig,
+
+    pub metrics: MetricsConfig,
+
+    /// Whether changes of this file and of the rules are taken over while the sensor runs.
+    pub watch_config_files: bool,
+
     pub ebpf: EbpfConfig,
 
+    pub pipeline: PipelineConfig,
+
     pub runtimes: RuntimesConfig,
+
+    /// The file that this was read from, to be read again.
+    #[serde(skip)]
+    pub path: Option<PathBuf>,
 }
 
 /// One of each kind at most; each that is named is on.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutputsConfig {
     /// The forwarder beside us.
@@ -64,19 +80,19 @@ pub struct OutputsConfig {
     pub fifo: Option<FileConfig>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SocketConfig {
     pub path: PathBuf,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StdoutConfig {
     pub format: Format,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileConfig {
     pub path: PathBuf,
@@ -84,7 +100,7 @@ pub struct FileConfig {
     pub format: Format,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SyslogConfig {
     pub path: PathBuf,
@@ -92,7 +108,7 @@ pub struct SyslogConfig {
 }
 
 /// Kernel events.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EbpfConfig {
     /// Room for events not read yet: a power of two, at least 64 KiB.
@@ -116,12 +132,91 @@ impl EbpfConfig {
     }
 }
 
+/// How many alerts of a kind may go out.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RepetitionConfig {
+    pub enabled: bool,
+    /// Of one rule and one container, or on the host one process tree. What is more goes out
+    /// as one summary.
+    pub alerts_per_minute: u32,
+}
+
+/// Counters as an alert and as a log line, with the names of falco.yaml.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    pub enabled: bool,
+    pub interval: SignedDuration,
+    /// Whether there is an alert, beside the log line.
+    pub output_rule: bool,
+}
+
+/// The way from the kernel to the rules.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PipelineConfig {
+    /// Threads that evaluate rules, each with a ring of its own and the processes that are
+    /// given to it.
+    pub partitions: u32,
+}
+
 /// Who knows what a container is.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuntimesConfig {
     /// CRI sockets (containerd, CRI-O). Those that are not there are left out.
     pub cri_sockets: Vec<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: None,
+            cluster: None,
+            rules_files: Vec::new(),
+            rules: Vec::new(),
+            rule_matching: RuleMatching::default(),
+            priority: None,
+            append_output: Vec::new(),
+            outputs: OutputsConfig::default(),
+            repetition: RepetitionConfig::default(),
+            metrics: MetricsConfig::default(),
+            watch_config_files: true,
+            ebpf: EbpfConfig::default(),
+            pipeline: PipelineConfig::default(),
+            runtimes: RuntimesConfig::default(),
+            path: None,
+        }
+    }
+}
+
+impl Default for RepetitionConfig {
+    fn default() -> Self {
+        Self { enabled: true, alerts_per_minute: 30 }
+    }
+}
+
+impl RepetitionConfig {
+    /// 0 for no limit.
+    pub fn limit(&self) -> u32 {
+        if self.enabled { self.alerts_per_minute } else { 0 }
+    }
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self { enabled: false, interval: SignedDuration::from_hours(1), output_rule: true }
+    }
+}
+
+impl Default for PipelineConfig {
+    /// Half of the processors, as the other half has the work that is watched.
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let half = u32::try_from(processors / 2).unwrap_or(u32::MAX);
+        Self { partitions: half.clamp(1, PARTITIONS_MAX) }
+    }
 }
 
 impl Default for SocketConfig {
@@ -157,6 +252,12 @@ impl Default for RuntimesConfig {
     }
 }
 
+/// As many as the kernel side has rings.
+const PARTITIONS_MAX: u32 = RINGS_MAX;
+
+/// As Falco has it.
+const METRICS_INTERVAL_MIN: SignedDuration = SignedDuration::from_millis(100);
+
 /// The kernel takes a ring of a power of two of whole pages, of any page size.
 const RING_BYTES_MIN: u32 = 64 << 10;
 
@@ -170,6 +271,21 @@ impl Config {
         anyhow::ensure!(
             ring.is_power_of_two() && ring >= RING_BYTES_MIN,
             "ebpf.ring_size_bytes: {ring} is not a power of two of at least {RING_BYTES_MIN}"
+        );
+        let partitions = self.pipeline.partitions;
+        anyhow::ensure!(
+            (1..=PARTITIONS_MAX).contains(&partitions),
+            "pipeline.partitions: {partitions} is not from 1 to {PARTITIONS_MAX}"
+        );
+        anyhow::ensure!(
+            self.repetition.alerts_per_minute > 0,
+            "repetition.alerts_per_minute: 0 would keep everything back; to keep nothing back write \
+             `enabled: false`"
+        );
+        let interval = self.metrics.interval;
+        anyhow::ensure!(
+            interval >= METRICS_INTERVAL_MIN,
+            "metrics.interval: {interval:#} is less than {METRICS_INTERVAL_MIN:#}"
         );
         let OutputsConfig { socket, stdout, file, syslog, fifo } = &self.outputs;
         let has_output = socket.is_some()

@@ -11,6 +11,7 @@
 mod call;
 mod facts;
 mod path;
+mod path_call;
 mod reader;
 mod socket;
 
@@ -19,6 +20,7 @@ pub use self::{
     call::{Call, Numbers, SOCKETCALL_NUMBER, SOCKETCALLS},
     facts::{Exec, Exit, Open, ProcessFacts, exe_bits},
     path::KernelPath,
+    path_call::PathCall,
     socket::{End, Role, Socket, SocketFamily, SocketKind},
 };
 
@@ -34,20 +36,22 @@ pub enum Family {
     Exit = 3,
     Open = 4,
     Connect = 5,
-    Accept = 6,
+    PathCall = 6,
+    Accept = 7,
     /// `socket` and `listen`.
-    Socket = 7,
+    Socket = 8,
     /// What goes through a socket.
-    Message = 8,
+    Message = 9,
 }
 
 impl Family {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
         Self::Open,
         Self::Connect,
+        Self::PathCall,
         Self::Accept,
         Self::Socket,
         Self::Message,
@@ -61,6 +65,7 @@ impl Family {
             Self::Exit => "exit",
             Self::Open => "open",
             Self::Connect => "connect",
+            Self::PathCall => "path_call",
             Self::Accept => "accept",
             Self::Socket => "socket",
             Self::Message => "message",
@@ -70,6 +75,11 @@ impl Family {
     /// Whether later events cannot be understood without this one.
     pub fn is_lifecycle(self) -> bool {
         matches!(self, Self::Exec | Self::Fork | Self::Exit)
+    }
+
+    /// Its place in [`Family::ALL`].
+    pub fn index(self) -> usize {
+        self as usize - 1
     }
 
     /// The family of a record that is not decoded yet.
@@ -85,6 +95,9 @@ impl Family {
 
 /// Where `kind` is in a record.
 const KIND_AT: usize = 4 * 8 + 8 * 4;
+
+/// Added to `call`, as in `bpf/calls.h`.
+const CALL_BY_IO_URING: u16 = 0x8000;
 
 /// What every event says about the process that caused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +128,9 @@ pub struct EventHead {
     pub family: Family,
     /// Which system call it was; [`Call::Other`] for fork and exit.
     pub call: Call,
+    /// It was made through a ring of io_uring, and is told as it is queued: whether it will
+    /// succeed is not known, and it looks as if it had.
+    pub by_io_uring: bool,
     /// The thread's name, at most 15 bytes.
     pub comm: Vec<u8>,
     /// The parent's name.
@@ -137,6 +153,7 @@ pub enum Facts {
     Open(Box<Open>),
     /// Of each family of calls on sockets.
     Socket(Box<Socket>),
+    PathCall(Box<PathCall>),
 }
 
 /// Why a record is not an event.
@@ -194,6 +211,8 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
     let Some(family) = Family::from_kind(kind) else {
         return Err(Problem::UnknownKind { kind });
     };
+    let by_io_uring = call & CALL_BY_IO_URING != 0;
+    let call = call & !CALL_BY_IO_URING;
     let Some(call) = Call::from_id(call) else { return Err(Problem::UnknownCall { call }) };
     let head = EventHead {
         time_ns,
@@ -210,6 +229,7 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         parent_exec_id,
         family,
         call,
+        by_io_uring,
         comm: reader::until_nul(comm).to_vec(),
         parent_comm: reader::until_nul(parent_comm).to_vec(),
     };
@@ -223,6 +243,7 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         Family::Connect | Family::Accept | Family::Socket | Family::Message => {
             Facts::Socket(Box::new(Socket::read(&mut reader)?))
         }
+        Family::PathCall => Facts::PathCall(Box::new(PathCall::read(&mut reader)?)),
     };
     Ok(KernelEvent { head, facts })
 }

@@ -12,21 +12,32 @@ mod arguments;
 mod container_fields;
 mod errno;
 mod fd_fields;
-mod names;
+pub(crate) mod names;
 pub mod path;
+pub mod path_call;
 mod process_fields;
 pub mod recording;
 mod socket;
 mod socket_arguments;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use lanner_alert::Entity;
 use lanner_engine::{Event, Field, Value};
 
+use self::path_call::PathTexts;
 use crate::{
-    decode::{EventHead, Exec, Family, Open, Socket},
-    enrich::{container::ContainerId, metadata::ContainerInfo, process::Process, users::UserNames},
+    decode::{EventHead, Exec, Family, KernelPath, Open, PathCall, Socket},
+    enrich::{
+        Node,
+        container::ContainerId,
+        metadata::{ContainerInfo, Known},
+        process::Process,
+        users::UserNames,
+    },
 };
 
 /// What happened, without what only the process cache needs.
@@ -42,6 +53,13 @@ pub enum Happening {
     },
     /// Of each call on a socket.
     Socket(Box<Socket>),
+    PathCall {
+        call: Box<PathCall>,
+        /// As Falco would show them.
+        shown: PathTexts,
+        /// What they mean, where that is not to be seen.
+        plain: Option<PathTexts>,
+    },
 }
 
 /// One system call.
@@ -56,14 +74,14 @@ pub struct SyscallEvent {
     pub head: EventHead,
     pub happening: Happening,
     pub process: Arc<Process>,
-    /// The parent first.
-    pub ancestors: Vec<Arc<Process>>,
-    pub session_leader: Option<Arc<Process>>,
-    pub names: UserNames,
-    pub container: Option<ContainerId>,
-    pub info: Option<Arc<ContainerInfo>>,
-    pub node: Arc<str>,
-    pub boot_id: Arc<str>,
+    pub container: Option<Arc<ContainerId>>,
+    /// Looked up when a rule asks, as the next four are: most events match nothing, and the rules
+    /// can tell that without.
+    pub ancestors: OnceLock<Vec<Arc<Process>>>,
+    pub session_leader: OnceLock<Option<Arc<Process>>>,
+    pub names: OnceLock<UserNames>,
+    pub info: OnceLock<Known>,
+    pub node: Arc<Node>,
 }
 
 /// Which of a file's names a view shows.
@@ -87,8 +105,14 @@ impl SyscallEvent {
         match &self.happening {
             Happening::Open { resolved, .. } => resolved.as_deref(),
             Happening::Socket(socket) => socket.other_path(),
-            Happening::Exec(_) => None,
+            Happening::Exec(_) | Happening::PathCall { .. } => None,
         }
+    }
+
+    /// A file was opened, and only the program's text says which.
+    fn has_unseen_file(&self) -> bool {
+        let Happening::Open { open, .. } = &self.happening else { return false };
+        open.unseen || matches!(open.resolved, Some(KernelPath::Cut))
     }
 
     /// `evt.type`.
@@ -97,17 +121,70 @@ impl SyscallEvent {
         self.head.call.name()
     }
 
+    /// The parent first.
+    pub fn ancestors(&self) -> &[Arc<Process>] {
+        self.ancestors.get_or_init(|| self.node.ancestors_of(&self.head, &self.process))
+    }
+
+    pub fn session_leader(&self) -> Option<&Process> {
+        let find = || self.node.processes.newest_of(self.process.facts.sid);
+        self.session_leader.get_or_init(find).as_deref()
+    }
+
+    /// Names of its users and groups.
+    pub fn names(&self) -> &UserNames {
+        self.names.get_or_init(|| self.node.names_of(&self.head, self.container.as_deref()))
+    }
+
+    /// What the runtime told of its container.
+    pub fn info(&self) -> Option<&ContainerInfo> {
+        let container = self.container.as_ref()?;
+        match self.info.get_or_init(|| self.node.container_info(&container.full)) {
+            Known::Info(info) => Some(info),
+            Known::Pending | Known::Nothing => None,
+        }
+    }
+
+    /// Whether a rule asked for what the runtime did not answer yet: what the rules said of
+    /// the event is not to be trusted before it did, or let us wait too long.
+    pub fn asked_too_early(&self) -> bool {
+        matches!(self.info.get(), Some(Known::Pending))
+    }
+
     /// In a container of which nothing but the id is known.
     pub fn is_incomplete(&self) -> bool {
-        self.container.is_some() && self.info.is_none()
+        self.container.is_some() && self.known_info().is_none()
+    }
+
+    /// As [`SyscallEvent::info`], without having asked: an alert that needs none of it has
+    /// what there is, and does not wait.
+    fn known_info(&self) -> Option<Arc<ContainerInfo>> {
+        let container = self.container.as_ref()?;
+        let known = match self.info.get() {
+            Some(known) => known.clone(),
+            None => self.node.container_info(&container.full),
+        };
+        match known {
+            Known::Info(info) => Some(info),
+            Known::Pending | Known::Nothing => None,
+        }
+    }
+
+    /// Looks up all that is looked up on demand, for whoever keeps the event for later.
+    pub fn complete(&self) {
+        self.ancestors();
+        self.session_leader();
+        self.names();
+        self.info();
     }
 
     /// Who and what an alert about this event is about.
     pub fn entity(&self) -> Entity {
-        let pod = self.info.as_ref().and_then(|info| info.pod.as_ref());
+        let info = self.known_info();
+        let pod = info.as_ref().and_then(|info| info.pod.as_ref());
         let exe_path = &self.process.image.exe_path;
         Entity {
-            boot_id: Some(self.boot_id.to_string()).filter(|id| !id.is_empty()),
+            boot_id: Some(self.node.boot_id.to_string()).filter(|id| !id.is_empty()),
             container_id: self.container.as_ref().map(|container| container.full.clone()),
             pod_namespace: pod.map(|pod| pod.namespace.clone()),
             pod_name: pod.map(|pod| pod.name.clone()),
@@ -125,6 +202,7 @@ impl SyscallEvent {
             Happening::Exec(_) => 0,
             Happening::Open { open, .. } => open.result,
             Happening::Socket(socket) => socket.result,
+            Happening::PathCall { call, .. } => call.result,
         }
     }
 }
@@ -137,6 +215,7 @@ impl<'a> View<'a> {
             "proc" | "thread" => self.process_field(field, arg),
             "user" | "group" => self.user_field(field),
             "fd" => self.fd_field(field),
+            "fs" => self.file_system_field(field).map(text),
             "container" | "k8s" => self.container_field(field, arg),
             _ => None,
         }
@@ -151,7 +230,7 @@ impl<'a> View<'a> {
         Some(match field {
             Field::EvtNum => Value::Uint(event.number),
             Field::EvtRawtime => Value::Int(event.time_ns),
-            Field::EvtHostname => Value::text(&*event.node),
+            Field::EvtHostname => Value::text(&*event.node.name),
             Field::EvtSource => Value::text("syscall"),
             Field::EvtType => Value::text(event.event_type()),
             Field::EvtDir => Value::text("<"),
@@ -161,9 +240,13 @@ impl<'a> View<'a> {
             Field::EvtIsOpenRead => Value::Bool(names::asks_read(event.head.call, open?)),
             Field::EvtIsOpenWrite => Value::Bool(names::asks_write(event.head.call, open?)),
             Field::EvtIsOpenExec => Value::Bool(names::makes_executable(open?)),
-            Field::EvtIsOpenCreate => Value::Bool(open?.created),
             Field::EvtBuffer => Value::text(self.data()?),
             Field::EvtBuflen => Value::Uint(u64::try_from(self.message()?.result).ok()?),
+            Field::EvtIsOpenCreate => Value::Bool(names::makes_file(open?)),
+            Field::EvtIoUring => Value::Bool(event.head.by_io_uring),
+            Field::EvtAbspath | Field::EvtAbspathSrc | Field::EvtAbspathDst => {
+                text(self.file_system_field(field)?)
+            }
             Field::EvtArg => text(self.argument(arg?)?),
             Field::EvtArgs => text(self.all_arguments()),
             _ => return None,
@@ -200,7 +283,10 @@ impl Event for SyscallEvent {
     }
 
     fn has_other_path(&self) -> bool {
-        self.resolved_path().is_some()
+        match &self.happening {
+            Happening::PathCall { plain, .. } => plain.is_some(),
+            _ => self.resolved_path().is_some(),
+        }
     }
 
     fn get_with_other_path(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {

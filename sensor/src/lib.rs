@@ -18,6 +18,8 @@ pub mod event;
 pub mod message_needs;
 pub mod output;
 pub mod pipeline;
+pub mod reload;
+pub mod repetition;
 pub mod rules;
 pub mod sensor;
 pub mod source;

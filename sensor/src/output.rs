@@ -10,6 +10,7 @@
 mod fifo;
 mod file;
 mod format;
+mod queue;
 mod socket;
 mod stdout;
 mod syslog;
@@ -23,14 +24,11 @@ use std::{
 };
 
 use lanner_alert::{Alert, Priority};
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 use tracing::warn;
 
 pub use self::{format::Format, socket::LossAlert};
 use crate::config::OutputsConfig;
-
-/// Alerts that wait for one output.
-const QUEUE_ALERTS_MAX: usize = 8192;
 
 /// How long the outputs may take for their last alerts. Longer than a forwarder
 /// that is away is tried for.
@@ -63,81 +61,99 @@ impl DropCounts {
 /// One output as the pipeline sees it.
 struct Handle {
     name: &'static str,
-    queue: mpsc::Sender<Arc<Alert>>,
+    queue: queue::Sender,
     drops: Arc<DropCounts>,
 }
 
+/// The way to all outputs, for any thread.
+#[derive(Clone)]
+pub struct AlertSender(Arc<[Handle]>);
+
 /// All outputs.
 pub struct Outputs {
-    handles: Vec<Handle>,
+    sender: AlertSender,
     tasks: JoinSet<()>,
+}
+
+impl AlertSender {
+    /// Gives an alert to every output; never waits. An output that has too many takes
+    /// the more urgent ones.
+    pub fn send(&self, alert: &Arc<Alert>) {
+        for handle in &*self.0 {
+            handle.queue.send(alert);
+        }
+    }
+
+    /// As [`AlertSender::send`], but waits for outputs that have too many, unless they take
+    /// none at all. Blocks the thread.
+    pub fn send_patiently(&self, alert: &Arc<Alert>) {
+        for handle in &*self.0 {
+            handle.queue.send_patiently(alert);
+        }
+    }
+
+    /// What each output lost so far.
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, &DropCounts)> {
+        self.0.iter().map(|handle| (handle.name, &*handle.drops))
+    }
 }
 
 impl Outputs {
     /// Starts what the configuration names. `loss_alert` makes the alert that
     /// tells the forwarder what it missed.
     pub fn start(config: &OutputsConfig, loss_alert: LossAlert) -> Self {
-        let mut outputs = Self { handles: Vec::new(), tasks: JoinSet::new() };
+        let mut handles = Vec::new();
+        let mut tasks = JoinSet::new();
+        let mut add = |name| {
+            let drops = Arc::new(DropCounts::default());
+            let (queue, taken) = queue::queue(Arc::clone(&drops));
+            handles.push(Handle { name, queue, drops: Arc::clone(&drops) });
+            (taken, drops)
+        };
         if let Some(config) = &config.socket {
-            let (queue, drops) = outputs.add("socket");
-            let path = config.path.clone();
-            outputs.tasks.spawn(socket::run(path, queue, drops, loss_alert));
+            let (queue, drops) = add("socket");
+            tasks.spawn(socket::run(config.path.clone(), queue, drops, loss_alert));
         }
         if let Some(config) = &config.stdout {
-            let (queue, drops) = outputs.add("stdout");
-            outputs.tasks.spawn(stdout::run(config.format, queue, drops));
+            let (queue, drops) = add("stdout");
+            tasks.spawn(stdout::run(config.format, queue, drops));
         }
         if let Some(config) = &config.file {
-            let (queue, drops) = outputs.add("file");
-            outputs.tasks.spawn(file::run(config.path.clone(), config.format, queue, drops));
+            let (queue, drops) = add("file");
+            tasks.spawn(file::run(config.path.clone(), config.format, queue, drops));
         }
         if let Some(config) = &config.syslog {
-            let (queue, drops) = outputs.add("syslog");
-            outputs.tasks.spawn(syslog::run(config.path.clone(), config.format, queue, drops));
+            let (queue, drops) = add("syslog");
+            tasks.spawn(syslog::run(config.path.clone(), config.format, queue, drops));
         }
         if let Some(config) = &config.fifo {
-            let (queue, drops) = outputs.add("fifo");
-            outputs.tasks.spawn(fifo::run(config.path.clone(), config.format, queue, drops));
+            let (queue, drops) = add("fifo");
+            tasks.spawn(fifo::run(config.path.clone(), config.format, queue, drops));
         }
-        outputs
+        Self { sender: AlertSender(handles.into()), tasks }
     }
 
-    /// Gives an alert to every output; never waits.
-    pub fn send(&self, alert: &Arc<Alert>) {
-        for handle in &self.handles {
-            if handle.queue.try_send(Arc::clone(alert)).is_err() {
-                handle.drops.add(alert.priority);
-            }
-        }
-    }
-
-    /// What each output lost so far.
-    pub fn drops(&self) -> impl Iterator<Item = (&'static str, &DropCounts)> {
-        self.handles.iter().map(|handle| (handle.name, &*handle.drops))
+    /// For whoever has alerts.
+    pub fn sender(&self) -> &AlertSender {
+        &self.sender
     }
 
     /// Closes the queues and waits until what is in them is written, but not for an
     /// other end that takes nothing.
     pub async fn finish(mut self) {
-        let drops: Vec<_> =
-            self.handles.drain(..).map(|handle| (handle.name, handle.drops)).collect();
+        for handle in &*self.sender.0 {
+            handle.queue.close();
+        }
         let written = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(FINISH_MAX, written).await.is_err() {
             warn!(outputs = self.tasks.len(), "outputs hang; what they hold is lost");
         }
-        for (output, drops) in drops {
+        for (output, drops) in self.sender.drops() {
             let lost = drops.total();
             if lost > 0 {
                 warn!(output, lost, "alerts lost since the start");
             }
         }
-    }
-
-    fn add(&mut self, name: &'static str) -> (mpsc::Receiver<Arc<Alert>>, Arc<DropCounts>) {
-        let (queue, taken) = mpsc::channel(QUEUE_ALERTS_MAX);
-        let drops = Arc::new(DropCounts::default());
-        self.handles.push(Handle { name, queue, drops: Arc::clone(&drops) });
-        (taken, drops)
     }
 }
 

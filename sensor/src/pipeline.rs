@@ -1,180 +1,237 @@
 //! From records of the kernel to alerts: decode, enrich, evaluate, send.
 //!
 //! ```text
-//! queue of records ─▶ decode ─▶ enrich ─┬───────────────────▶ rules ─▶ outputs
-//! answers of runtimes ─▶ containers     └▶ held (≤ 500 ms) ─┘
+//! ring 1 ─▶ partition 1: decode ─▶ enrich ─▶ rules ─┬─────────────────▶ repetition ─▶ outputs
+//! ring 2 ─▶ partition 2: ...                        └▶ held (≤ 500 ms) ─┘
+//! answers of runtimes ─▶ node (shared) ─▶ wakes partitions
+//! clock ─▶ losses, metrics, summaries of repeated alerts
 //! ```
 //!
-//! An event of a container that the runtime was just asked about is held: the
-//! rules may look at its image or namespace, and whoever acts on the alert
-//! needs the pod. Nothing else waits.
+//! Each partition is a thread that has all events of a process, in their order. An event that
+//! is read before what its parent became waits for the other partition, 50 ms at most. Its ring is
+//! the only queue before the rules, and a thread that is too slow loses events there, counted
+//! by the kernel side. What partitions share is in [`Common`].
 
+mod early;
 mod held;
 mod losses;
+mod metrics;
+mod partition;
 mod recorder;
+mod totals;
 
 use std::{
-    sync::Arc,
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
 use lanner_alert::Priority;
-use lanner_engine::Scratch;
-use tokio::sync::mpsc;
-use tracing::{info, warn};
+use lanner_engine::RuleSet;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
 
-pub use self::recorder::Recorder;
-use self::{held::Held, losses::LossReport};
+use self::{losses::LossReport, partition::Partition};
+pub use self::{
+    losses::{Cause, LossCounts},
+    metrics::{Fields, Metrics},
+    recorder::Recorder,
+    totals::{Totals, TotalsReader},
+};
 use crate::{
     alerts::AlertMaker,
-    decode::decode,
-    enrich::{
-        Enriched, Enricher,
-        metadata::{Answer, Known},
-    },
-    event::SyscallEvent,
-    output::Outputs,
-    source::ebpf::LossCounts,
+    enrich::{Node, metadata::Answer},
+    output::AlertSender,
+    repetition::Repetition,
+    source::{Records, Wake},
 };
 
-/// How often held events, losses and the recording are looked after.
-const TICK: Duration = Duration::from_millis(50);
+/// How often losses are looked at.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Least time between two reports of losses.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// What the pipeline works with.
-pub struct Pipeline {
-    pub enricher: Enricher,
-    pub maker: Arc<AlertMaker>,
-    pub outputs: Outputs,
+/// What all partitions work with.
+pub struct Common {
+    pub node: Arc<Node>,
+    pub maker: AlertMaker,
+    /// The rules in use; what is in it at the start of an event is for all of that event.
+    pub rules: watch::Receiver<Arc<RuleSet>>,
+    pub alerts: AlertSender,
     pub recorder: Option<Recorder>,
     pub losses: Arc<LossCounts>,
-    pub scratch: Scratch,
+    pub repetition: Arc<Mutex<Repetition>>,
+    /// Matches by rule.
+    pub matches: Mutex<BTreeMap<String, u64>>,
 }
 
-/// What went by, for the log line at the end.
-#[derive(Debug, Default)]
-struct Totals {
-    records: u64,
-    evaluated: u64,
-    alerts: u64,
-    undecodable: u64,
+/// What is done beside the partitions, each second.
+pub struct Upkeep {
+    /// Brings the kernel's own counters up to date.
+    pub recount: Box<dyn FnMut(&LossCounts) + Send>,
+    pub metrics: Metrics,
+}
+
+/// Partitions at work.
+pub struct Pipeline {
+    common: Arc<Common>,
+    wakes: Vec<Wake>,
+    totals: Vec<TotalsReader>,
+    threads: Vec<thread::JoinHandle<io::Result<()>>>,
+    /// Ends when the last partition did.
+    ended: mpsc::Receiver<()>,
 }
 
 impl Pipeline {
-    /// Works until the queue of records ends, as it does when its reader stops.
+    /// Starts a thread for each of `sources`, which work until `stop`, and then until their
+    /// source is empty.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
+        common: Common,
+        sources: Vec<Box<dyn Records>>,
+        stop: &CancellationToken,
+    ) -> io::Result<Self> {
+        let common = Arc::new(common);
+        let (end, ended) = mpsc::channel(1);
+        let mut pipeline =
+            Self { common, wakes: Vec::new(), totals: Vec::new(), threads: Vec::new(), ended };
+        let partitions = sources.len() as u64;
+        for (index, records) in (0..).zip(sources) {
+            let wake = Wake::new()?;
+            let (totals, totals_reader) = totals::shared();
+            let partition = Partition::new(
+                Arc::clone(&pipeline.common),
+                (index, partitions),
+                records,
+                (wake.clone(), stop.clone()),
+                totals,
+            );
+            let end = end.clone();
+            let run = move || {
+                let ended = partition.run();
+                drop(end);
+                ended
+            };
+            let name = format!("partition {index}");
+            pipeline.threads.push(thread::Builder::new().name(name).spawn(run)?);
+            pipeline.wakes.push(wake);
+            pipeline.totals.push(totals_reader);
+        }
+        Ok(pipeline)
+    }
+
+    /// Takes answers of runtimes, and tells of losses and counters, until all partitions ended.
+    ///
+    /// # Errors
+    /// When a partition cannot read its records.
     pub async fn run(
         mut self,
-        mut records: mpsc::Receiver<Vec<u8>>,
         mut answers: mpsc::Receiver<Answer>,
-    ) {
-        let mut held = Held::default();
+        mut upkeep: Upkeep,
+    ) -> io::Result<()> {
         let mut report = LossReport::default();
-        let mut totals = Totals::default();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                record = records.recv() => {
-                    let Some(record) = record else { break };
-                    self.take(&record, &mut held, &mut totals);
-                }
+                _ = self.ended.recv() => break,
                 Some(answer) = answers.recv() => {
-                    let now = Instant::now();
-                    let id = answer.0.clone();
-                    self.enricher.containers.answer(answer, now);
-                    for event in held.take_of(&id) {
-                        self.release(event, now, &mut totals);
-                    }
+                    self.common.node.answer(answer);
+                    self.wakes.iter().for_each(Wake::wake);
                 }
                 _ = tick.tick() => {
-                    let now = Instant::now();
-                    for event in held.take_late(now) {
-                        self.release(event, now, &mut totals);
+                    (upkeep.recount)(&self.common.losses);
+                    self.tell_losses(&mut report, EVERY);
+                    self.tell_repeated(Some(now_ns()));
+                    if let Some(snapshot) = upkeep.metrics.due(Instant::now()) {
+                        self.tell_metrics(&upkeep.metrics, snapshot);
                     }
-                    self.tell_losses(&mut report, &totals, EVERY);
                 }
             }
         }
-        for event in held.take_all() {
-            self.release(event, Instant::now(), &mut totals);
-        }
-        self.tell_losses(&mut report, &totals, Duration::ZERO);
-        if let Some(recorder) = self.recorder.take() {
+        let ended = self.threads.drain(..).map(thread::JoinHandle::join).collect::<Vec<_>>();
+        (upkeep.recount)(&self.common.losses);
+        self.tell_losses(&mut report, Duration::ZERO);
+        self.tell_repeated(None);
+        if let Some(recorder) = &self.common.recorder {
             recorder.finish();
         }
+        let node = &self.common.node;
+        let totals = self.totals();
         info!(
-            records = totals.records,
+            records = totals.records(),
             evaluated = totals.evaluated,
             alerts = totals.alerts,
-            undecodable = totals.undecodable,
-            processes = self.enricher.processes.len(),
-            processes_refused = self.enricher.processes.refused(),
-            look_ups_refused = self.enricher.containers.refused(),
+            undecodable = self.common.losses.of_cause(Cause::Undecodable),
+            processes = node.processes.len(),
+            processes_refused = node.processes.refused(),
+            look_ups_refused = node.look_ups_refused(),
             "pipeline stopped"
         );
-        self.outputs.finish().await;
-    }
-
-    fn take(&mut self, record: &[u8], held: &mut Held, totals: &mut Totals) {
-        totals.records += 1;
-        let event = match decode(record) {
-            Ok(event) => event,
-            Err(error) => {
-                if totals.undecodable == 0 {
-                    warn!(%error, "a record of the kernel side cannot be read; more are only counted");
+        for ended in ended {
+            match ended {
+                Ok(ended) => ended?,
+                Err(_panicked) => {
+                    error!("a partition died");
+                    return Err(io::Error::other("a partition died"));
                 }
-                totals.undecodable += 1;
-                return;
             }
-        };
-        let is_recording = self.recorder.is_some();
-        let rules = self.maker.rules();
-        let wants = |event_type: &str| is_recording || rules.wants(event_type);
-        let now = Instant::now();
-        let Some(Enriched { event, is_waiting }) = self.enricher.take(event, wants, now) else {
-            return;
-        };
-        // A full house means that the event goes on without its container's facts.
-        let not_held = if is_waiting { held.hold(event, now) } else { Some(event) };
-        if let Some(event) = not_held {
-            self.evaluate(&event, totals);
         }
+        Ok(())
     }
 
-    fn release(&mut self, mut event: SyscallEvent, now: Instant, totals: &mut Totals) {
-        if let Some(container) = &event.container
-            && let Known::Info(info) = self.enricher.containers.look_up(&container.full, now)
-        {
-            event.info = Some(info);
-        }
-        self.evaluate(&event, totals);
-    }
-
-    fn evaluate(&mut self, event: &SyscallEvent, totals: &mut Totals) {
-        totals.evaluated += 1;
-        if let Some(recorder) = &mut self.recorder {
-            recorder.write(event, self.maker.rules().fields());
-        }
-        let found =
-            self.maker.alerts(&mut self.scratch, event, || event.entity(), event.is_incomplete());
-        for alert in found {
-            totals.alerts += 1;
-            self.outputs.send(&alert);
-        }
+    fn totals(&self) -> Totals {
+        self.totals.iter().map(TotalsReader::read).sum()
     }
 
     /// Reports of one kind are at least `every` apart.
-    fn tell_losses(&self, report: &mut LossReport, totals: &Totals, every: Duration) {
-        for (output, drops) in self.outputs.drops() {
+    fn tell_losses(&self, report: &mut LossReport, every: Duration) {
+        for (output, drops) in self.common.alerts.drops() {
             report.output(output, drops, every);
         }
-        let lost = report.events(&self.losses, totals.undecodable, every);
-        let Some(message) = lost else { return };
+        let Some((message, fields)) = report.events(&self.common.losses, every) else { return };
         warn!("{message}");
         let now = jiff::Timestamp::now();
-        let alert = self.maker.own("Lanner lost events", Priority::Critical, &message, now);
-        self.outputs.send(&Arc::new(alert));
+        let mut alert =
+            self.common.maker.own("Lanner lost events", Priority::Critical, &message, now);
+        alert.output_fields = fields;
+        self.common.alerts.send(&Arc::new(alert));
     }
+
+    /// Sends the summaries that are due, or all of them.
+    fn tell_repeated(&self, now_ns: Option<i64>) {
+        let due = locked(&self.common.repetition).due(now_ns, &self.common.maker);
+        for alert in due {
+            self.common.alerts.send(&Arc::new(alert));
+        }
+    }
+
+    fn tell_metrics(&self, metrics: &Metrics, mut fields: Fields) {
+        metrics::add_common(&mut fields, &self.common, &self.totals());
+        info!(snapshot = %serde_json::Value::Object(fields.clone()), "metrics");
+        if !metrics.has_alert() {
+            return;
+        }
+        let (rule, message) = ("Lanner internal: metrics snapshot", "Lanner metrics snapshot");
+        let now = jiff::Timestamp::now();
+        let mut alert = self.common.maker.own(rule, Priority::Informational, message, now);
+        alert.output_fields = fields;
+        self.common.alerts.send(&Arc::new(alert));
+    }
+}
+
+/// Nanoseconds since the epoch.
+fn now_ns() -> i64 {
+    jiff::Timestamp::now().as_nanosecond().try_into().unwrap_or(i64::MAX)
+}
+
+/// A thread that died left what is whole: no change here stops half way.
+fn locked<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

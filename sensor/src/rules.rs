@@ -1,25 +1,115 @@
-//! Reads rule files and says what is wrong with them.
+//! Reads rule files, says what is wrong with them, and changes the rules in use.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
-use lanner_engine::{Diagnostic, Options, RuleSet, Severity, SourceFile, load};
+use lanner_engine::{Diagnostic, Options, Rule, RuleSet, Severity, SourceFile, load};
+use tokio::sync::watch;
 
-/// Loads rule files in order. What is wrong with a rule leaves out that rule.
+/// Loads rule files in order. What is wrong with a rule leaves out that rule, and a file that
+/// is no text is left out.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub fn read(files: &[PathBuf], options: &Options) -> anyhow::Result<(RuleSet, Vec<Diagnostic>)> {
     let mut sources = Vec::new();
+    let mut unusable = Vec::new();
     for path in files {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read rules {}", path.display()))?;
-        sources.push(SourceFile { name: path.display().to_string(), text });
+        let bytes =
+            fs::read(path).with_context(|| format!("cannot read rules {}", path.display()))?;
+        match SourceFile::from_bytes(&path.display().to_string(), bytes) {
+            Ok(source) => sources.push(source),
+            Err(diagnostic) => unusable.push(*diagnostic),
+        }
     }
-    Ok(load(&sources, options))
+    let (set, diagnostics) = load(&sources, options);
+    unusable.extend(diagnostics);
+    Ok((set, unusable))
 }
 
 /// How many of the diagnostics are errors.
 pub fn count_errors(diagnostics: &[Diagnostic]) -> usize {
-    diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
+    errors(diagnostics).count()
+}
+
+/// Those that are errors.
+pub fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
+    diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// The rules in use, and everything that follows when they change.
+pub struct LiveRules {
+    current: watch::Sender<Arc<RuleSet>>,
+    followers: Vec<Follower>,
+}
+
+/// Somebody who must know the rules before events are evaluated with them.
+type Follower = Box<dyn FnMut(&RuleSet) + Send>;
+
+impl LiveRules {
+    pub fn new(rules: RuleSet) -> Self {
+        Self { current: watch::Sender::new(Arc::new(rules)), followers: Vec::new() }
+    }
+
+    /// For a partition: it looks whether there are others before each event.
+    pub fn watch(&self) -> watch::Receiver<Arc<RuleSet>> {
+        self.current.subscribe()
+    }
+
+    /// Tells `follower` the rules now and at each change, before the partitions have them: what
+    /// the new rules want must pass the kernel by then.
+    pub fn follow(&mut self, mut follower: impl FnMut(&RuleSet) + Send + 'static) {
+        follower(&self.current.borrow());
+        self.followers.push(Box::new(follower));
+    }
+
+    /// Changes the rules for all partitions at once, and says what is different.
+    pub fn apply(&mut self, rules: RuleSet) -> Difference {
+        for follower in &mut self.followers {
+            follower(&rules);
+        }
+        let rules = Arc::new(rules);
+        let old = self.current.send_replace(Arc::clone(&rules));
+        Difference::between(&old, &rules)
+    }
+}
+
+/// What a change of the rules changes, by the names of enabled rules.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    pub added: Vec<String>,
+    pub removed: Vec<String>,
+    pub changed: Vec<String>,
+}
+
+impl Difference {
+    fn between(old: &RuleSet, new: &RuleSet) -> Self {
+        let (old, new) = (enabled(old), enabled(new));
+        let mut difference = Self::default();
+        for (name, rule) in &new {
+            match old.get(name) {
+                None => difference.added.push((*name).to_owned()),
+                Some(before) if looks(before) != looks(rule) => {
+                    difference.changed.push((*name).to_owned());
+                }
+                Some(_) => {}
+            }
+        }
+        let removed = old.keys().filter(|name| !new.contains_key(*name));
+        difference.removed = removed.map(|name| (*name).to_owned()).collect();
+        difference
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+    }
+}
+
+fn enabled(rules: &RuleSet) -> BTreeMap<&str, &Rule> {
+    let enabled = rules.rules().filter(|rule| rule.enabled);
+    enabled.map(|rule| (rule.name.as_str(), rule)).collect()
+}
+
+fn looks(rule: &Rule) -> (String, &str, &[String], &str, lanner_engine::Priority) {
+    (rule.condition_compiled(), &rule.output, &rule.tags, &rule.desc, rule.priority)
 }

@@ -1,31 +1,37 @@
 //! The sensor as a daemon: puts source, pipeline and outputs together.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use lanner_alert::Priority;
-use lanner_engine::Scratch;
-use lanner_service::{CancellationToken, Daemon, Finding};
+use lanner_engine::{RuleSet, Scratch};
+use lanner_service::{CancellationToken, Chain, Daemon, Finding};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use crate::{
     alerts::AlertMaker,
     config::Config,
+    decode::Call,
     doctor,
-    enrich::{Enricher, cri, metadata::Containers, procfs::Procfs},
-    output::{LossAlert, Outputs},
-    pipeline::{Pipeline, Recorder},
-    rules,
+    enrich::{Node, cri, metadata::Containers, procfs::Procfs},
+    message_needs::MessageNeeds,
+    output::{AlertSender, LossAlert, Outputs},
+    pipeline::{Common, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    reload::{Reloader, Stamps},
+    repetition::Repetition,
+    rules::{self, LiveRules},
     source::{
-        ebpf::{self, LossCounts},
+        ebpf::{self, LoadOptions, Loaded},
         replay,
     },
 };
-
-/// Records between the reader of the ring and the rules.
-const RECORDS_MAX: usize = 16_384;
 
 /// Questions to the runtimes, and their answers.
 const LOOK_UPS_MAX: usize = 1024;
@@ -33,7 +39,8 @@ const LOOK_UPS_MAX: usize = 1024;
 /// Flags of `run`.
 #[derive(Debug, Default, clap::Args)]
 pub struct Flags {
-    /// Evaluate the recorded events of this file and end, without eBPF
+    /// Evaluate the recorded events of this file (gzip is understood, `-` is standard input)
+    /// and end, without eBPF
     #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
 
@@ -74,21 +81,44 @@ impl Daemon for Sensor {
         doctor::examine(config).await
     }
 
+    fn loaded_from(config: &mut Config, path: &Path) {
+        config.path = Some(path.to_owned());
+    }
+
     async fn run(config: Config, flags: Flags, stop: CancellationToken) -> anyhow::Result<()> {
-        let maker = Arc::new(alert_maker(&config)?);
-        let outputs = Outputs::start(&config.outputs, loss_alert(&maker));
-        for (output, _) in outputs.drops() {
+        let stamps = Stamps::of(&config);
+        let rules = read_rules(&config)?;
+        let maker = AlertMaker::new(&config.node(), config.cluster.as_deref());
+        let outputs = Outputs::start(&config.outputs, loss_alert(maker.clone()));
+        for (output, _) in outputs.sender().drops() {
             info!(output, "output enabled");
         }
         match &flags.replay {
-            Some(recording) => replay_file(recording, &maker, outputs).await,
-            None => watch_kernel(config, flags, maker, outputs, stop).await,
+            Some(recording) => {
+                let (recording, alerts) = (recording.clone(), outputs.sender().clone());
+                let replay = move || replay_file(&recording, &rules, &maker, &alerts);
+                let ended = tokio::task::spawn_blocking(replay).await;
+                outputs.finish().await;
+                ended?
+            }
+            None => {
+                let daemon = Watcher {
+                    config,
+                    stamps,
+                    rules: LiveRules::new(rules),
+                    maker,
+                    alerts: outputs.sender().clone(),
+                };
+                let ended = daemon.run(flags, stop).await;
+                outputs.finish().await;
+                ended
+            }
         }
     }
 }
 
 /// Reads the rules and says what is in them.
-fn alert_maker(config: &Config) -> anyhow::Result<AlertMaker> {
+fn read_rules(config: &Config) -> anyhow::Result<RuleSet> {
     let files = config.rule_files()?;
     let (set, diagnostics) = rules::read(&files, &config.rule_options())?;
     for diagnostic in &diagnostics {
@@ -102,83 +132,129 @@ fn alert_maker(config: &Config) -> anyhow::Result<AlertMaker> {
         errors = rules::count_errors(&diagnostics),
         "rules loaded"
     );
-    Ok(AlertMaker::new(set, &config.node(), config.cluster.as_deref()))
+    Ok(set)
 }
 
-fn loss_alert(maker: &Arc<AlertMaker>) -> LossAlert {
-    let maker = Arc::clone(maker);
+fn loss_alert(maker: AlertMaker) -> LossAlert {
     Box::new(move |message| {
         maker.own("Lanner lost alerts", Priority::Critical, message, Timestamp::now())
     })
 }
 
-async fn replay_file(
-    recording: &std::path::Path,
+/// Every alert is given out, however many are alike: whoever replays wants to see them.
+fn replay_file(
+    recording: &Path,
+    rules: &RuleSet,
     maker: &AlertMaker,
-    outputs: Outputs,
+    outputs: &AlertSender,
 ) -> anyhow::Result<()> {
     let (mut events, mut alerts) = (0_u64, 0_u64);
     let mut scratch = Scratch::default();
     let read = replay::read(recording, |replayed| {
         events += 1;
-        let entity = || replay::entity(&replayed);
-        for alert in maker.alerts(&mut scratch, &replayed, entity, false) {
+        let about = || (replay::entity(&replayed), false);
+        for alert in maker.alerts(rules, &mut scratch, &replayed, about) {
             alerts += 1;
-            outputs.send(&alert);
+            outputs.send_patiently(&Arc::new(alert));
         }
     });
-    info!(events, alerts, "replay finished");
-    outputs.finish().await;
-    read
+    let spent = read?;
+    let each_ns = |spent: Duration| spent.as_nanos() / u128::from(events.max(1));
+    info!(
+        events,
+        alerts,
+        parse_ns_per_event = each_ns(spent.parse),
+        evaluate_ns_per_event = each_ns(spent.evaluate),
+        "replay finished"
+    );
+    Ok(())
 }
 
-async fn watch_kernel(
+/// The daemon on the kernel.
+struct Watcher {
     config: Config,
-    flags: Flags,
-    maker: Arc<AlertMaker>,
-    outputs: Outputs,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let recorder = flags.record.as_deref().map(Recorder::create).transpose()?;
-    let node = config.node();
-    let loaded = ebpf::load(&config.ebpf.load_options())
-        .context("no kernel events (`lanner-sensor doctor` says what is missing)")?;
-    info!(
-        hooks = loaded.hooks(),
-        programs = loaded.program_set(),
-        calls = loaded.delivered().count(),
-        sees_compat_calls = loaded.sees_compat_calls(),
-        "kernel programs attached"
-    );
-    for (handler, error) in loaded.missing() {
-        warn!(handler = handler.name, %error, "the kernel refuses a program; its calls are not seen");
+    stamps: Stamps,
+    rules: LiveRules,
+    maker: AlertMaker,
+    alerts: AlertSender,
+}
+
+impl Watcher {
+    async fn run(self, flags: Flags, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { config, stamps, rules, maker, alerts } = self;
+        let recorder = flags.record.as_deref().map(Recorder::create).transpose()?;
+        let node_name = config.node();
+        let options =
+            LoadOptions { rings: config.pipeline.partitions, ..config.ebpf.load_options() };
+        let mut loaded = ebpf::load(&options)
+            .context("no kernel events (`lanner-sensor doctor` says what is missing)")?;
+        info!(
+            hooks = loaded.hooks(),
+            programs = loaded.program_set(),
+            calls = loaded.delivered().count(),
+            sees_compat_calls = loaded.sees_compat_calls(),
+            "kernel programs attached"
+        );
+        for (handler, error) in loaded.missing() {
+            warn!(handler = handler.name, %error, "the kernel refuses a program; its calls are not seen");
+        }
+
+        let sockets = config.runtimes.cri_sockets.clone();
+        list_runtimes(&sockets);
+        let (requests, asked) = mpsc::channel(LOOK_UPS_MAX);
+        let (answers, answered) = mpsc::channel(LOOK_UPS_MAX);
+        let containers = Containers::new((!sockets.is_empty()).then_some(requests));
+        let node = Arc::new(Node::new(&node_name, Procfs::default(), containers));
+        match node.add_running() {
+            Ok(processes) => info!(node = node_name, processes, "watching"),
+            Err(error) => warn!(%error, "cannot read /proc; older processes stay unknown"),
+        }
+
+        let repetition = Arc::new(Mutex::new(Repetition::new(config.repetition.limit())));
+        let common = Common {
+            node,
+            maker: maker.clone(),
+            rules: rules.watch(),
+            alerts: alerts.clone(),
+            recorder,
+            losses: Arc::default(),
+            repetition: Arc::clone(&repetition),
+            matches: Mutex::default(),
+        };
+        let sources = loaded.take_sources();
+        let loaded = Arc::new(Mutex::new(loaded));
+        let mut rules = rules;
+        rules.follow(traced_calls(Arc::clone(&loaded), flags.record.is_some()));
+        let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
+        let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop.clone()));
+        let metrics = Metrics::new(&config.metrics);
+        let reloader = Reloader { config, stamps, rules, repetition, maker, alerts };
+        let reloader = tokio::spawn(reloader.run(stop));
+        let recount = Box::new(move |losses: &LossCounts| {
+            loaded.lock().unwrap_or_else(PoisonError::into_inner).recount(losses);
+        });
+        let ended = pipeline.run(answered, Upkeep { recount, metrics }).await;
+        runtimes.abort();
+        reloader.abort();
+        ended.context("cannot read the ring buffer")
     }
+}
 
-    let sockets = config.runtimes.cri_sockets;
-    list_runtimes(&sockets);
-    let (requests, asked) = mpsc::channel(LOOK_UPS_MAX);
-    let (answers, answered) = mpsc::channel(LOOK_UPS_MAX);
-    let containers = Containers::new((!sockets.is_empty()).then_some(requests));
-    let mut enricher = Enricher::new(&node, Procfs::default(), containers);
-    match enricher.add_running() {
-        Ok(processes) => info!(node, processes, "watching"),
-        Err(error) => warn!(%error, "cannot read /proc; older processes stay unknown"),
-    }
-
-    let losses = Arc::new(LossCounts::default());
-    let (queue, records) = mpsc::channel(RECORDS_MAX);
-    let reader = tokio::spawn(ebpf::read_until(stop.clone(), loaded, queue, Arc::clone(&losses)));
-    let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop));
-
-    Pipeline { enricher, maker, outputs, recorder, losses, scratch: Scratch::default() }
-        .run(records, answered)
-        .await;
-    runtimes.abort();
-    match reader.await {
-        Ok(ended) => ended.context("cannot read the ring buffer"),
-        Err(error) => {
-            error!(%error, "the reader of the ring buffer died");
-            Err(error.into())
+/// Has the kernel report the calls that rules want, and no other; for a recording, all.
+fn traced_calls(
+    loaded: Arc<Mutex<Loaded>>,
+    is_recording: bool,
+) -> impl FnMut(&RuleSet) + Send + 'static {
+    move |rules| {
+        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_wanted = |call: &Call| is_recording || rules.wants(call.name());
+        let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
+        let messages = match is_recording {
+            true => MessageNeeds::default(),
+            false => MessageNeeds::of(&rules.projection("syscall"), rules.fields()),
+        };
+        if let Err(error) = loaded.want(&calls).and_then(|()| loaded.want_messages(messages)) {
+            error!(error = %Chain(&error), "cannot change which system calls are seen");
         }
     }
 }

@@ -67,8 +67,8 @@ proptest! {
     /// With a good head, so that the parts behind it are reached.
     #[test]
     fn no_payload_makes_it_panic(
-        kind in 0_u16..10,
-        call in 0_u16..50,
+        kind in 0_u16..12,
+        call in prop_oneof![0_u16..50, 0x8000_u16..0x8032],
         payload in proptest::collection::vec(any::<u8>(), 0..512),
     ) {
         let bytes = record(&Head::default(), kind, call, &payload);

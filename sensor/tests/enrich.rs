@@ -3,12 +3,12 @@
 #[path = "support/record.rs"]
 mod record;
 
-use std::time::Instant;
+use std::sync::Arc;
 
 use lanner_engine::{Event as _, Field, Value};
 use lanner_sensor::{
     decode::decode,
-    enrich::{Enricher, metadata::Containers, procfs::Procfs},
+    enrich::{Enricher, Node as Known, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
 };
 
@@ -26,12 +26,13 @@ impl Node {
     fn new() -> Self {
         let proc = tempfile::tempdir().unwrap();
         let containers = Containers::new(None);
-        Self { enricher: Enricher::new("n", Procfs::new(proc.path()), containers), _proc: proc }
+        let node = Known::new("n", Procfs::new(proc.path()), containers);
+        Self { enricher: Enricher::new(Arc::new(node)), _proc: proc }
     }
 
     fn take(&mut self, head: &Head, kind: u16, payload: &[u8]) -> Option<SyscallEvent> {
         let event = decode(&record(head, kind, 1, payload)).unwrap();
-        self.enricher.take(event, |_| true, Instant::now()).map(|enriched| enriched.event)
+        self.enricher.take(event, |_| true)
     }
 
     fn fork(&mut self, head: &Head) {
@@ -142,7 +143,8 @@ fn who_starts_many_programs_does_not_fill_the_memory() {
         node.exec(&head, &args);
         node.take(&Head { time_ns: 3 * SECOND_NS, ..head }, EXIT, &[0; 8]);
     }
-    let (processes, bytes) = (&node.enricher.processes, node.enricher.processes.size_bytes());
+    let processes = &node.enricher.node().processes;
+    let bytes = processes.size_bytes();
     assert!(bytes <= 128 << 20, "{bytes} bytes for {} processes", processes.len());
     // Who lives is not forgotten for those who ended.
     check(&node.open(&shell, "/a"), Field::ProcCmdline, None, "sh");

@@ -3,15 +3,15 @@
 #[path = "support/record.rs"]
 mod record;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 
 use lanner_engine::{ArgumentRule, Event as _, Field, Filler, Kind, Shape, Value};
 use lanner_sensor::{
     decode::{Call, End, Family, Role, Socket, SocketFamily, SocketKind, decode},
     enrich::{
-        Enricher,
+        Enricher, Node,
         container::{ContainerId, Runtime},
-        metadata::{ContainerInfo, Containers, ImageName, Mount, PodInfo},
+        metadata::{ContainerInfo, Containers, ImageName, Known, Mount, PodInfo},
         process::{ExeFile, Image, Process},
         procfs::Procfs,
         users::UserNames,
@@ -19,19 +19,22 @@ use lanner_sensor::{
     event::{Happening, SyscallEvent},
 };
 
-use crate::record::{EXEC, Head, exec_payload, open_payload, record};
+use crate::record::{
+    EXEC, Head, PathCallFacts, exec_payload, open_payload, path_call_payload, record,
+};
 
-const OPEN: u16 = 4;
+const OPEN: u16 = Family::Open as u16;
 const OPENAT_CALL: u16 = Call::Openat as u16;
 
 /// An exec by a process with a parent, whose facts are all known.
 fn whole_exec() -> SyscallEvent {
     let proc = tempfile::tempdir().unwrap();
-    let mut enricher = Enricher::new("n", Procfs::new(proc.path()), Containers::new(None));
+    let mut enricher =
+        Enricher::new(Arc::new(Node::new("n", Procfs::new(proc.path()), Containers::new(None))));
     let mut exec = |head: &Head| {
         let payload = exec_payload(b"\x01x\0bin\0", b"\x01w\0", b"\x01\0", b"x\0-a\0", b"KEY=1\0");
         let event = decode(&record(head, EXEC, Call::Execve.id(), &payload)).unwrap();
-        enricher.take(event, |_| true, Instant::now()).unwrap().event
+        enricher.take(event, |_| true).unwrap()
     };
     let parent = Head::default();
     exec(&parent);
@@ -52,15 +55,16 @@ fn whole_exec() -> SyscallEvent {
     };
     let image = Image { file: Some(file), ..(*event.process.image).clone() };
     let process = Process { image: Arc::new(image), ..(*event.process).clone() };
-    event.session_leader = Some(Arc::new(process.clone()));
+    event.session_leader = Some(Arc::new(process.clone())).into();
     event.process = Arc::new(process);
     // A container that started before its processes.
     event.boot_time_ns = 1_000_000;
     event.time_ns = 2_000_000;
     let name = Some(b"name".to_vec());
-    event.names = UserNames { user: name.clone(), group: name.clone(), login: name };
-    event.container = Some(ContainerId { full: "0".repeat(64), runtime: Runtime::Docker });
-    event.info = Some(Arc::new(whole_info()));
+    event.names = UserNames { user: name.clone(), group: name.clone(), login: name }.into();
+    event.container =
+        Some(Arc::new(ContainerId { full: "0".repeat(64), runtime: Runtime::Docker }));
+    event.info = Known::Info(Arc::new(whole_info())).into();
     event
 }
 
@@ -94,10 +98,11 @@ fn whole_info() -> ContainerInfo {
 fn whole_events() -> Vec<SyscallEvent> {
     let exec = whole_exec();
     let proc = tempfile::tempdir().unwrap();
-    let mut enricher = Enricher::new("n", Procfs::new(proc.path()), Containers::new(None));
+    let mut enricher =
+        Enricher::new(Arc::new(Node::new("n", Procfs::new(proc.path()), Containers::new(None))));
     let payload = open_payload(b"/KEY\0", b"\x01other\0", b"");
     let open = decode(&record(&Head::default(), OPEN, OPENAT_CALL, &payload)).unwrap();
-    let open = enricher.take(open, |_| true, Instant::now()).unwrap().event;
+    let open = enricher.take(open, |_| true).unwrap();
     let end = |address: &str, port| Some(End { address: address.parse().unwrap(), port });
     let message = Socket {
         fd: 3,
@@ -113,10 +118,17 @@ fn whole_events() -> Vec<SyscallEvent> {
         ..Socket::default()
     };
     let with = |happening| SyscallEvent { happening, ..exec.clone() };
+    // A call of its own: some fields depend on which one it is.
+    let rename = PathCallFacts { path: b"/a\0", other: b"/b\0", ..PathCallFacts::default() };
+    let payload = path_call_payload(&rename);
+    let renameat = Call::Renameat.id();
+    let rename = decode(&record(&Head::default(), Family::PathCall as u16, renameat, &payload));
+    let rename = enricher.take(rename.unwrap(), |_| true).unwrap();
+    let open = SyscallEvent { head: open.head, ..with(open.happening) };
     let mut message = with(Happening::Socket(Box::new(message)));
     message.head.family = Family::Message;
     message.head.call = Call::Sendto;
-    vec![with(open.happening), message, exec]
+    vec![open, message, rename, exec]
 }
 
 /// An argument that the events above have something for.

@@ -2,26 +2,38 @@
 
 #[path = "support/record.rs"]
 mod record;
+#[path = "support/records.rs"]
+mod records;
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use lanner_alert::Alert;
-use lanner_engine::Scratch;
 use lanner_sensor::{
     alerts::AlertMaker,
     config::Config,
     decode::Call,
     enrich::{
-        Enricher,
+        Node as Known,
         metadata::{Answer, ContainerInfo, Containers, ImageName, PodInfo},
         procfs::Procfs,
     },
     output::Outputs,
-    pipeline::Pipeline,
+    pipeline::{Common, Metrics, Pipeline, Upkeep},
+    repetition::Repetition,
+    rules::LiveRules,
 };
 use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 
-use crate::record::{EXEC, Head, exec_payload, record};
+use crate::{
+    record::{EXEC, Head, exec_payload, record},
+    records::Queued,
+};
 
 const ID: &str = "8d8d2bd3c5f6bd4c43fa1ea2a2bb1d3f1fd27a9b9a6f1f2b7f0c5e6d7a8b9c0d";
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -41,7 +53,7 @@ const RULES: &str = "
 
 /// A pipeline whose runtime is this test.
 struct Node {
-    records: mpsc::Sender<Vec<u8>>,
+    records: records::Sender,
     asked: mpsc::Receiver<String>,
     answers: mpsc::Sender<Answer>,
     pipeline: JoinHandle<()>,
@@ -59,23 +71,29 @@ impl Node {
         let alerts = directory.path().join("alerts");
         let yaml = format!("outputs: {{ file: {{ path: {} }} }}\n", alerts.display());
         let config: Config = lanner_service::config::parse(&yaml, "x".as_ref()).unwrap();
-        let maker = Arc::new(AlertMaker::new(set, "n", None));
         let outputs = Outputs::start(&config.outputs, Box::new(|_| panic!("no socket here")));
         let (requests, asked) = mpsc::channel(16);
         let procfs = Procfs::new(directory.path().join("proc"));
-        let enricher = Enricher::new("n", procfs, Containers::new(Some(requests)));
-        let (records, taken) = mpsc::channel(16);
         let (answers, answered) = mpsc::channel(16);
-        let losses = Arc::default();
-        let pipeline = Pipeline {
-            enricher,
-            maker,
-            outputs,
+        let common = Common {
+            node: Arc::new(Known::new("n", procfs, Containers::new(Some(requests)))),
+            maker: AlertMaker::new("n", None),
+            rules: LiveRules::new(set).watch(),
+            alerts: outputs.sender().clone(),
             recorder: None,
-            losses,
-            scratch: Scratch::default(),
+            losses: Arc::default(),
+            repetition: Arc::new(Mutex::new(Repetition::new(0))),
+            matches: Mutex::default(),
         };
-        let pipeline = tokio::spawn(pipeline.run(taken, answered));
+        let (records, source) = Queued::new();
+        let stop = CancellationToken::new();
+        let pipeline = Pipeline::start(common, vec![Box::new(source)], &stop).unwrap();
+        let recount = Box::new(|_: &_| {});
+        let upkeep = Upkeep { recount, metrics: Metrics::new(&config.metrics) };
+        let pipeline = tokio::spawn(async move {
+            pipeline.run(answered, upkeep).await.unwrap();
+            outputs.finish().await;
+        });
         Self { records, asked, answers, pipeline, alerts, _directory: directory }
     }
 
@@ -83,10 +101,7 @@ impl Node {
     async fn exec(&self) {
         let cgroup = format!("\x01{ID}\0kubepods\0");
         let payload = exec_payload(b"\x01sh\0", b"\x01", cgroup.as_bytes(), b"sh\0", b"");
-        self.records
-            .send(record(&Head::default(), EXEC, Call::Execve.id(), &payload))
-            .await
-            .unwrap();
+        self.records.send(record(&Head::default(), EXEC, Call::Execve.id(), &payload)).unwrap();
     }
 
     async fn alerts(&self, count: usize) -> Vec<Alert> {

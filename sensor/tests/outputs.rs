@@ -53,8 +53,8 @@ async fn a_file_gets_one_line_each_whatever_the_text() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("alerts");
     let outputs = start(&format!("{{ file: {{ path: {}, format: text }} }}", path.display()));
-    outputs.send(&alert("one"));
-    outputs.send(&alert("two"));
+    outputs.sender().send(&alert("one"));
+    outputs.sender().send(&alert("two"));
     outputs.finish().await;
     assert_eq!(
         fs::read_to_string(&path).unwrap(),
@@ -75,7 +75,7 @@ async fn several_outputs_at_once() {
         log.display(),
         pipe.display()
     ));
-    outputs.send(&alert("both"));
+    outputs.sender().send(&alert("both"));
 
     let mut datagram = vec![0; 65_536];
     let len = timeout(DEADLINE, syslog.recv(&mut datagram)).await.unwrap().unwrap();
@@ -102,14 +102,15 @@ async fn a_pipe_that_nobody_reads_costs_only_its_own_alerts() {
         file.display(),
         pipe.display()
     ));
-    outputs.send(&alert("lost in the pipe"));
+    outputs.sender().send(&alert("lost in the pipe"));
     let counted = async {
-        while outputs.drops().map(|(_, drops)| drops.total()).sum::<u64>() == 0 {
+        while outputs.sender().drops().map(|(_, drops)| drops.total()).sum::<u64>() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(DEADLINE, counted).await.unwrap();
     let drops: Vec<_> = outputs
+        .sender()
         .drops()
         .map(|(output, drops)| (output, drops.counts().collect::<Vec<_>>()))
         .collect();
@@ -168,7 +169,7 @@ async fn what_the_forwarder_did_not_acknowledge_comes_again() {
     let outputs = start(&format!("{{ socket: {{ path: {} }} }}", path.display()));
     let sent = [alert("one"), alert("two"), alert("three")];
     for alert in &sent {
-        outputs.send(alert);
+        outputs.sender().send(alert);
     }
     let listener = UnixListener::bind(&path).unwrap();
     let mut first = Forwarder::accept(&listener).await;
@@ -198,7 +199,7 @@ async fn a_forwarder_that_hangs_does_not_keep_the_sensor_from_ending() {
     let outputs = start(&format!("{{ socket: {{ path: {} }} }}", path.display()));
     let _hanging = Forwarder::accept(&listener).await;
     for _ in 0..1000 {
-        outputs.send(&alert("unread"));
+        outputs.sender().send(&alert("unread"));
     }
     timeout(DEADLINE, outputs.finish()).await.unwrap();
 }
@@ -212,9 +213,9 @@ async fn losses_are_told_when_the_forwarder_is_back() {
     const ALERTS: u64 = 10_000;
     let one = alert("many");
     for _ in 0..ALERTS {
-        outputs.send(&one);
+        outputs.sender().send(&one);
     }
-    let lost: u64 = outputs.drops().map(|(_, drops)| drops.total()).sum();
+    let lost: u64 = outputs.sender().drops().map(|(_, drops)| drops.total()).sum();
     assert!(lost > 0 && lost < ALERTS, "{lost}");
 
     let listener = UnixListener::bind(&path).unwrap();

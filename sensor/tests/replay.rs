@@ -1,7 +1,8 @@
 //! Recorded events through the whole daemon: rules in, alerts out.
 
-use std::{fs, path::PathBuf};
+use std::{fs, io::Write as _, path::PathBuf};
 
+use flate2::{Compression, write::GzEncoder};
 use lanner_alert::Alert;
 use lanner_sensor::{
     config::Config,
@@ -123,4 +124,36 @@ async fn long_and_hostile_values_do_not_make_an_alert_too_long_to_be_sent() {
     let [alert] = alerts.as_slice() else { panic!("{} alerts", alerts.len()) };
     assert_eq!((alert.rule.as_str(), alert.entity.pid), ("r", Some(7)));
     assert_eq!(alert.output_fields["alert.cut"], true);
+}
+
+/// More lines than a thread gets at a time, and more alerts than an output's queue holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_recording_keeps_its_order_and_loses_nothing() {
+    const EVENTS: usize = 9_000;
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules.yaml");
+    let rule = "- rule: r\n  desc: d\n  condition: evt.type = execve\n  priority: notice\n";
+    fs::write(&rules, format!("{rule}  output: '%evt.num'\n")).unwrap();
+    let mut text = String::new();
+    for number in 1..=EVENTS {
+        text.push_str(&format!("{{\"evt.type\":\"execve\",\"evt.num\":{number}}}\n"));
+        if number % 1000 == 0 {
+            text.push_str("\n# a remark\n");
+        }
+    }
+    let plain = directory.path().join("events.jsonl");
+    fs::write(&plain, &text).unwrap();
+    let packed = directory.path().join("packed");
+    let mut packer = GzEncoder::new(fs::File::create(&packed).unwrap(), Compression::fast());
+    // As two files behind each other.
+    let (first, second) = text.split_at(text.find('\n').unwrap() + 1);
+    packer.write_all(first.as_bytes()).unwrap();
+    let mut packer = GzEncoder::new(packer.finish().unwrap(), Compression::fast());
+    packer.write_all(second.as_bytes()).unwrap();
+    packer.finish().unwrap();
+    for recording in [plain, packed] {
+        let alerts = replay(rules.to_str().unwrap(), recording.to_str().unwrap()).await;
+        let numbers = alerts.iter().map(|alert| alert.output_fields["evt.num"].as_u64().unwrap());
+        assert!(numbers.eq(1..=EVENTS as u64), "{} alerts", alerts.len());
+    }
 }

@@ -3,21 +3,21 @@
 #[path = "support/record.rs"]
 mod record;
 
-use std::time::Instant;
+use std::sync::Arc;
 
 use lanner_engine::{Event as _, Field, Value};
 use lanner_sensor::{
-    decode::{Call, decode},
-    enrich::{Enricher, metadata::Containers, procfs::Procfs},
+    decode::{Call, Family, decode},
+    enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
 };
 
 use crate::record::{Head, record};
 
-const CONNECT: u16 = 5;
-const ACCEPT: u16 = 6;
-const SOCKET: u16 = 7;
-const MESSAGE: u16 = 8;
+const CONNECT: u16 = Family::Connect as u16;
+const ACCEPT: u16 = Family::Accept as u16;
+const SOCKET: u16 = Family::Socket as u16;
+const MESSAGE: u16 = Family::Message as u16;
 
 const HAS_LOCAL: u16 = 1;
 const HAS_REMOTE: u16 = 2;
@@ -93,9 +93,10 @@ fn event(kind: u16, call: Call, facts: Facts) -> SyscallEvent {
     payload.extend([facts.given, facts.bound, facts.data].concat());
 
     let proc = tempfile::tempdir().unwrap();
-    let mut enricher = Enricher::new("n", Procfs::new(proc.path()), Containers::new(None));
+    let node = Node::new("n", Procfs::new(proc.path()), Containers::new(None));
+    let mut enricher = Enricher::new(Arc::new(node));
     let event = decode(&record(&Head::default(), kind, call.id(), &payload)).unwrap();
-    enricher.take(event, |_| true, Instant::now()).unwrap().event
+    enricher.take(event, |_| true).unwrap()
 }
 
 fn show(value: Option<Value<'_>>) -> String {

@@ -26,6 +26,10 @@ pub trait Daemon {
     /// Flags of `run` beside ours; [`NoFlags`] for none.
     type Flags: Args + Send;
 
+    /// Tells a configuration which file it was read from, for a daemon that reads it again
+    /// when it changes.
+    fn loaded_from(_config: &mut Self::Config, _path: &Path) {}
+
     /// Looks at what only the daemon can: rules, playbooks, values that do not
     /// fit each other. `check` runs it, and `run` before
     /// anything else unless [`Daemon::check_to_run`] says otherwise.
@@ -115,7 +119,8 @@ fn dispatch<D: Daemon>(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     }
     let path =
         matches.get_one::<PathBuf>("config").map_or(Path::new(D::CONFIG_FILE), PathBuf::as_path);
-    let config: D::Config = config::load(path)?;
+    let mut config: D::Config = config::load(path)?;
+    D::loaded_from(&mut config, path);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match name {
         "check" => {

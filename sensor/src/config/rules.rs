@@ -9,7 +9,7 @@ use serde::{
 };
 
 /// Turns rules on or off: `enable: {rule: ...}` or `disable: {tag: ...}`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SelectionConfig {
     enable: bool,
     chosen: ChosenRules,
@@ -23,7 +23,7 @@ struct WrittenSelection {
     disable: Option<ChosenRules>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChosenRules {
     /// A name, in which `*` stands for any text.
@@ -89,7 +89,7 @@ impl TryFrom<String> for PriorityName {
 }
 
 /// What is added to the outputs of rules.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppendOutputConfig {
     r#match: MatchConfig,
@@ -102,7 +102,7 @@ pub struct AppendOutputConfig {
 }
 
 /// Which rules: those that fit all of it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct MatchConfig {
     source: Option<String>,
@@ -110,7 +110,7 @@ struct MatchConfig {
     rule: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ExtraFieldConfig(ExtraField);
 
 impl<'de> Deserialize<'de> for ExtraFieldConfig {

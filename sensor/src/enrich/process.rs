@@ -3,27 +3,17 @@
 //!
 //! Keyed by process id and start time, so that a reused id is another process.
 //! A process that ended stays for a while, for the sake of its children's
-//! ancestry.
+//! ancestry. All partitions share them: see `shard.rs` for the locks.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
+mod shard;
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU32, Ordering::Relaxed},
 };
 
+use self::shard::Shards;
 use crate::decode::{EventHead, Exec, ProcessFacts, exe_bits};
-
-/// Most processes that are remembered, ended ones included.
-const PROCESSES_MAX: usize = 65_536;
-
-/// Most bytes that they take while any of them has ended: who starts programs by the
-/// hundred, each with thousands of arguments, must not fill our memory with them.
-const BYTES_MAX: usize = 128 << 20;
-
-/// What an argument takes beside its bytes: the vector and the allocator's own.
-const ARGUMENT_OVERHEAD: usize = 56;
-
-/// How long one that ended is remembered.
-const GRACE_NS: u64 = 300 * 1_000_000_000;
 
 /// Most ancestors that are looked at.
 const ANCESTORS_MAX: usize = 32;
@@ -73,8 +63,8 @@ pub struct ExeFile {
     pub memfd: bool,
 }
 
-/// One process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One process, as it was from one exec to the next.
+#[derive(Clone, Debug)]
 pub struct Process {
     pub key: ProcessKey,
     /// Nanoseconds since boot.
@@ -89,7 +79,36 @@ pub struct Process {
     pub uid: u32,
     pub gid: u32,
     pub loginuid: u32,
+    /// As [`EventHead::exec_id`], at its last exec; `None` when only `/proc` was asked.
+    pub exec_id: Option<u32>,
+    pub parent_seen: ParentSeen,
+    pub line: CommandLine,
 }
+
+/// [`EventHead::parent_exec_id`] of the newest event that did not have to wait for the parent:
+/// the next one with the same need not look.
+#[derive(Debug, Default)]
+pub struct ParentSeen(AtomicU32);
+
+impl ParentSeen {
+    pub fn get(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+
+    pub fn set(&self, exec_id: u32) {
+        self.0.store(exec_id, Relaxed);
+    }
+}
+
+impl Clone for ParentSeen {
+    fn clone(&self) -> Self {
+        Self(AtomicU32::new(self.get()))
+    }
+}
+
+/// A command line in one piece, made when it is first asked for.
+#[derive(Clone, Debug, Default)]
+pub struct CommandLine(OnceLock<Box<[u8]>>);
 
 impl Process {
     /// What one event alone says, for a process we never heard of.
@@ -105,12 +124,21 @@ impl Process {
             uid: head.uid,
             gid: head.gid,
             loginuid: head.loginuid,
+            exec_id: Some(head.exec_id),
+            parent_seen: ParentSeen(AtomicU32::new(head.parent_exec_id)),
+            line: CommandLine::default(),
         }
     }
 
     /// Falco's `proc.cmdline`: the name (not `argv[0]`) and the arguments.
-    pub fn cmdline(&self) -> Vec<u8> {
-        joined(&self.comm, self.image.args.get(1..).unwrap_or_default())
+    pub fn cmdline(&self) -> &[u8] {
+        let make = || joined(&self.comm, self.image.args.get(1..).unwrap_or_default()).into();
+        self.line.0.get_or_init(make)
+    }
+
+    /// Falco's `proc.args`: the arguments behind `argv[0]`, separated by blanks.
+    pub fn arguments(&self) -> &[u8] {
+        self.cmdline().get(self.comm.len() + 1..).unwrap_or_default()
     }
 
     /// `argv[0]`.
@@ -129,44 +157,31 @@ pub fn joined(first: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
     line
 }
 
-#[derive(Debug)]
-struct Remembered {
-    process: Arc<Process>,
-    size_bytes: usize,
-}
-
 /// All processes that are known.
 #[derive(Debug, Default)]
 pub struct ProcessCache {
-    known: HashMap<ProcessKey, Remembered>,
-    /// Of all that are known, about.
-    size_bytes: usize,
-    /// The newest process of each id.
-    newest: HashMap<u32, ProcessKey>,
-    /// Those that ended, the oldest first, and when.
-    ended: VecDeque<(u64, ProcessKey)>,
-    refused: u64,
+    known: Shards,
 }
 
 impl ProcessCache {
     /// A process as `/proc` shows it; what an event told before stands.
-    pub fn add_running(&mut self, process: Process) {
-        if !self.known.contains_key(&process.key) {
-            self.put(process);
+    pub fn add_running(&self, process: Process) {
+        if self.get(process.key).is_none() {
+            self.known.put(process);
         }
     }
 
-    pub fn on_fork(&mut self, head: &EventHead, facts: &ProcessFacts) {
+    pub fn on_fork(&self, head: &EventHead, facts: &ProcessFacts) {
         let mut child = Process::from_head(head);
         child.facts = facts.clone();
-        if let Some(parent) = self.get(child.parent) {
+        if let Some(parent) = self.at_exec(child.parent, head.exec_id) {
             child.image = Arc::clone(&parent.image);
             child.cwd.clone_from(&parent.cwd);
         }
-        self.put(child);
+        self.known.put(child);
     }
 
-    pub fn on_exec(&mut self, head: &EventHead, exec: &Exec) {
+    pub fn on_exec(&self, head: &EventHead, exec: &Exec) {
         let mut process = Process::from_head(head);
         if let Some(before) = self.get(process.key) {
             process.parent = before.parent;
@@ -193,28 +208,36 @@ impl ProcessCache {
                 ),
             }),
         });
-        self.put(process);
+        self.known.put(process);
     }
 
-    pub fn on_exit(&mut self, head: &EventHead) {
-        let key = ProcessKey::new(head.tgid, head.start_ns);
-        if self.known.contains_key(&key) {
-            self.ended.push_back((head.time_ns, key));
-        }
-        while let Some((when, _)) = self.ended.front()
-            && when.saturating_add(GRACE_NS) < head.time_ns
-        {
-            self.forget_oldest_ended();
-        }
+    pub fn on_exit(&self, head: &EventHead) {
+        self.known.end(ProcessKey::new(head.tgid, head.start_ns), head.time_ns);
     }
 
-    pub fn get(&self, key: ProcessKey) -> Option<&Arc<Process>> {
-        self.known.get(&key).map(|remembered| &remembered.process)
+    pub fn get(&self, key: ProcessKey) -> Option<Arc<Process>> {
+        self.known.get(key)
+    }
+
+    /// The process as it was when its count of execs was `exec_id`, if that is not long ago.
+    pub fn at_exec(&self, key: ProcessKey, exec_id: u32) -> Option<Arc<Process>> {
+        self.known.at_exec(key, exec_id)
+    }
+
+    /// Whether nothing is known of a process, or only what it was before its last exec.
+    pub fn is_behind(&self, key: ProcessKey, exec_id: u32) -> bool {
+        let process = self.get(key);
+        process.is_none_or(|process| process.exec_id.is_some_and(|known| known < exec_id))
+    }
+
+    /// A process whose exec was lost, as something else than its exec tells it.
+    pub fn replace(&self, process: Process) {
+        self.known.put(process);
     }
 
     /// The process that has, or last had, this id.
-    pub fn newest_of(&self, pid: u32) -> Option<&Arc<Process>> {
-        self.get(*self.newest.get(&pid)?)
+    pub fn newest_of(&self, pid: u32) -> Option<Arc<Process>> {
+        self.known.newest_of(pid)
     }
 
     /// The parent, the parent's parent and so on, as far as they are known.
@@ -225,8 +248,8 @@ impl ProcessCache {
             && let Some(ancestor) = self.get(key)
             && ancestor.parent != key
         {
-            ancestors.push(Arc::clone(ancestor));
             key = ancestor.parent;
+            ancestors.push(ancestor);
         }
         ancestors
     }
@@ -237,59 +260,18 @@ impl ProcessCache {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.len() == 0
     }
 
     /// About the bytes that they take.
     pub fn size_bytes(&self) -> usize {
-        self.size_bytes
+        self.known.size_bytes()
     }
 
     /// Processes not remembered because there were too many.
     pub fn refused(&self) -> u64 {
-        self.refused
+        self.known.refused()
     }
-
-    fn put(&mut self, process: Process) {
-        let key = process.key;
-        while self.known.len() >= PROCESSES_MAX && !self.known.contains_key(&key) {
-            if !self.forget_oldest_ended() {
-                self.refused += 1;
-                return;
-            }
-        }
-        self.newest.insert(key.pid, key);
-        let size_bytes = size_bytes(&process);
-        let remembered = Remembered { process: Arc::new(process), size_bytes };
-        self.size_bytes += size_bytes;
-        if let Some(before) = self.known.insert(key, remembered) {
-            self.size_bytes -= before.size_bytes;
-        }
-        while self.size_bytes > BYTES_MAX && self.forget_oldest_ended() {}
-    }
-
-    fn forget_oldest_ended(&mut self) -> bool {
-        let Some((_, key)) = self.ended.pop_front() else { return false };
-        if let Some(forgotten) = self.known.remove(&key) {
-            self.size_bytes -= forgotten.size_bytes;
-        }
-        if self.newest.get(&key.pid) == Some(&key) {
-            self.newest.remove(&key.pid);
-        }
-        true
-    }
-}
-
-/// About what a process takes. An image is its first owner's: who was forked from it
-/// has it for nothing.
-fn size_bytes(process: &Process) -> usize {
-    let own = size_of::<Process>() + process.comm.len() + process.cwd.len();
-    if Arc::strong_count(&process.image) > 1 {
-        return own;
-    }
-    let Image { args, env, exe_path, .. } = &*process.image;
-    let arguments = args.iter().chain(env);
-    own + exe_path.len() + arguments.map(|text| text.len() + ARGUMENT_OVERHEAD).sum::<usize>()
 }
 
 fn bytes_of(path: Option<&crate::decode::KernelPath>) -> Vec<u8> {

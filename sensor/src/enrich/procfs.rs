@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use super::process::{Image, Process, ProcessKey};
+use super::process::{CommandLine, Image, ParentSeen, Process, ProcessKey};
 use crate::decode::ProcessFacts;
 
 /// As much of arguments and environment as the kernel side sends.
@@ -92,6 +92,9 @@ impl Procfs {
             uid: status.uid,
             gid: status.gid,
             loginuid: self.loginuid(pid),
+            exec_id: None,
+            parent_seen: ParentSeen::default(),
+            line: CommandLine::default(),
         })
     }
 

@@ -1,13 +1,13 @@
 //! `evt.arg.NAME` and `evt.args`: the call's arguments as Falco names them.
 
-use super::{Happening, View, errno, names, socket_arguments};
+use super::{Happening, View, errno, names, path_call, socket_arguments};
 use crate::{decode::Call, enrich::process::ExeFile};
-
-const AT_FDCWD: i32 = -100;
 
 const OPEN: &[&str] = &["fd", "name", "flags", "mode", "dev", "ino"];
 const OPENAT: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "dev", "ino"];
-const CREAT: &[&str] = &["fd", "name", "mode", "dev", "ino"];
+const OPENAT2: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "resolve", "dev", "ino"];
+const OPEN_BY_HANDLE_AT: &[&str] = &["fd", "mountfd", "flags", "path", "dev", "ino"];
+const CREAT: &[&str] = &["fd", "name", "mode", "dev", "ino", "creat_flags"];
 const EXEC: &[&str] = &[
     "res",
     "exe",
@@ -41,8 +41,11 @@ impl<'a> View<'a> {
             Happening::Open { .. } => match self.event.head.call {
                 Call::Open => OPEN,
                 Call::Creat => CREAT,
+                Call::Openat2 => OPENAT2,
+                Call::OpenByHandleAt => OPEN_BY_HANDLE_AT,
                 _ => OPENAT,
             },
+            Happening::PathCall { .. } => path_call::argument_names(self.event.head.call),
         }
     }
 
@@ -57,6 +60,7 @@ impl<'a> View<'a> {
             Happening::Exec(_) => self.exec_argument(name),
             Happening::Open { .. } => self.open_argument(name),
             Happening::Socket(socket) => self.socket_argument(name, socket),
+            Happening::PathCall { call, .. } => self.path_call_argument(name, call),
         }
     }
 
@@ -80,17 +84,20 @@ impl<'a> View<'a> {
         let path = self.fd_name()?;
         Some(match name {
             "fd" if open.result < 0 => errno::result_name(open.result).into(),
-            "fd" => [b"<f>", path.as_slice()].concat(),
-            "dirfd" if open.dirfd == AT_FDCWD => b"AT_FDCWD".to_vec(),
-            "dirfd" => match open.base.as_ref().and_then(|base| base.as_bytes()) {
-                Some(directory) => [b"<d>", directory].concat(),
-                None => open.dirfd.to_string().into(),
-            },
+            "fd" => [b"<", names::file_type(open.inode_mode).1.as_bytes(), b">", &path].concat(),
+            "dirfd" | "mountfd" => {
+                let base = open.base.as_ref().and_then(|base| base.as_bytes());
+                names::descriptor(open.dirfd, base, names::S_IFDIR)
+            }
             // Made absolute, as Falco does for every path argument.
-            "name" => path,
-            "flags" => names::open_flags(open.flags, open.created).into(),
-            "mode" => names::mode(open.mode).into(),
-            "dev" => format!("{:x}", open.dev).into(),
+            "name" | "path" => path,
+            "flags" => names::opened_flags(open).into(),
+            "creat_flags" if open.upper_layer => b"FD_UPPER_LAYER_CREAT".to_vec(),
+            "creat_flags" if open.lower_layer => b"FD_LOWER_LAYER_CREAT".to_vec(),
+            "creat_flags" => b"0".to_vec(),
+            "resolve" => names::resolve_flags(open.resolve).into(),
+            "mode" => names::new_file_mode(open).into(),
+            "dev" => format!("{:X}", names::device(open.dev)).into(),
             "ino" => open.ino.to_string().into(),
             _ => return None,
         })
@@ -102,26 +109,26 @@ impl<'a> View<'a> {
         let file = process.image.file.as_ref();
         let user = |name: &Option<Vec<u8>>| name.clone().unwrap_or_else(|| b"<NA>".to_vec());
         Some(match name {
-            "res" => result(0),
+            "res" => errno::number_or_name(0),
             "exe" => process.exe()?.to_vec(),
             "args" => process.image.args.get(1..).unwrap_or_default().join(&b'.'),
             "tid" | "pid" => process.comm.clone(),
-            "ptid" => event.ancestors.first()?.comm.clone(),
+            "ptid" => event.ancestors().first()?.comm.clone(),
             "cwd" => process.cwd.clone(),
             "comm" => process.comm.clone(),
             "env" => process.image.env.join(&b'.'),
             "tty" => process.facts.tty.to_string().into(),
             "pgid" => process.facts.pgid.to_string().into(),
             "loginuid" if event.head.loginuid == u32::MAX => b"<NONE>".to_vec(),
-            "loginuid" => user(&event.names.login),
+            "loginuid" => user(&event.names().login),
             "flags" => self.exe_flags(file?).into(),
             "cap_permitted" => names::capabilities(process.facts.cap_permitted).into(),
             "cap_effective" => names::capabilities(process.facts.cap_effective).into(),
             "exe_ino" => file?.ino.to_string().into(),
             "exe_ino_ctime" => file?.ctime_ns.to_string().into(),
             "exe_ino_mtime" => file?.mtime_ns.to_string().into(),
-            "uid" => user(&event.names.user),
-            "gid" => user(&event.names.group),
+            "uid" => user(&event.names().user),
+            "gid" => user(&event.names().group),
             "trusted_exepath" => process.image.exe_path.clone(),
             _ => return None,
         })
@@ -136,12 +143,5 @@ impl<'a> View<'a> {
         ];
         let set = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name);
         set.collect::<Vec<_>>().join("|")
-    }
-}
-
-fn result(value: i64) -> Vec<u8> {
-    match value {
-        0.. => value.to_string().into(),
-        _ => errno::result_name(value).into(),
     }
 }

@@ -25,7 +25,7 @@ impl<'a> View<'a> {
             // Falco shows `host` here, too.
             Field::ContainerName if container.is_none() => Some(Value::text("host")),
             _ => {
-                let info = self.event.info.as_deref()?;
+                let info = self.event.info()?;
                 match field.name().starts_with("k8s.") {
                     true => pod_field(info.pod.as_ref()?, field, arg),
                     false => self.info_field(info, field, arg),

@@ -14,7 +14,7 @@ impl<'a> View<'a> {
         let event = self.event;
         let process = &*event.process;
         let facts = &process.facts;
-        let parent = || event.ancestors.first().map(|parent| &**parent);
+        let parent = || event.ancestors().first().map(|parent| &**parent);
         Some(match field {
             Field::ProcPid => Value::Int(event.head.tgid.into()),
             Field::ProcVpid => Value::Int(facts.vpid.into()),
@@ -26,7 +26,7 @@ impl<'a> View<'a> {
             Field::ProcCmdnargs => {
                 Value::Uint(process.image.args.len().saturating_sub(1).try_into().ok()?)
             }
-            Field::ProcCmdline => text(process.cmdline()),
+            Field::ProcCmdline => Value::text(process.cmdline()),
             Field::ProcExeline => {
                 text(joined(process.exe()?, process.image.args.get(1..).unwrap_or_default()))
             }
@@ -37,14 +37,14 @@ impl<'a> View<'a> {
             Field::ProcPname => Value::text(&parent()?.comm),
             Field::ProcPexe => Value::text(parent()?.exe()?),
             Field::ProcPexepath => non_empty(&parent()?.image.exe_path)?,
-            Field::ProcPcmdline => text(parent()?.cmdline()),
+            Field::ProcPcmdline => Value::text(parent()?.cmdline()),
             Field::ProcApid
             | Field::ProcAname
             | Field::ProcAexe
             | Field::ProcAexepath
             | Field::ProcAcmdline => self.ancestor_field(field, arg)?,
             Field::ProcSid => Value::Int(facts.sid.into()),
-            Field::ProcSname => Value::text(&event.session_leader.as_ref()?.comm),
+            Field::ProcSname => Value::text(&event.session_leader()?.comm),
             Field::ProcVpgid => Value::Int(facts.vpgid.into()),
             Field::ProcIsSidLeader => Value::Bool(facts.sid == event.head.tgid),
             Field::ProcIsVpgidLeader => Value::Bool(facts.vpgid == facts.vpid),
@@ -67,14 +67,14 @@ impl<'a> View<'a> {
         };
         Some(match field {
             Field::UserUid => Value::Uint(event.head.uid.into()),
-            Field::UserName => name(&event.names.user),
+            Field::UserName => name(&event.names().user),
             Field::UserLoginuid => match event.head.loginuid {
                 u32::MAX => Value::Int(-1),
                 uid => Value::Int(uid.into()),
             },
-            Field::UserLoginname => name(&event.names.login),
+            Field::UserLoginname => name(&event.names().login),
             Field::GroupGid => Value::Uint(event.head.gid.into()),
-            Field::GroupName => name(&event.names.group),
+            Field::GroupName => name(&event.names().group),
             _ => return None,
         })
     }
@@ -128,7 +128,7 @@ impl<'a> View<'a> {
         let arguments = self.event.process.image.args.get(1..).unwrap_or_default();
         match arg {
             Some(index) => Some(Value::text(arguments.get(index.parse::<usize>().ok()?)?)),
-            None => Some(text(arguments.join(&b' '))),
+            None => Some(Value::text(self.event.process.arguments())),
         }
     }
 
@@ -141,11 +141,11 @@ impl<'a> View<'a> {
 /// The fields that have one value for each ancestor.
 impl Elements for SyscallEvent {
     fn count(&self, _field: Field) -> usize {
-        self.ancestors.len()
+        self.ancestors().len()
     }
 
     fn element(&self, field: Field, index: usize) -> Option<Value<'_>> {
-        lineage_value(self.ancestors.get(index)?, field)
+        lineage_value(self.ancestors().get(index)?, field)
     }
 }
 
@@ -155,7 +155,7 @@ fn lineage_value(process: &Process, field: Field) -> Option<Value<'_>> {
         Field::ProcAname => Value::text(&process.comm),
         Field::ProcAexe => Value::text(process.exe()?),
         Field::ProcAexepath => non_empty(&process.image.exe_path)?,
-        _ => text(process.cmdline()),
+        _ => Value::text(process.cmdline()),
     })
 }
 

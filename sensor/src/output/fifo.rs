@@ -4,19 +4,17 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
-use lanner_alert::Alert;
 use tokio::{
     io::AsyncWriteExt as _,
     net::unix::pipe::{OpenOptions, Sender},
-    sync::mpsc,
 };
 
-use super::{DropCounts, Format, Health};
+use super::{DropCounts, Format, Health, queue::Receiver};
 
 pub(super) async fn run(
     path: PathBuf,
     format: Format,
-    mut alerts: mpsc::Receiver<Arc<Alert>>,
+    mut alerts: Receiver,
     drops: Arc<DropCounts>,
 ) {
     let mut health = Health::new("fifo");

@@ -4,15 +4,14 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
-use lanner_alert::Alert;
-use tokio::{fs::OpenOptions, io::AsyncWriteExt as _, sync::mpsc};
+use tokio::{fs::OpenOptions, io::AsyncWriteExt as _};
 
-use super::{DropCounts, Format, Health};
+use super::{DropCounts, Format, Health, queue::Receiver};
 
 pub(super) async fn run(
     path: PathBuf,
     format: Format,
-    mut alerts: mpsc::Receiver<Arc<Alert>>,
+    mut alerts: Receiver,
     drops: Arc<DropCounts>,
 ) {
     let mut health = Health::new("file");

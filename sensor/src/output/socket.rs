@@ -18,12 +18,11 @@ use lanner_alert::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixStream, unix::OwnedWriteHalf},
-    sync::mpsc,
     time::{Instant, timeout},
 };
 use tracing::{info, warn};
 
-use super::DropCounts;
+use super::{DropCounts, queue::Receiver};
 
 /// Makes the alert about alerts that were lost, from its message.
 pub type LossAlert = Box<dyn Fn(&str) -> Alert + Send + Sync>;
@@ -39,7 +38,7 @@ const LINGER: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(
     path: PathBuf,
-    alerts: mpsc::Receiver<Arc<Alert>>,
+    alerts: Receiver,
     drops: Arc<DropCounts>,
     loss_alert: LossAlert,
 ) {
@@ -73,7 +72,7 @@ pub(super) async fn run(
     for waiting in &link.window {
         link.drops.add(waiting.priority);
     }
-    while let Ok(alert) = link.alerts.try_recv() {
+    while let Some(alert) = link.alerts.try_recv() {
         link.drops.add(alert.priority);
     }
 }
@@ -86,7 +85,7 @@ struct Waiting {
 
 struct Link {
     path: PathBuf,
-    alerts: mpsc::Receiver<Arc<Alert>>,
+    alerts: Receiver,
     drops: Arc<DropCounts>,
     loss_alert: LossAlert,
     /// Not acknowledged, the oldest first.
@@ -111,7 +110,7 @@ impl Link {
             return false;
         }
         let until = *self.last_words.get_or_insert_with(|| Instant::now() + LINGER);
-        let is_empty = self.window.is_empty() && self.alerts.is_empty();
+        let is_empty = self.window.is_empty() && self.alerts.len() == 0;
         is_empty || Instant::now() > until
     }
 

@@ -2,16 +2,11 @@
 
 use std::sync::Arc;
 
-use lanner_alert::Alert;
-use tokio::{io::AsyncWriteExt as _, sync::mpsc};
+use tokio::io::AsyncWriteExt as _;
 
-use super::{DropCounts, Format, Health};
+use super::{DropCounts, Format, Health, queue::Receiver};
 
-pub(super) async fn run(
-    format: Format,
-    mut alerts: mpsc::Receiver<Arc<Alert>>,
-    drops: Arc<DropCounts>,
-) {
+pub(super) async fn run(format: Format, mut alerts: Receiver, drops: Arc<DropCounts>) {
     let mut stdout = tokio::io::stdout();
     let mut health = Health::new("stdout");
     while let Some(alert) = alerts.recv().await {

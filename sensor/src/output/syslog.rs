@@ -5,9 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use jiff::{Timestamp, tz::TimeZone};
 use lanner_alert::{Alert, Priority};
-use tokio::{net::UnixDatagram, sync::mpsc};
+use tokio::net::UnixDatagram;
 
-use super::{DropCounts, Format, Health};
+use super::{DropCounts, Format, Health, queue::Receiver};
 
 /// `LOG_USER`, as Falco uses.
 const FACILITY: u8 = 1;
@@ -15,7 +15,7 @@ const FACILITY: u8 = 1;
 pub(super) async fn run(
     path: PathBuf,
     format: Format,
-    mut alerts: mpsc::Receiver<Arc<Alert>>,
+    mut alerts: Receiver,
     drops: Arc<DropCounts>,
 ) {
     let mut health = Health::new("syslog");

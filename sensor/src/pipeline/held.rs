@@ -1,7 +1,7 @@
 //! Events that wait for what the runtime knows of their container.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -29,25 +29,34 @@ impl Held {
         None
     }
 
-    /// The events of one container.
-    pub(super) fn take_of(&mut self, container: &str) -> Vec<SyscallEvent> {
-        let (taken, kept) = std::mem::take(&mut self.events).into_iter().partition(|(_, event)| {
-            event.container.as_ref().is_some_and(|found| found.full == container)
-        });
-        self.events = kept;
-        let taken: VecDeque<(Instant, SyscallEvent)> = taken;
-        taken.into_iter().map(|(_, event)| event).collect()
+    /// Whether an event of this process waits: a later one must not overtake it.
+    pub(super) fn has_of(&self, pid: u32) -> bool {
+        self.events.iter().any(|(_, event)| event.head.tgid == pid)
     }
 
-    /// The events that waited long enough.
-    pub(super) fn take_late(&mut self, now: Instant) -> Vec<SyscallEvent> {
-        let mut late = Vec::new();
-        while let Some((until, _)) = self.events.front()
-            && *until <= now
-        {
-            late.extend(self.events.pop_front().map(|(_, event)| event));
+    /// The events that waited long enough, and those that `is_known` says yes to and that
+    /// stand behind no other of their process.
+    pub(super) fn take_ready(
+        &mut self,
+        now: Instant,
+        is_known: impl Fn(&SyscallEvent) -> bool,
+    ) -> Vec<SyscallEvent> {
+        let mut kept = HashSet::new();
+        let mut ready = Vec::new();
+        for (until, event) in std::mem::take(&mut self.events) {
+            let pid = event.head.tgid;
+            if until <= now || (!kept.contains(&pid) && is_known(&event)) {
+                ready.push(event);
+            } else {
+                kept.insert(pid);
+                self.events.push_back((until, event));
+            }
         }
-        late
+        ready
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
     }
 
     pub(super) fn take_all(&mut self) -> Vec<SyscallEvent> {

@@ -1,14 +1,16 @@
-//! The running kernel: loads and attaches the eBPF programs, reads their ring.
+//! The running kernel: loads and attaches the eBPF programs, reads their rings.
 //!
 //! ```text
-//! programs ─▶ ring buffer ─▶ Reader (copies, never waits) ─▶ bounded queue ─▶ pipeline
-//!    └ lost (by family)            └ dropped (by family)
+//! programs ─▶ rings ─▶ partitions (read in place)
+//!    └ lost (by family and cause)
 //! ```
 //!
 //! The only place that knows `aya`.
 
 mod attached;
 mod calls;
+mod filter;
+mod leftover;
 mod loader;
 mod messages;
 mod programs;
@@ -16,11 +18,12 @@ mod reader;
 mod ring;
 
 pub use self::{
+    filter::{FilterError, KernelFilter, PassCount, Place, TooMany},
+    leftover::{LoadedIds, loaded_ids},
     loader::{
         LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,
         kernel_has_btf, load,
     },
     programs::{HANDLERS, Handler, LIFECYCLE, Lifecycle, handled_calls},
-    reader::{LossCounts, read_until},
     ring::Ring,
 };

@@ -11,12 +11,14 @@ use std::{
 use lanner_engine::{Event as _, Field, Value};
 use lanner_sensor::{
     decode::decode,
-    enrich::{Enricher, metadata::Containers, procfs::Procfs},
+    enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
-    source::ebpf::{self, LoadOptions, LossCounts, ProgramSet, SyscallHooks},
+    message_needs::MessageNeeds,
+    source::{
+        Next, Records, Wake,
+        ebpf::{self, LoadOptions, Loaded, ProgramSet, SyscallHooks},
+    },
 };
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::kernel::{can_watch, has_tracefs};
 
@@ -76,9 +78,10 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The kernel's events from its making on.
 pub(crate) struct Watch {
-    records: mpsc::Receiver<Vec<u8>>,
+    sources: Vec<Box<dyn Records>>,
+    wake: Wake,
     enricher: Enricher,
-    stop: CancellationToken,
+    loaded: Loaded,
 }
 
 impl Watch {
@@ -87,17 +90,23 @@ impl Watch {
         if !can_watch(test) || (mode == Mode::Tracepoints && !has_tracefs(test)) {
             return None;
         }
-        let loaded = ebpf::load(&mode.options()).unwrap_or_else(|error| {
+        let mut loaded = ebpf::load(&mode.options()).unwrap_or_else(|error| {
             panic!("{}", lanner_service::Chain(&error));
         });
         assert!(loaded.missing().is_empty(), "{mode:?}: {:?}", loaded.missing());
-        let (queue, records) = mpsc::channel(65_536);
-        let stop = CancellationToken::new();
-        let losses = Arc::new(LossCounts::default());
-        tokio::spawn(ebpf::read_until(stop.clone(), loaded, queue, losses));
-        let mut enricher = Enricher::new("here", Procfs::default(), Containers::new(None));
-        enricher.add_running().unwrap();
-        Some(Self { records, enricher, stop })
+        let node = Arc::new(Node::new("here", Procfs::default(), Containers::new(None)));
+        node.add_running().unwrap();
+        Some(Self {
+            sources: loaded.take_sources(),
+            wake: Wake::new().unwrap(),
+            enricher: Enricher::new(node),
+            loaded,
+        })
+    }
+
+    /// Asks for fewer messages through sockets than all.
+    pub(crate) fn want_messages(&mut self, needs: MessageNeeds) {
+        self.loaded.want_messages(needs).unwrap();
     }
 
     /// The next event that `is_it` says yes to.
@@ -107,25 +116,24 @@ impl Watch {
         is_it: impl Fn(&SyscallEvent) -> bool,
     ) -> SyscallEvent {
         let until = Instant::now() + DEADLINE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let record = tokio::time::timeout(left, self.records.recv())
-                .await
-                .unwrap_or_else(|_| panic!("no event within {DEADLINE:?}: {what}"))
-                .expect("the reader ended");
-            let event = decode(&record).expect("the kernel side sends whole records");
-            if let Some(found) = self.enricher.take(event, |_| true, Instant::now())
-                && is_it(&found.event)
-            {
-                return found.event;
+        let Self { sources, wake, enricher, .. } = self;
+        while Instant::now() < until {
+            for source in &mut *sources {
+                let mut found = None;
+                let mut take = |record: &[u8]| {
+                    let event = decode(record).expect("the kernel side sends whole records");
+                    found = enricher.take(event, |_| true).filter(&is_it);
+                };
+                let next = source.next(&mut take);
+                if let Some(found) = found {
+                    return found;
+                }
+                if next == Next::Empty {
+                    source.wait(wake, Duration::from_millis(5)).unwrap();
+                }
             }
         }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.stop.cancel();
+        panic!("no event within {DEADLINE:?}: {what}");
     }
 }
 

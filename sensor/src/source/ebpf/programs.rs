@@ -23,13 +23,35 @@ pub struct Handler {
     pub calls: &'static [Call],
 }
 
-pub const HANDLERS: [Handler; 7] = [
+pub const HANDLERS: [Handler; 8] = [
     Handler {
         name: "open",
         family: Family::Open,
-        calls: &[Call::Open, Call::Openat, Call::Openat2, Call::Creat],
+        calls: &[Call::Open, Call::Openat, Call::Openat2, Call::Creat, Call::OpenByHandleAt],
     },
     Handler { name: "connect", family: Family::Connect, calls: &[Call::Connect] },
+    Handler {
+        name: "path_call",
+        family: Family::PathCall,
+        calls: &[
+            Call::Unlink,
+            Call::Unlinkat,
+            Call::Rmdir,
+            Call::Rename,
+            Call::Renameat,
+            Call::Renameat2,
+            Call::Mkdir,
+            Call::Mkdirat,
+            Call::Link,
+            Call::Linkat,
+            Call::Symlink,
+            Call::Symlinkat,
+            Call::Chmod,
+            Call::Fchmod,
+            Call::Fchmodat,
+            Call::Fchmodat2,
+        ],
+    },
     Handler { name: "accept", family: Family::Accept, calls: &[Call::Accept, Call::Accept4] },
     Handler { name: "listen", family: Family::Socket, calls: &[Call::Listen] },
     Handler { name: "socket", family: Family::Socket, calls: &[Call::Socket] },

@@ -1,0 +1,175 @@
+//! Where processes are kept: in parts by process id, each behind a lock of its own,
+//! so that partitions rarely wait for one another and never for long.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use super::{Image, Process, ProcessKey};
+
+/// Far more than partitions. Ids are given in order, so they spread evenly.
+const SHARDS: usize = 32;
+
+/// Most processes that are remembered, ended ones included.
+const PROCESSES_MAX: usize = 65_536;
+
+/// Most bytes that they take while any of them has ended: who starts programs by the
+/// hundred, each with thousands of arguments, must not fill our memory with them.
+const BYTES_MAX: usize = 128 << 20;
+
+/// What an argument takes beside its bytes: the vector and the allocator's own.
+const ARGUMENT_OVERHEAD: usize = 56;
+
+/// How long one that ended is remembered.
+const GRACE_NS: u64 = 300 * 1_000_000_000;
+
+#[derive(Debug)]
+struct Remembered {
+    process: Arc<Process>,
+    /// What it was before its last exec: a child's event of that time may be read later, in
+    /// another partition.
+    before: Option<Arc<Process>>,
+    /// Of both.
+    size_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    known: HashMap<ProcessKey, Remembered>,
+    /// The newest process of each id.
+    newest: HashMap<u32, ProcessKey>,
+    /// Those that ended, the oldest first, and when.
+    ended: VecDeque<(u64, ProcessKey)>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Shards {
+    shards: [Mutex<Shard>; SHARDS],
+    /// Of all shards together, as are the bounds.
+    len: AtomicUsize,
+    /// About.
+    size_bytes: AtomicUsize,
+    refused: AtomicU64,
+}
+
+impl Shards {
+    pub(super) fn get(&self, key: ProcessKey) -> Option<Arc<Process>> {
+        let shard = self.shard(key.pid);
+        shard.known.get(&key).map(|remembered| Arc::clone(&remembered.process))
+    }
+
+    /// The process as it was at an exec; as it is now where that is not known.
+    pub(super) fn at_exec(&self, key: ProcessKey, exec_id: u32) -> Option<Arc<Process>> {
+        let shard = self.shard(key.pid);
+        let Remembered { process, before, .. } = shard.known.get(&key)?;
+        let before = before.as_ref().filter(|before| before.exec_id == Some(exec_id));
+        Some(Arc::clone(before.unwrap_or(process)))
+    }
+
+    pub(super) fn newest_of(&self, pid: u32) -> Option<Arc<Process>> {
+        let shard = self.shard(pid);
+        let key = shard.newest.get(&pid)?;
+        shard.known.get(key).map(|remembered| Arc::clone(&remembered.process))
+    }
+
+    pub(super) fn put(&self, process: Process) {
+        let key = process.key;
+        let own_bytes = size_bytes(&process);
+        let process = Arc::new(process);
+        let is_too_much = {
+            let mut shard = self.shard(key.pid);
+            let is_full = self.len.load(Relaxed) >= PROCESSES_MAX;
+            if is_full && !shard.known.contains_key(&key) {
+                drop(shard);
+                if !self.forget_one(key.pid) {
+                    self.refused.fetch_add(1, Relaxed);
+                    return;
+                }
+                shard = self.shard(key.pid);
+            }
+            shard.newest.insert(key.pid, key);
+            let before = shard.known.get(&key).map(|known| Arc::clone(&known.process));
+            let size_bytes = own_bytes + before.as_ref().map_or(0, |before| size_bytes(before));
+            self.size_bytes.fetch_add(size_bytes, Relaxed);
+            match shard.known.insert(key, Remembered { process, before, size_bytes }) {
+                Some(forgotten) => self.size_bytes.fetch_sub(forgotten.size_bytes, Relaxed),
+                None => self.len.fetch_add(1, Relaxed),
+            };
+            self.size_bytes.load(Relaxed) > BYTES_MAX
+        };
+        if is_too_much {
+            while self.size_bytes.load(Relaxed) > BYTES_MAX && self.forget_one(key.pid) {}
+        }
+    }
+
+    /// A process ended at `time_ns`; those that ended long before are forgotten.
+    pub(super) fn end(&self, key: ProcessKey, time_ns: u64) {
+        let mut shard = self.shard(key.pid);
+        if shard.known.contains_key(&key) {
+            shard.ended.push_back((time_ns, key));
+        }
+        while let Some((when, _)) = shard.ended.front()
+            && when.saturating_add(GRACE_NS) < time_ns
+        {
+            self.forget_oldest(&mut shard);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Relaxed)
+    }
+
+    pub(super) fn size_bytes(&self) -> usize {
+        self.size_bytes.load(Relaxed)
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+
+    /// Forgets one that ended: of the shard of `pid`, or else of any other.
+    fn forget_one(&self, pid: u32) -> bool {
+        let first = pid as usize % SHARDS;
+        let shards = self.shards.iter().cycle().skip(first).take(SHARDS);
+        shards.into_iter().any(|shard| self.forget_oldest(&mut locked(shard)))
+    }
+
+    fn forget_oldest(&self, shard: &mut Shard) -> bool {
+        let Some((_, key)) = shard.ended.pop_front() else { return false };
+        if let Some(forgotten) = shard.known.remove(&key) {
+            self.size_bytes.fetch_sub(forgotten.size_bytes, Relaxed);
+            self.len.fetch_sub(1, Relaxed);
+        }
+        if shard.newest.get(&key.pid) == Some(&key) {
+            shard.newest.remove(&key.pid);
+        }
+        true
+    }
+
+    fn shard(&self, pid: u32) -> MutexGuard<'_, Shard> {
+        #[expect(clippy::indexing_slicing, reason = "a remainder is in range")]
+        locked(&self.shards[pid as usize % SHARDS])
+    }
+}
+
+/// A thread that died left a map that is whole: nothing here stops half way.
+fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// About what a process takes, with its command line in one piece. An image is its first
+/// owner's: who was forked from it has it for nothing.
+fn size_bytes(process: &Process) -> usize {
+    let Image { args, env, exe_path, .. } = &*process.image;
+    let line: usize = args.iter().map(|argument| argument.len() + 1).sum();
+    let own = size_of::<Process>() + process.comm.len() + process.cwd.len() + line;
+    if Arc::strong_count(&process.image) > 1 {
+        return own;
+    }
+    let arguments = args.iter().chain(env);
+    own + exe_path.len() + arguments.map(|text| text.len() + ARGUMENT_OVERHEAD).sum::<usize>()
+}
