@@ -167,6 +167,7 @@ impl Enricher {
             parent_exec_id: 0,
             family: Family::Exec,
             call: Call::Other,
+            by_io_uring: false,
             comm: Vec::new(),
             parent_comm: Vec::new(),
             by_io_uring: false,
@@ -241,6 +242,7 @@ impl Enricher {
         if let Some(known) = known {
             // It started this one, even if that was taken over since.
             process.parent = known.parent;
+            process.entry.clone_from(&known.entry);
         }
         self.node.processes.add_if_behind(process.clone());
         Arc::new(process)

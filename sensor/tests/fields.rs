@@ -11,6 +11,7 @@ use lanner_sensor::{
     enrich::{
         Enricher, Node,
         container::{ContainerId, Runtime},
+        entry::Entry,
         metadata::{ContainerInfo, Containers, HostShares, ImageName, Known, Mount, PodInfo},
         process::{ExeFile, Image, Process},
         procfs::Procfs,
@@ -55,7 +56,8 @@ fn whole_exec() -> SyscallEvent {
         memfd: false,
     };
     let image = Image { file: Some(file), ..(*event.process.image).clone() };
-    let process = Process { image: Arc::new(image), ..(*event.process).clone() };
+    let entry = Entry::Entered { container: "x".into(), session: "x".into(), is_probe: false };
+    let process = Process { image: Arc::new(image), entry, ..(*event.process).clone() };
     event.session_leader = Some(Arc::new(process.clone())).into();
     event.process = Arc::new(process);
     // A container that started before its processes.
