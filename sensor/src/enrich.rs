@@ -170,7 +170,6 @@ impl Enricher {
             by_io_uring: false,
             comm: Vec::new(),
             parent_comm: Vec::new(),
-            by_io_uring: false,
         };
         let process = match process {
             Some(process) => {
