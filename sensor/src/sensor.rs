@@ -29,6 +29,7 @@ use crate::{
     },
     event::CONTAINER_EVENT,
     features::{self, Feature},
+    message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},
     pipeline::{Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
     reload::{Reloader, Stamps},
@@ -274,7 +275,11 @@ fn traced_calls(
             let event_types = event_types.join(", ");
             warn!(rule, event_types, "a rule never fires: none of its events is reported here");
         }
-        if let Err(error) = loaded.want(&calls) {
+        let messages = match is_recording {
+            true => MessageNeeds::default(),
+            false => MessageNeeds::of(&rules.projection("syscall"), rules.fields()),
+        };
+        if let Err(error) = loaded.want(&calls).and_then(|()| loaded.want_messages(messages)) {
             error!(error = %Chain(&error), "cannot change which system calls are seen");
         }
     }
