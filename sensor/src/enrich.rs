@@ -25,7 +25,7 @@ use rustix::time::ClockId;
 pub use self::node::Node;
 use self::process::{Process, ProcessKey};
 use crate::{
-    decode::{EventHead, Facts, KernelEvent, KernelPath},
+    decode::{EventHead, Facts, KernelEvent},
     event::{Happening, SyscallEvent, path, path_call::PathTexts},
 };
 

@@ -120,7 +120,7 @@ fn whole_events() -> Vec<SyscallEvent> {
     let payload = path_call_payload(&rename);
     let renameat = Call::Renameat.id();
     let rename = decode(&record(&Head::default(), Family::PathCall as u16, renameat, &payload));
-    let rename = enricher.take(rename.unwrap(), |_| true, Instant::now()).unwrap().event;
+    let rename = enricher.take(rename.unwrap(), |_| true).unwrap();
     let open = SyscallEvent { head: open.head, ..with(open.happening) };
     vec![open, with(Happening::Connect(Box::new(connect))), rename, exec]
 }

@@ -3,13 +3,13 @@
 #[path = "support/record.rs"]
 mod record;
 
-use std::{fmt::Write as _, time::Instant};
+use std::{fmt::Write as _, sync::Arc};
 
 use expect_test::{Expect, expect};
 use lanner_engine::{Event as _, Field, Value};
 use lanner_sensor::{
     decode::{Call, Family, decode},
-    enrich::{Enricher, metadata::Containers, procfs::Procfs},
+    enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
 };
 
@@ -24,8 +24,8 @@ fn event(call: Call, facts: &PathCallFacts) -> SyscallEvent {
     let bytes =
         record(&Head::default(), Family::PathCall as u16, call.id(), &path_call_payload(facts));
     let proc = tempfile::tempdir().unwrap();
-    let mut enricher = Enricher::new("n", Procfs::new(proc.path()), Containers::new(None));
-    enricher.take(decode(&bytes).unwrap(), |_| true, Instant::now()).unwrap().event
+    let mut enricher = Enricher::new(Arc::new(Node::new("n", Procfs::new(proc.path()), Containers::new(None))));
+    enricher.take(decode(&bytes).unwrap(), |_| true).unwrap()
 }
 
 fn show(value: Option<Value<'_>>) -> String {
