@@ -1,9 +1,14 @@
 //! Reads rule files, says what is wrong with them, and changes the rules in use.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
-use lanner_engine::{Diagnostic, Options, Rule, RuleSet, Severity, SourceFile, load};
+use lanner_engine::{Diagnostic, FieldRef, Options, Rule, RuleSet, Severity, SourceFile, load};
 use tokio::sync::watch;
 
 /// Loads rule files in order. What is wrong with a rule leaves out that rule, and a file that
@@ -128,4 +133,15 @@ fn enabled(rules: &RuleSet) -> BTreeMap<&str, &Rule> {
 
 fn looks(rule: &Rule) -> (String, &str, &[String], &str, lanner_engine::Priority) {
     (rule.condition_compiled(), &rule.output, &rule.tags, &rule.desc, rule.priority)
+}
+
+/// The names of the enabled rules whose condition or output asks for what only a container's
+/// runtime knows.
+pub fn needing_runtime(rules: &RuleSet) -> HashSet<String> {
+    let is_late = |FieldRef { field, .. }: &FieldRef| match field.name() {
+        "container.id" | "container.full_id" => false,
+        name => name.starts_with("container.") || name.starts_with("k8s."),
+    };
+    let enabled = rules.rules().filter(|rule| rule.enabled);
+    enabled.filter(|rule| rule.fields().iter().any(is_late)).map(|rule| rule.name.clone()).collect()
 }
