@@ -31,7 +31,7 @@ use crate::{
     features::{self, Feature},
     message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},
-    pipeline::{Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    pipeline::{CONTAINER_EVENT, Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
     reload::{Reloader, Stamps},
     repetition::Repetition,
     rules::{self, LiveRules},
