@@ -167,7 +167,6 @@ impl Enricher {
             parent_exec_id: 0,
             family: Family::Exec,
             call: Call::Other,
-            by_io_uring: false,
             comm: Vec::new(),
             parent_comm: Vec::new(),
             by_io_uring: false,
