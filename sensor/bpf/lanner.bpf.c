@@ -4,6 +4,8 @@
  * that lack bpf_loop, typed task pointers and the like.
  */
 #include "connect.h"
+#include "control.h"
+#include "exec_failed.h"
 #include "file_open.h"
 #include "lifecycle.h"
 

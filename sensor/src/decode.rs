@@ -8,15 +8,21 @@
 //! together. Nothing here panics, whatever the bytes are; a record that does not
 //! fit is an error that the caller counts.
 
+mod ancestor;
 mod call;
+mod control;
+mod exec_failed;
 mod facts;
 mod path;
 mod reader;
 
 use self::reader::Reader;
 pub use self::{
+    ancestor::Ancestor,
     call::{Call, Numbers, SOCKETCALL_NUMBER, SOCKETCALLS},
-    facts::{AF_UNIX, Connect, Exec, Exit, Open, ProcessFacts, exe_bits},
+    control::{Control, Descriptor, Thing},
+    exec_failed::ExecFailed,
+    facts::{AF_UNIX, Connect, Exec, Exit, Fork, Open, ProcessFacts, exe_bits},
     path::KernelPath,
 };
 
@@ -32,10 +38,20 @@ pub enum Family {
     Exit = 3,
     Open = 4,
     Connect = 5,
+    Control = 6,
+    ExecFailed = 7,
 }
 
 impl Family {
-    pub const ALL: [Self; 5] = [Self::Exec, Self::Fork, Self::Exit, Self::Open, Self::Connect];
+    pub const ALL: [Self; 7] = [
+        Self::Exec,
+        Self::Fork,
+        Self::Exit,
+        Self::Open,
+        Self::Connect,
+        Self::Control,
+        Self::ExecFailed,
+    ];
 
     /// The name in logs and metrics.
     pub fn name(self) -> &'static str {
@@ -45,6 +61,8 @@ impl Family {
             Self::Exit => "exit",
             Self::Open => "open",
             Self::Connect => "connect",
+            Self::Control => "control",
+            Self::ExecFailed => "exec_failed",
         }
     }
 
@@ -118,10 +136,12 @@ pub struct KernelEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Facts {
     Exec(Box<Exec>),
-    Fork(ProcessFacts),
+    Fork(Box<Fork>),
     Exit(Exit),
     Open(Box<Open>),
     Connect(Box<Connect>),
+    Control(Box<Control>),
+    ExecFailed(Box<ExecFailed>),
 }
 
 /// Why a record is not an event.
@@ -202,10 +222,12 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
     let mut reader = Reader::new(payload, family.name());
     let facts = match family {
         Family::Exec => Facts::Exec(Box::new(Exec::read(&mut reader)?)),
-        Family::Fork => Facts::Fork(ProcessFacts::read(&mut reader)?),
+        Family::Fork => Facts::Fork(Box::new(Fork::read(&mut reader)?)),
         Family::Exit => Facts::Exit(Exit::read(&mut reader)?),
         Family::Open => Facts::Open(Box::new(Open::read(&mut reader)?)),
         Family::Connect => Facts::Connect(Box::new(Connect::read(&mut reader)?)),
+        Family::Control => Facts::Control(Box::new(Control::read(&mut reader)?)),
+        Family::ExecFailed => Facts::ExecFailed(Box::new(ExecFailed::read(&mut reader)?)),
     };
     Ok(KernelEvent { head, facts })
 }

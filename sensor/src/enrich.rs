@@ -11,6 +11,7 @@
 
 pub mod container;
 pub mod cri;
+mod lineage;
 pub mod metadata;
 mod node;
 mod patient;
@@ -72,25 +73,31 @@ impl Enricher {
     ) -> Option<SyscallEvent> {
         let KernelEvent { head, facts } = kernel;
         let happening = match facts {
-            Facts::Fork(facts) => {
-                self.node.processes.on_fork(&head, &facts);
+            Facts::Fork(fork) => {
+                self.node.processes.on_fork(&head, &fork);
+                self.node.learn_ancestors(&head, &fork.ancestors);
                 return None;
             }
             Facts::Exit(_) => {
                 self.node.processes.on_exit(&head);
                 return None;
             }
-            Facts::Exec(exec) => {
+            Facts::Exec(mut exec) => {
+                self.node.complete_arguments(&head, &mut exec);
                 self.node.processes.on_exec(&head, &exec);
+                self.node.learn_ancestors(&head, &exec.ancestors);
                 self.node.learn_cgroup(head.cgroup_id, exec.cgroup.as_ref());
                 Happening::Exec(exec)
             }
             Facts::Connect(connect) => Happening::Connect(connect),
+            Facts::Control(control) => Happening::Control(control),
+            Facts::ExecFailed(failed) => {
+                let path =
+                    path::lexical(&self.base_of(&head, failed.base.as_ref()), &failed.filename);
+                Happening::ExecFailed { failed, path }
+            }
             Facts::Open(open) => {
-                let base = match open.base.as_ref().and_then(|base| base.as_bytes()) {
-                    Some(base) => base.to_vec(),
-                    None => self.cwd_of(&head),
-                };
+                let base = self.base_of(&head, open.base.as_ref());
                 let lexical = path::lexical(&base, &open.raw);
                 let resolved = match &open.resolved {
                     Some(KernelPath::Rooted(path)) if *path != lexical => Some(path.clone()),
@@ -125,16 +132,31 @@ impl Enricher {
     /// `/proc`, and is otherwise what the event itself says.
     fn process_of(&self, head: &EventHead) -> Arc<Process> {
         let key = ProcessKey::new(head.tgid, head.start_ns);
-        if let Some(process) = self.node.processes.get(key) {
-            return process;
+        let known = self.node.processes.get(key);
+        if let Some(process) = &known
+            && process.is_up_to_date(head.exec_id)
+        {
+            return Arc::clone(process);
         }
-        let process = self.node.read_process(head.tgid).filter(|found| found.key == key);
-        let process = process.unwrap_or_else(|| Process::from_head(head));
-        self.node.processes.add_running(process.clone());
+        let is_from_before = known.as_ref().is_some_and(|known| known.is_from_before());
+        let find = || self.node.read_process(head.tgid).filter(|found| found.key == key);
+        let found = if is_from_before { None } else { find() };
+        let process = match (known, found) {
+            (Some(known), found) => known.renewed(found, head.exec_id),
+            (None, found) => {
+                let found = found.unwrap_or_else(|| Process::from_head(head));
+                Process { exec_id: Some(head.exec_id), ..found }
+            }
+        };
+        self.node.processes.replace(process.clone());
         Arc::new(process)
     }
 
-    fn cwd_of(&self, head: &EventHead) -> Vec<u8> {
+    /// What a relative path starts from.
+    fn base_of(&self, head: &EventHead, base: Option<&KernelPath>) -> Vec<u8> {
+        if let Some(base) = base.and_then(|base| base.as_bytes()) {
+            return base.to_vec();
+        }
         let process = self.node.processes.get(ProcessKey::new(head.tgid, head.start_ns));
         process.map(|process| process.cwd.clone()).unwrap_or_default()
     }

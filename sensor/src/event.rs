@@ -10,6 +10,9 @@
 
 mod arguments;
 mod container_fields;
+mod control;
+mod control_names;
+mod descriptor;
 mod errno;
 mod fd_fields;
 mod names;
@@ -26,7 +29,7 @@ use lanner_alert::Entity;
 use lanner_engine::{Event, Field, Value};
 
 use crate::{
-    decode::{Connect, EventHead, Exec, Open},
+    decode::{Connect, Control, EventHead, Exec, ExecFailed, Open},
     enrich::{
         Node,
         container::ContainerId,
@@ -48,6 +51,13 @@ pub enum Happening {
         resolved: Option<Vec<u8>>,
     },
     Connect(Box<Connect>),
+    Control(Box<Control>),
+    /// The process is what it was.
+    ExecFailed {
+        failed: Box<ExecFailed>,
+        /// Working directory and the path asked for, made plain as text.
+        path: Vec<u8>,
+    },
 }
 
 /// One system call.
@@ -108,7 +118,7 @@ impl SyscallEvent {
     }
 
     pub fn session_leader(&self) -> Option<&Process> {
-        let find = || self.node.processes.newest_of(self.process.facts.sid);
+        let find = || self.node.session_leader(self.process.facts.sid);
         self.session_leader.get_or_init(find).as_deref()
     }
 
@@ -178,11 +188,22 @@ impl SyscallEvent {
         }
     }
 
+    /// Permitted and effective: of the moment where the kernel sent them, else of its start as
+    /// this program.
+    fn capabilities(&self) -> (u64, u64) {
+        match &self.happening {
+            Happening::Control(control) => (control.cap_permitted, control.cap_effective),
+            _ => (self.process.facts.cap_permitted, self.process.facts.cap_effective),
+        }
+    }
+
     fn result(&self) -> i64 {
         match &self.happening {
             Happening::Exec(_) => 0,
             Happening::Open { open, .. } => open.result,
             Happening::Connect(connect) => connect.result,
+            Happening::Control(control) => control.result,
+            Happening::ExecFailed { failed, .. } => failed.result,
         }
     }
 }

@@ -7,16 +7,22 @@
 
 mod shard;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+};
 
 use self::shard::Shards;
-use crate::decode::{EventHead, Exec, ProcessFacts, exe_bits};
+use crate::decode::{Ancestor, EventHead, Exec, Fork, ProcessFacts, exe_bits};
 
 /// Most ancestors that are looked at.
-const ANCESTORS_MAX: usize = 32;
+pub(super) const ANCESTORS_MAX: usize = 32;
 
 /// The kernel shows start times in `/proc` in hundredths of a second.
 const TICK_NS: u64 = 10_000_000;
+
+/// Inode number of the machine's first pid namespace (`PROC_PID_INIT_INO`, `linux/proc_ns.h`).
+const HOST_PID_NAMESPACE: u32 = 0xefff_fffc;
 
 /// Names one process of this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +82,9 @@ pub struct Process {
     pub uid: u32,
     pub gid: u32,
     pub loginuid: u32,
+    /// How often it and its forebears became another program, by the time that `image` is of;
+    /// `None` where that is not known, as `/proc` does not tell.
+    pub exec_id: Option<u32>,
     pub line: CommandLine,
 }
 
@@ -97,8 +106,47 @@ impl Process {
             uid: head.uid,
             gid: head.gid,
             loginuid: head.loginuid,
+            exec_id: None,
             line: CommandLine::default(),
         }
+    }
+
+    /// What the kernel says of another process's ancestor, for one we never heard of.
+    pub fn from_ancestor(ancestor: &Ancestor, parent: ProcessKey) -> Self {
+        Self {
+            key: ProcessKey::new(ancestor.tgid, ancestor.start_ns),
+            start_ns: ancestor.start_ns,
+            parent,
+            comm: ancestor.comm.clone(),
+            image: Arc::default(),
+            cwd: Vec::new(),
+            facts: ProcessFacts::default(),
+            uid: u32::MAX,
+            gid: u32::MAX,
+            loginuid: u32::MAX,
+            exec_id: None,
+            line: CommandLine::default(),
+        }
+    }
+
+    /// Whether it did not become another program that we did not hear of. The counter is of the
+    /// process and all its forebears, and may wrap.
+    pub fn is_up_to_date(&self, exec_id: u32) -> bool {
+        const AHEAD_MAX: u32 = u32::MAX / 2;
+        self.exec_id.is_some_and(|known| exec_id.wrapping_sub(known).wrapping_sub(1) > AHEAD_MAX)
+    }
+
+    /// Whether `/proc` showed it, so that what is known is as new as our start.
+    pub fn is_from_before(&self) -> bool {
+        self.exec_id.is_none() && (!self.image.args.is_empty() || !self.image.exe_path.is_empty())
+    }
+
+    /// The same process as `/proc` shows it, which is still who its parent was. Where `/proc`
+    /// shows it no more, what is known stands.
+    pub fn renewed(&self, found: Option<Self>, exec_id: u32) -> Self {
+        let found = found.unwrap_or_else(|| self.clone());
+        let start_ns = self.start_ns;
+        Self { parent: self.parent, start_ns, exec_id: Some(exec_id), ..found }
     }
 
     /// Falco's `proc.cmdline`: the name (not `argv[0]`) and the arguments.
@@ -142,12 +190,23 @@ impl ProcessCache {
         }
     }
 
-    pub fn on_fork(&self, head: &EventHead, facts: &ProcessFacts) {
+    /// What is known of a process, instead of what was known.
+    pub fn replace(&self, process: Process) {
+        self.known.put(process);
+    }
+
+    /// A new process runs the program of whoever made it. Where we did not hear yet that this
+    /// one became another program, the new one's is looked up when it does something.
+    pub fn on_fork(&self, head: &EventHead, fork: &Fork) {
         let mut child = Process::from_head(head);
-        child.facts = facts.clone();
-        if let Some(parent) = self.get(child.parent) {
-            child.image = Arc::clone(&parent.image);
-            child.cwd.clone_from(&parent.cwd);
+        child.facts = fork.process.clone();
+        let maker = ProcessKey::new(fork.maker_tgid, fork.maker_start_ns);
+        if let Some(maker) = self.get(maker)
+            && maker.exec_id.is_none_or(|known| known == head.exec_id)
+        {
+            child.image = Arc::clone(&maker.image);
+            child.cwd.clone_from(&maker.cwd);
+            child.exec_id = Some(head.exec_id);
         }
         self.known.put(child);
     }
@@ -157,6 +216,7 @@ impl ProcessCache {
         if let Some(before) = self.get(process.key) {
             process.parent = before.parent;
         }
+        process.exec_id = Some(head.exec_id);
         process.facts = exec.process.clone();
         process.cwd = bytes_of(exec.cwd.as_ref());
         process.image = Arc::new(Image {
@@ -193,6 +253,27 @@ impl ProcessCache {
     /// The process that has, or last had, this id.
     pub fn newest_of(&self, pid: u32) -> Option<Arc<Process>> {
         self.known.newest_of(pid)
+    }
+
+    /// The process that has, or last had, this id among those of a pid namespace (the inode number
+    /// of that; 0 is the host's).
+    pub fn called(&self, pid: u32, namespace: u32) -> Option<Arc<Process>> {
+        match namespace {
+            0 | HOST_PID_NAMESPACE => self.newest_of(pid),
+            _ => self.known.called(pid, namespace),
+        }
+    }
+
+    /// Takes those that are not in `running` for ended: the kernel's word of it was lost.
+    /// `known` are the ids that were known before `running` was listed.
+    pub fn end_missing(&self, known: &[ProcessKey], running: &HashSet<u32>, now_ns: u64) -> usize {
+        let missing = known.iter().filter(|key| !running.contains(&key.pid));
+        missing.map(|key| self.known.end(*key, now_ns)).count()
+    }
+
+    /// All that did not end, as far as we know.
+    pub fn running(&self) -> Vec<ProcessKey> {
+        self.known.running()
     }
 
     /// The parent, the parent's parent and so on, as far as they are known.

@@ -1,7 +1,10 @@
 //! `evt.arg.NAME` and `evt.args`: the call's arguments as Falco names them.
 
-use super::{Happening, View, errno, names};
-use crate::{decode::Call, enrich::process::ExeFile};
+use super::{Happening, View, control, errno, names};
+use crate::{
+    decode::{Call, ExecFailed},
+    enrich::process::ExeFile,
+};
 
 const AT_FDCWD: i32 = -100;
 
@@ -31,14 +34,16 @@ const EXEC: &[&str] = &[
     "uid",
     "trusted_exepath",
     "gid",
+    "filename",
 ];
 
 impl<'a> View<'a> {
     /// The names of this event's arguments, in their order.
     pub(super) fn argument_names(&self) -> &'static [&'static str] {
         match &self.event.happening {
-            Happening::Exec(_) => EXEC,
+            Happening::Exec(_) | Happening::ExecFailed { .. } => EXEC,
             Happening::Connect(_) => CONNECT,
+            Happening::Control(_) => control::argument_names(self.event.head.call),
             Happening::Open { .. } => match self.event.head.call {
                 Call::Open => OPEN,
                 Call::Creat => CREAT,
@@ -55,7 +60,10 @@ impl<'a> View<'a> {
             Err(_) => *names.iter().find(|known| **known == name)?,
         };
         match &self.event.happening {
+            Happening::Exec(exec) if name == "filename" => Some(exec.filename.clone()),
             Happening::Exec(_) => self.exec_argument(name),
+            Happening::ExecFailed { failed, path } => self.exec_failed_argument(name, failed, path),
+            Happening::Control(control) => self.control_argument(control, name),
             Happening::Open { .. } => self.open_argument(name),
             Happening::Connect(connect) => match name {
                 "res" => Some(result(connect.result)),
@@ -132,6 +140,24 @@ impl<'a> View<'a> {
         })
     }
 
+    /// What was asked for; the rest is the caller's, which goes on as what it is.
+    fn exec_failed_argument(
+        &self,
+        name: &str,
+        failed: &ExecFailed,
+        path: &[u8],
+    ) -> Option<Vec<u8>> {
+        match name {
+            "res" => Some(result(failed.result)),
+            "exe" => failed.args.first().cloned(),
+            "args" => Some(failed.args.get(1..).unwrap_or_default().join(&b'.')),
+            "filename" => Some(path.to_vec()),
+            // Nothing is sent of it.
+            "env" => None,
+            _ => self.exec_argument(name),
+        }
+    }
+
     fn exe_flags(&self, file: &ExeFile) -> String {
         let flags = [
             (self.exe_is_writable(file), "EXE_WRITABLE"),
@@ -144,7 +170,7 @@ impl<'a> View<'a> {
     }
 }
 
-fn result(value: i64) -> Vec<u8> {
+pub(super) fn result(value: i64) -> Vec<u8> {
     match value {
         0.. => value.to_string().into(),
         _ => errno::result_name(value).into(),

@@ -16,7 +16,8 @@ impl<'a> View<'a> {
         match &self.event.happening {
             Happening::Open { open, .. } => self.file_field(field, open),
             Happening::Connect(connect) => socket_field(field, connect),
-            Happening::Exec(_) => None,
+            Happening::Control(control) => self.control_field(field, control),
+            Happening::Exec(_) | Happening::ExecFailed { .. } => None,
         }
     }
 
@@ -25,7 +26,7 @@ impl<'a> View<'a> {
         match &self.event.happening {
             Happening::Open { .. } => self.file_path().map(<[u8]>::to_vec),
             Happening::Connect(connect) => Some(connection_name(connect)),
-            Happening::Exec(_) => None,
+            _ => None,
         }
     }
 
@@ -58,7 +59,7 @@ impl<'a> View<'a> {
 }
 
 /// The process that connects is the client, which is the local end.
-fn socket_field(field: Field, connect: &Connect) -> Option<Value<'_>> {
+pub(super) fn socket_field(field: Field, connect: &Connect) -> Option<Value<'_>> {
     let is_unix = connect.family == AF_UNIX;
     let ends = ends(connect);
     let ip = |pick: fn(Ends) -> IpAddr| ends.map(|ends| Value::Ip(pick(ends)));
@@ -122,6 +123,17 @@ fn fd_type(connect: &Connect) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// What stands before a socket's name where a descriptor's number is resolved: `4t`.
+pub(super) fn socket_mark(connect: &Connect) -> String {
+    let kind = fd_type(connect).map_or("o", |(_, mark)| mark);
+    let transport = match l4proto(connect.protocol) {
+        "<NA>" => "",
+        _ if ends(connect).is_none() => "",
+        name => name.get(..1).unwrap_or_default(),
+    };
+    format!("{kind}{transport}")
+}
+
 fn l4proto(protocol: u16) -> &'static str {
     match protocol {
         6 => "tcp",
@@ -132,7 +144,7 @@ fn l4proto(protocol: u16) -> &'static str {
     }
 }
 
-fn connection_name(connect: &Connect) -> Vec<u8> {
+pub(super) fn connection_name(connect: &Connect) -> Vec<u8> {
     match ends(connect) {
         Some(Ends { local, remote }) => {
             format!("{local}:{}->{remote}:{}", connect.local_port, connect.remote_port).into()

@@ -52,8 +52,8 @@ impl<'a> View<'a> {
                 Value::Uint(event.head.time_ns.saturating_sub(event.head.start_ns))
             }
             Field::ProcPidTs => Value::Int(self.start_ns()),
-            Field::ThreadCapPermitted => text(names::capabilities(facts.cap_permitted).into()),
-            Field::ThreadCapEffective => text(names::capabilities(facts.cap_effective).into()),
+            Field::ThreadCapPermitted => text(names::capabilities(event.capabilities().0).into()),
+            Field::ThreadCapEffective => text(names::capabilities(event.capabilities().1).into()),
             _ => return self.exe_file_field(field, process.image.file.as_ref()?),
         })
     }

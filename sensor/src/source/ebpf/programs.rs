@@ -23,13 +23,38 @@ pub struct Handler {
     pub calls: &'static [Call],
 }
 
-pub const HANDLERS: [Handler; 2] = [
+pub const HANDLERS: [Handler; 4] = [
     Handler {
         name: "open",
         family: Family::Open,
         calls: &[Call::Open, Call::Openat, Call::Openat2, Call::Creat],
     },
     Handler { name: "connect", family: Family::Connect, calls: &[Call::Connect] },
+    Handler {
+        name: "control",
+        family: Family::Control,
+        calls: &[
+            Call::Dup,
+            Call::Dup2,
+            Call::Dup3,
+            Call::Setuid,
+            Call::Setns,
+            Call::Unshare,
+            Call::Ptrace,
+            Call::InitModule,
+            Call::FinitModule,
+            Call::Bpf,
+            Call::Userfaultfd,
+            Call::Kill,
+            Call::Tkill,
+            Call::Tgkill,
+        ],
+    },
+    Handler {
+        name: "exec_failed",
+        family: Family::ExecFailed,
+        calls: &[Call::Execve, Call::Execveat],
+    },
 ];
 
 /// Every call that some handler is for.
