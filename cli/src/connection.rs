@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 /// How to reach the bus: a daemon's settings, or flags.
 #[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
 pub(crate) struct ConnectionArgs {
     /// File with the section `bus` of a daemon's settings, such as that daemon's own
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["servers", "ca", "cert", "key"],
-        required_unless_present = "servers"
+        conflicts_with_all = ["servers", "ca", "cert", "key"]
     )]
     config: Option<PathBuf>,
     /// Address of a server; once for each

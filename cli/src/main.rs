@@ -8,6 +8,7 @@ mod connection;
 mod event;
 mod explanation;
 mod filter;
+mod generate;
 mod plan;
 mod playbook;
 mod printable;
@@ -42,6 +43,9 @@ enum Command {
     /// Read alerts
     #[command(subcommand)]
     Alerts(alerts::Command),
+    /// Do harmless things that rules should notice, and see whether they did
+    #[command(subcommand)]
+    Generate(generate::Command),
     /// See what the responders did, and have it taken back
     #[command(subcommand)]
     Plan(plan::Command),
@@ -55,12 +59,17 @@ enum Verdict {
 }
 
 fn main() -> ExitCode {
+    // A process of an action: our own program under another's name.
+    if let Some(orders) = generate::orders() {
+        return generate::play(&orders);
+    }
     let verdict = match Cli::parse().command {
         Command::Bus(command) => bus::run(command),
         Command::Rules(command) => rules::run(command),
         Command::Filter(command) => filter::run(command),
         Command::Playbook(command) => playbook::run(command),
         Command::Alerts(command) => alerts::run(command),
+        Command::Generate(command) => generate::run(command),
         Command::Plan(command) => plan::run(command),
     };
     match verdict {

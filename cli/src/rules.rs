@@ -23,7 +23,7 @@ pub(crate) enum Command {
         /// Print the result as Falco's JSON
         #[arg(long)]
         json: bool,
-        /// Rule files, in the order in which they are loaded
+        /// Rule files and folders of them, in the order in which they are loaded
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -32,13 +32,13 @@ pub(crate) enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
-        /// Rule files, in the order in which they are loaded
+        /// Rule files and folders of them, in the order in which they are loaded
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
     /// Evaluate rules over events and print the alerts, one JSON object a line
     Eval {
-        /// Rule files, in the order in which they are loaded
+        /// Rule files and folders of them, in the order in which they are loaded
         #[arg(long, required = true, num_args = 1..)]
         rules: Vec<PathBuf>,
         /// Recorded events, one JSON object a line; for k8s_audit an audit log as well
@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Explain {
         /// The rule's name
         rule: String,
-        /// Rule files, in the order in which they are loaded
+        /// Rule files and folders of them, in the order in which they are loaded
         #[arg(long, required = true, num_args = 1..)]
         rules: Vec<PathBuf>,
         /// A file with one event, recorded or of the Kubernetes audit log; - for standard input
@@ -137,7 +137,32 @@ fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<SourceFile>> {
             .with_context(|| format!("cannot read rules {}", path.display()))?;
         Ok(SourceFile { name: path.display().to_string(), text })
     };
-    paths.iter().map(file).collect()
+    files_of(paths)?.iter().map(file).collect()
+}
+
+/// The files to load: a folder stands for its `*.yaml` and `*.yml`, in the order of their names, as in the
+/// sensor's `rules_files`.
+fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let cannot_read = || format!("cannot read folder {}", path.display());
+        let mut found = Vec::new();
+        for entry in fs::read_dir(path).with_context(cannot_read)? {
+            let file = entry.with_context(cannot_read)?.path();
+            let is_rules = file.extension().is_some_and(|end| end == "yaml" || end == "yml");
+            if is_rules && file.is_file() {
+                found.push(file);
+            }
+        }
+        anyhow::ensure!(!found.is_empty(), "no rule file (*.yaml, *.yml) in {}", path.display());
+        found.sort();
+        files.append(&mut found);
+    }
+    Ok(files)
 }
 
 /// Loads rules for a command that needs good ones; prints what is wrong with them.

@@ -2,6 +2,7 @@
 /* open, openat, openat2 and creat, as they return. */
 #pragma once
 
+#include "filter_open.h"
 #include "syscall.h"
 
 #define AT_FDCWD (-100)
@@ -148,5 +149,6 @@ HANDLER(open)
 		read_open_how(&open, call->args[2]);
 		break;
 	}
-	report_open(&open);
+	if (filter_open(open.call, open.path, open.flags, open.mode, open.result, open.dirfd))
+		report_open(&open);
 }

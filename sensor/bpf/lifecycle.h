@@ -2,7 +2,7 @@
 /* Processes begin, become another program, and end. */
 #pragma once
 
-#include "process.h"
+#include "filter_mark.h"
 
 #define OVERLAYFS_MAGIC 0x794c7630
 #define SB_RDONLY 1
@@ -103,6 +103,7 @@ int BPF_PROG(on_exec, struct task_struct *unused, s32 old_pid, struct linux_binp
 	cgroup = fill_head(head, subject, EVENT_EXEC, CALL_EXECVE);
 	__builtin_memset(facts, 0, sizeof(*facts));
 	fill_process(&facts->process, subject.address);
+	filter_remember(head, &facts->process);
 
 	facts->ancestors_len = append_ancestors(scratch, at, subject.task);
 	at += facts->ancestors_len;
@@ -162,6 +163,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 	fill_head(head, child, EVENT_FORK, CALL_OTHER);
 	facts = (void *)(scratch->data + sizeof(*head));
 	fill_process(&facts->process, child.address);
+	filter_remember(head, &facts->process);
 	facts->maker_start_ns = PEEK(leader, start_boottime);
 	facts->maker_tgid = PEEK(leader, tgid);
 	facts->ancestors_len =
@@ -187,6 +189,7 @@ int BPF_PROG(on_exit)
 	head = (void *)scratch->data;
 	facts = (void *)(scratch->data + sizeof(*head));
 	fill_head(head, subject, EVENT_EXIT, CALL_OTHER);
+	filter_forget(head);
 	facts->exit_code = PEEK(subject.task, exit_code);
 	facts->unused = 0;
 	submit(scratch, sizeof(*head) + sizeof(*facts), IMPORTANCE_LIFECYCLE);

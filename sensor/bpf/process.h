@@ -59,6 +59,13 @@ static __always_inline struct subject current_subject(void)
 	return subject;
 }
 
+/* Each hierarchy of v1 counts its groups on its own; the one of v2 is number 0. */
+static __always_inline u64 cgroup_number(struct cgroup *cgroup)
+{
+	return BPF_CORE_READ(cgroup, kn, id) ^
+	       ((u64)BPF_CORE_READ(cgroup, root, hierarchy_id) << 56);
+}
+
 static __always_inline struct cgroup *fill_head(struct event_head *head, struct subject subject,
 						u16 kind, u16 call)
 {
@@ -72,9 +79,7 @@ static __always_inline struct cgroup *fill_head(struct event_head *head, struct 
 	head->time_ns = bpf_ktime_get_boot_ns();
 	head->start_ns = PEEK(leader, start_boottime);
 	head->parent_start_ns = PEEK(parent, start_boottime);
-	/* Each hierarchy of v1 counts its groups on its own; the one of v2 is number 0. */
-	head->cgroup_id = BPF_CORE_READ(cgroup, kn, id) ^
-			  ((u64)BPF_CORE_READ(cgroup, root, hierarchy_id) << 56);
+	head->cgroup_id = cgroup_number(cgroup);
 	head->tgid = PEEK(task, tgid);
 	head->tid = PEEK(task, pid);
 	head->ppid = PEEK(parent, tgid);
@@ -149,17 +154,19 @@ static __always_inline void fill_process(struct process_facts *facts, u64 task_a
 	struct pid *own = BPF_CORE_READ(task, group_leader, thread_pid);
 	struct pid *group = BPF_CORE_READ(signal, pids[PIDTYPE_PGID]);
 	struct pid *session = BPF_CORE_READ(signal, pids[PIDTYPE_SID]);
-	struct pid_place place = {.level = BPF_CORE_READ(own, level)};
-	struct upid *innermost = number_of(own, place.level);
+	u32 level = BPF_CORE_READ(own, level);
+	struct upid *innermost = number_of(own, level);
+	/* On its own: within BPF_CORE_READ the place would count as one of the kernel's types. */
+	struct pid_namespace *namespace = BPF_CORE_READ(innermost, ns);
+	struct pid_place place = {.namespace = namespace, .level = level};
 
-	place.namespace = BPF_CORE_READ(innermost, ns);
 	fill_capabilities(&facts->cap_permitted, &facts->cap_effective, BPF_CORE_READ(task, cred));
 	facts->tty = tty_device((u64)signal);
 	facts->sid = pid_in_host(session);
 	facts->pgid = pid_in_host(group);
 	facts->vpid = BPF_CORE_READ(innermost, nr);
 	facts->vpgid = pid_in_place(group, &place);
-	facts->pid_namespace = BPF_CORE_READ(place.namespace, ns.inum);
+	facts->pid_namespace = BPF_CORE_READ(namespace, ns.inum);
 }
 
 /*

@@ -15,7 +15,7 @@ mod control_names;
 mod descriptor;
 mod errno;
 mod fd_fields;
-mod names;
+pub(crate) mod names;
 pub mod path;
 mod process_fields;
 pub mod recording;

@@ -29,7 +29,7 @@ async fn the_page_does_as_it_says() {
     for (file, settings) in [
         (
             "sensor.yaml",
-            "rules_files: [rules/lanner_rules.yaml]\noutputs: {stdout: {}}\n".to_owned(),
+            "rules_files: [rules]\noutputs: {stdout: {}}\n".to_owned(),
         ),
         (
             "forwarder.yaml",

@@ -50,6 +50,8 @@ enum Command {
     Cluster(cluster::Arguments),
     #[command(hide = true)]
     ClusterSupervisor(cluster::SupervisorArguments),
+    #[command(hide = true)]
+    BenchWorkload(bench::workload::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Command::Image(arguments) => image::main(&arguments),
         Command::Cluster(arguments) => cluster::main(&arguments),
         Command::ClusterSupervisor(arguments) => cluster::supervise(&arguments),
+        Command::BenchWorkload(arguments) => bench::workload::main(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

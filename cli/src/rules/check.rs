@@ -8,9 +8,10 @@ use serde_json::{Value as Json, json};
 use crate::Verdict;
 
 pub(super) fn run(paths: &[PathBuf], json: bool) -> anyhow::Result<Verdict> {
+    let paths = super::files_of(paths)?;
     let mut files = Vec::new();
     let mut diagnostics = Vec::new();
-    for path in paths {
+    for path in &paths {
         let name = path.display().to_string();
         match fs::read(path).map(|bytes| SourceFile::from_bytes(&name, bytes)) {
             Ok(Ok(file)) => files.push(file),

@@ -1,7 +1,7 @@
 //! `lanner rules test`: tests written as YAML, events in and alerts out.
 //!
 //! ```yaml
-//! rules: [../lanner_rules.yaml]      # beside this file
+//! rules: [..]                        # files and folders, from where this file is
 //! bases:                             # events to start from
 //!   shell: {evt.type: execve, proc.name: sh, container.id: 0123456789ab}
 //! cases:

@@ -1,11 +1,14 @@
-//! The field's official stable rules load, and fire on what they are meant for.
-//!
-//! They are not ours to copy: the test looks for them beside the workspace, or at
-//! `LANNER_FALCO_RULES`, and says so when they are not there.
+//! The field's official rules load, and fire on what they are meant for.
 
-use std::{collections::BTreeSet, env, fs, io::Write as _, path::Path};
+#[path = "support/official.rs"]
+mod official;
 
-use lanner_engine::{Match, Matching, Options, RecordedEvent, RuleSet, Severity, SourceFile, load};
+use std::collections::BTreeSet;
+
+use lanner_engine::{
+    Event, Field, Match, Matching, Options, RecordedEvent, RuleSet, Selection, Selector, Severity,
+    SourceFile, Value as FieldValue, load,
+};
 use serde_json::{Map, Value};
 
 /// One line: `about` names the rule it is near to, `alerts` those it must fire.
@@ -28,29 +31,17 @@ fn lines() -> Vec<Line> {
     include_str!("data/official_events.jsonl").lines().map(line).collect()
 }
 
-/// The official rules, or `None` after saying why the test does not run.
+/// The official stable rules, or `None` after saying why the test does not run.
 fn official_rules(options: &Options) -> Option<RuleSet> {
-    let beside =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/falco_rules.yaml");
-    let path = env::var_os("LANNER_FALCO_RULES").map_or(beside, Into::into);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) => {
-            let path = path.display();
-            // Not by a macro: the test harness would hide what those print.
-            let said = writeln!(
-                std::io::stderr(),
-                "NOT RUN: no official rules at {path} ({error}); set LANNER_FALCO_RULES"
-            );
-            return said.ok().and(None);
-        }
-    };
-    let file = SourceFile { name: "falco_rules.yaml".to_owned(), text };
-    let (rules, diagnostics) = load(&[file], options);
+    Some(loaded(&[official::file("falco_rules.yaml")?], options))
+}
+
+fn loaded(files: &[SourceFile], options: &Options) -> RuleSet {
+    let (rules, diagnostics) = load(files, options);
     for diagnostic in &diagnostics {
         assert_ne!(diagnostic.severity, Severity::Error, "{diagnostic}");
     }
-    Some(rules)
+    rules
 }
 
 #[test]
@@ -132,4 +123,84 @@ fn the_fast_evaluator_equals_the_walk() {
             );
         }
     }
+}
+
+/// An event with data read from a socket, which a recorded event, being text, cannot hold.
+struct WithBuffer {
+    event: RecordedEvent,
+    buffer: Vec<u8>,
+}
+
+impl Event for WithBuffer {
+    fn event_type(&self) -> &str {
+        self.event.event_type()
+    }
+
+    fn time_ns(&self) -> i64 {
+        self.event.time_ns()
+    }
+
+    fn get(&self, field: Field, arg: Option<&str>) -> Option<FieldValue<'_>> {
+        match field {
+            Field::EvtBuffer if !self.buffer.is_empty() => Some(FieldValue::text(&self.buffer)),
+            _ => self.event.get(field, arg),
+        }
+    }
+}
+
+/// What must be filled in for a rule that comes with an empty list, or that nothing can match.
+const INCUBATING_SETTINGS: &str = "
+- list: namespace_scope_network_only_subnet
+  items: [shop]
+  override: {items: append}
+";
+const SANDBOX_SETTINGS: &str = "
+- macro: allowed_containers
+  condition: (container.image.repository=registry.example.com/allowed)
+";
+
+/// Each line of the data is a rule, an event that it fires on, and what makes that a near miss.
+fn check_wider(set: &str, settings: &str, rules_min: usize) {
+    let Some(file) = official::file(&format!("falco-{set}_rules.yaml")) else { return };
+    let settings = SourceFile { name: "settings.yaml".to_owned(), text: settings.to_owned() };
+    let every = Selection { enable: true, which: Selector::Rule("*".to_owned()) };
+    let options = Options { selections: vec![every], ..Options::default() };
+    let rules = loaded(&[file, settings], &options);
+
+    let mut seen = BTreeSet::new();
+    for line in include_str!("data/official_events_wider.jsonl").lines() {
+        let line: Map<String, Value> = serde_json::from_str(line).unwrap();
+        if line["set"] != set {
+            continue;
+        }
+        let name = line["rule"].as_str().unwrap();
+        let buffer = line.get("buffer_hex").and_then(Value::as_str).unwrap_or_default();
+        let digits = buffer.as_bytes().chunks(2);
+        let byte =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let buffer: Vec<u8> = digits.map(byte).collect();
+        let fires = |fields: &Map<String, Value>| {
+            let event = RecordedEvent::from_map(fields).unwrap();
+            let event = WithBuffer { event, buffer: buffer.clone() };
+            rules.evaluate("syscall", &event).iter().any(|matched| matched.rule.name == name)
+        };
+        let mut fields = line["event"].as_object().unwrap().clone();
+        assert!(fires(&fields), "{name}: {fields:?}");
+        fields.extend(line["near"].as_object().unwrap().clone());
+        assert!(!fires(&fields), "{name}, a near miss: {fields:?}");
+        seen.insert(name.to_owned());
+    }
+    let all: BTreeSet<String> = rules.rules().map(|rule| rule.name.clone()).collect();
+    assert_eq!(seen, all, "rules with an event");
+    assert!(all.len() >= rules_min, "{} rules in {set}", all.len());
+}
+
+#[test]
+fn every_incubating_rule_fires_and_has_a_near_miss() {
+    check_wider("incubating", INCUBATING_SETTINGS, 31);
+}
+
+#[test]
+fn every_sandbox_rule_fires_and_has_a_near_miss() {
+    check_wider("sandbox", SANDBOX_SETTINGS, 37);
 }

@@ -36,7 +36,7 @@ pub(super) fn makes_executable(open: &Open) -> bool {
 }
 
 /// `O_CREAT|O_RDWR|...`.
-pub(super) fn open_flags(flags: u32, created: bool) -> String {
+pub(crate) fn open_flags(flags: u32, created: bool) -> String {
     let mut names: Vec<&str> = Vec::new();
     let mut add = |bit: u32, name: &'static str| {
         if flags & bit == bit {
@@ -70,7 +70,7 @@ pub(super) fn open_flags(flags: u32, created: bool) -> String {
 }
 
 /// `S_IXOTH|S_IWOTH|...`.
-pub(super) fn mode(mode: u32) -> String {
+pub(crate) fn mode(mode: u32) -> String {
     const NAMES: [(u32, &str); 12] = [
         (0o1, "S_IXOTH"),
         (0o2, "S_IWOTH"),
@@ -137,7 +137,7 @@ const CAPABILITIES: [&str; 41] = [
 pub(super) const CAP_DAC_OVERRIDE: u64 = 1 << 1;
 
 /// The names of the set bits, separated by blanks.
-pub(super) fn capabilities(bits: u64) -> String {
+pub(crate) fn capabilities(bits: u64) -> String {
     let set = CAPABILITIES.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0);
     set.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
 }

@@ -9,12 +9,14 @@
 
 mod attached;
 mod calls;
+mod filter;
 mod loader;
 mod programs;
 mod reader;
 mod ring;
 
 pub use self::{
+    filter::{FilterError, KernelFilter, PassCount, Place, TooMany},
     loader::{
         LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,
         kernel_has_btf, load,

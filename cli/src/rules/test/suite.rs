@@ -19,7 +19,7 @@ use crate::event::events_of;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Suite {
-    /// Rule files, relative to the test file.
+    /// Rule files and folders of them, relative to the test file.
     pub(super) rules: Vec<PathBuf>,
 
     /// Where the events come from.

@@ -62,6 +62,11 @@ fn tracepoint_name(handler: &Handler) -> String {
     format!("on_return_{}", handler.name)
 }
 
+fn has_tracepoint(call: Call) -> bool {
+    let name = format!("sys_exit_{}", call.name());
+    TRACEPOINTS.iter().any(|folder| Path::new(folder).join(&name).exists())
+}
+
 /// Loads a handler's program for tracepoints.
 pub(super) fn load(programs: &mut Ebpf, handler: &Handler) -> Result<(), LoadError> {
     let name = tracepoint_name(handler);
@@ -89,6 +94,8 @@ impl AttachedCalls {
             let name = tracepoint_name(&handler);
             for call in handler.calls {
                 match (wanted.contains(call), self.links.contains_key(call)) {
+                    // A kernel built without the call has no tracepoint for it.
+                    (true, false) if !has_tracepoint(*call) => {}
                     (true, false) => {
                         let program = program(programs, &name)?;
                         let tracepoint = format!("sys_exit_{}", call.name());

@@ -21,6 +21,7 @@ use aya::{
 use super::{
     attached::{Attached, AttachedCalls},
     calls::CallTables,
+    filter::{FilterError, KernelFilter},
     programs::{HANDLERS, Handler, LIFECYCLE},
     ring::Ring,
 };
@@ -101,6 +102,7 @@ pub struct Loaded {
     pub(super) lost: PerCpuArray<MapData, u64>,
     tables: CallTables,
     attached: Attached,
+    filter: Option<KernelFilter>,
     is_base: bool,
     missing: Vec<(Handler, String)>,
     /// Dropped with the last user's hold on it, the kernel empties it.
@@ -122,6 +124,9 @@ pub enum LoadError {
 
     #[error("cannot use map {name}")]
     Map { name: &'static str, source: aya::maps::MapError },
+
+    #[error(transparent)]
+    Filter(#[from] FilterError),
 
     #[error("cannot load program {name}")]
     Program { name: String, source: Box<ProgramError> },
@@ -187,6 +192,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
     let lost =
         PerCpuArray::try_from(lost).map_err(|source| LoadError::Map { name: "lost", source })?;
     let tables = CallTables::take(&mut programs)?;
+    let filter = Some(KernelFilter::take(&mut programs)?);
 
     // Attached only when all are loaded: no event before its process's exec can be seen.
     for program in LIFECYCLE {
@@ -199,8 +205,17 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
             Attached::TpBtf
         }
     };
-    let mut all =
-        Loaded { rings, lost, tables, attached, is_base, missing, _handlers: handlers, programs };
+    let mut all = Loaded {
+        rings,
+        lost,
+        tables,
+        attached,
+        filter,
+        is_base,
+        missing,
+        _handlers: handlers,
+        programs,
+    };
     all.want(&options.calls)?;
     Ok(all)
 }
@@ -209,6 +224,11 @@ impl Loaded {
     /// Where events come out, one for each partition; the second time there are none.
     pub fn take_rings(&mut self) -> Vec<Ring> {
         std::mem::take(&mut self.rings)
+    }
+
+    /// The filter, once: until it is told of rules everything passes.
+    pub fn take_filter(&mut self) -> Option<KernelFilter> {
+        self.filter.take()
     }
 
     /// Reports these calls from now on, and no other. Those without a handler are left out.

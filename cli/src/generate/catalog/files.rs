@@ -1,0 +1,325 @@
+//! Files made, changed and removed where they should not be.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use rustix::fs::OFlags;
+
+use crate::generate::{
+    action::{ACTION, Action, Need, PART, Part, Place, Role},
+    scene::Scene,
+};
+
+/// A new file, removed at once. In a container of ours it is in memory only.
+pub(super) const NEW_FILE: Action = Action {
+    harmless: "the file is new, empty, in the container's memory, and removed at once",
+    event: "openat",
+    needs: &[Need::Root],
+    place: Place::Container,
+    ..ACTION
+};
+
+/// A shell with a terminal, and what is typed there.
+const SESSION: &[Part] = &[Part { program: "sh", role: Role::OpenTerminal, ..PART }, PART];
+
+pub(super) const ACTIONS: &[Action] = &[
+    Action {
+        name: "write-etc",
+        does: "makes a file in /etc",
+        rules: &["Write below etc"],
+        falco: &["Write below etc"],
+        mitre: "T1098",
+        act: |scene| make_file(scene, "/etc", ""),
+        leaves: &["/etc/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-binary-dir",
+        does: "makes a file in /usr/bin",
+        rules: &["Write below binary dir"],
+        falco: &["Write below binary dir"],
+        mitre: "T1543",
+        act: |scene| make_file(scene, "/usr/bin", ""),
+        leaves: &["/usr/bin/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "make-binary-dir",
+        does: "makes a folder in /usr/bin",
+        harmless: "the folder is empty, in the container's memory, and removed at once",
+        rules: &["Mkdir binary dirs"],
+        falco: &["Mkdir binary dirs"],
+        mitre: "T1222.002",
+        event: "mkdir",
+        act: |scene| {
+            let folder = named_by_token(scene, "/usr/bin", "");
+            fs::create_dir(&folder).context("cannot make a folder")?;
+            fs::remove_dir(&folder).context("cannot remove the folder")?;
+            scene.expect_path("evt.arg.path", &folder);
+            Ok(())
+        },
+        leaves: &["/usr/bin/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "rename-binary",
+        does: "makes, renames and removes a file in /usr/bin",
+        rules: &["Modify binary dirs"],
+        falco: &["Modify binary dirs"],
+        mitre: "T1222.002",
+        event: "rename",
+        act: |scene| {
+            let file = named_by_token(scene, "/usr/bin", "");
+            let renamed = named_by_token(scene, "/usr/bin", "-renamed");
+            File::create_new(&file).context("cannot make a file")?;
+            fs::rename(&file, &renamed).context("cannot rename the file")?;
+            fs::remove_file(&renamed).context("cannot remove the file")?;
+            Ok(())
+        },
+        leaves: &["/usr/bin/lanner-generate-{token}", "/usr/bin/lanner-generate-{token}-renamed"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-root",
+        does: "makes a file in /root",
+        rules: &["Write below root"],
+        falco: &["Write below root"],
+        mitre: "T1543",
+        act: |scene| make_file(scene, "/root", ""),
+        leaves: &["/root/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-rpm-database",
+        does: "makes a file in /var/lib/rpm",
+        rules: &["Write below rpm database"],
+        falco: &["Write below rpm database"],
+        mitre: "T1072",
+        act: |scene| make_file(scene, "/var/lib/rpm", ""),
+        leaves: &["/var/lib/rpm/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-package-sources",
+        does: "makes a file in /etc/apt/sources.list.d",
+        rules: &["Write below etc"],
+        falco: &["Update Package Repository"],
+        mitre: "T1072",
+        act: |scene| make_file(scene, "/etc/apt/sources.list.d", ".list"),
+        leaves: &["/etc/apt/sources.list.d/lanner-generate-{token}.list"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-entrypoint",
+        does: "makes a file called runc in a container, as one does to have the host run it",
+        harmless: "the file is empty and in a folder of its own",
+        rules: &["Modify Container Entrypoint"],
+        mitre: "T1611",
+        act: |scene| {
+            let file = scene.own("runc");
+            File::create_new(&file).context("cannot make a file")?;
+            scene.expect_path("fd.name", &file);
+            Ok(())
+        },
+        ..NEW_FILE
+    },
+    Action {
+        name: "make-executable",
+        does: "makes a file that may be run in a container's /tmp",
+        rules: &["New executable in container"],
+        mitre: "T1105",
+        act: |scene| {
+            let file = named_by_token(scene, "/tmp", "");
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o755);
+            options.open(&file).context("cannot make a file")?;
+            fs::remove_file(&file).context("cannot remove the file")?;
+            scene.expect_path("fd.name", &file);
+            Ok(())
+        },
+        leaves: &["/tmp/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-in-session",
+        does: "writes a file from a terminal in a container",
+        harmless: "the file is empty and in a folder of its own",
+        rules: &["File written in container session"],
+        mitre: "T1609",
+        place: Place::ContainerEntry,
+        cast: SESSION,
+        act: |scene| {
+            let file = scene.own("notes");
+            File::create_new(&file).context("cannot make a file")?;
+            scene.expect_path("fd.name", &file);
+            Ok(())
+        },
+        ..NEW_FILE
+    },
+    Action {
+        name: "read-in-session",
+        does: "reads a file from a terminal in a container",
+        harmless: "the file is empty and in a folder of its own",
+        rules: &["File read in container session"],
+        mitre: "T1609",
+        place: Place::ContainerEntry,
+        cast: SESSION,
+        act: |scene| {
+            let file = scene.own("notes");
+            File::create_new(&file).context("cannot make a file")?;
+            File::open(&file).context("cannot open the file")?;
+            scene.expect_path("fd.name", &file);
+            Ok(())
+        },
+        ..NEW_FILE
+    },
+    Action {
+        name: "change-lanner-settings",
+        does: "makes a file in a container's /etc/lanner",
+        rules: &["Lanner's settings changed"],
+        mitre: "T1562.001",
+        act: |scene| make_file(scene, "/etc/lanner", ""),
+        leaves: &["/etc/lanner/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "change-lanner-spool",
+        does: "makes a file in a container's /var/lib/lanner",
+        rules: &["Lanner's spool changed"],
+        mitre: "T1562.001",
+        act: |scene| make_file(scene, "/var/lib/lanner", ""),
+        leaves: &["/var/lib/lanner/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-dev",
+        does: "makes a file that is no device in /dev",
+        rules: &["Create files below dev"],
+        falco: &["Create files below dev"],
+        mitre: "T1543",
+        act: |scene| make_file(scene, "/dev", ""),
+        leaves: &["/dev/lanner-generate-{token}"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "set-user-id-bit",
+        does: "sets the set-user-id bit of a file of its own",
+        harmless: "the file is empty, in a folder that others cannot list, and goes with it",
+        rules: &["Set Setuid or Setgid bit"],
+        falco: &["Set Setuid or Setgid bit"],
+        mitre: "T1548.001",
+        event: "chmod",
+        cast: &[Part { program: "chmod", ..PART }],
+        act: |scene| {
+            let file = scene.own("program");
+            File::create_new(&file).context("cannot make a file")?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o4700))
+                .context("cannot set the bit")?;
+            scene.expect_path("evt.arg.filename", &file);
+            Ok(())
+        },
+        ..ACTION
+    },
+    Action {
+        name: "clear-log",
+        does: "empties a log of its own in /var/log",
+        rules: &["Clear Log Activities"],
+        falco: &["Clear Log Activities"],
+        mitre: "T1070",
+        act: |scene| {
+            let _folders = NewFolders::make(Path::new("/var/log"))?;
+            let log = named_by_token(scene, "/var/log", ".log");
+            fs::write(&log, "nobody will miss this line\n").context("cannot write a log")?;
+            File::create(&log).context("cannot empty the log")?;
+            fs::remove_file(&log).context("cannot remove the log")?;
+            scene.expect_path("fd.name", &log);
+            Ok(())
+        },
+        leaves: &["/var/log/lanner-generate-{token}.log"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "delete-shell-history",
+        does: "removes a .bash_history of its own",
+        harmless: "the file is empty and in a folder of its own",
+        rules: &["Delete or rename shell history"],
+        falco: &["Delete or rename shell history"],
+        mitre: "T1070",
+        event: "unlink",
+        cast: &[Part { program: "rm", ..PART }],
+        act: |scene| {
+            let history = scene.own(".bash_history");
+            File::create_new(&history).context("cannot make a history")?;
+            fs::remove_file(&history).context("cannot remove the history")
+        },
+        ..ACTION
+    },
+    Action {
+        name: "truncate-shell-history",
+        does: "empties a .bash_history of its own",
+        harmless: "the file is empty already and in a folder of its own",
+        rules: &["Delete or rename shell history"],
+        falco: &["Delete or rename shell history"],
+        mitre: "T1070",
+        event: "openat",
+        act: |scene| {
+            let history = scene.own(".bash_history");
+            File::create_new(&history).context("cannot make a history")?;
+            OpenOptions::new()
+                .write(true)
+                .truncate(true)
+                .open(&history)
+                .context("cannot empty the history")?;
+            scene.expect_path("fd.name", &history);
+            Ok(())
+        },
+        ..ACTION
+    },
+];
+
+/// Folders that were not there before, removed on drop when they are empty again.
+pub(super) struct NewFolders(Vec<PathBuf>);
+
+impl NewFolders {
+    /// Makes `folder` and what of the path to it is missing.
+    pub(super) fn make(folder: &Path) -> anyhow::Result<Self> {
+        let missing = folder.ancestors().take_while(|path| !path.exists());
+        // The innermost first, as they must be removed.
+        let made = Self(missing.map(Path::to_owned).collect());
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(made)
+    }
+}
+
+impl Drop for NewFolders {
+    fn drop(&mut self) {
+        for folder in &self.0 {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// A path that only this run uses.
+pub(super) fn named_by_token(scene: &Scene, folder: &str, end: &str) -> PathBuf {
+    Path::new(folder).join(format!("lanner-generate-{}{end}", scene.token()))
+}
+
+/// Makes a file there, writes nothing to it, and removes it.
+pub(super) fn make_file(scene: &mut Scene, folder: &str, end: &str) -> anyhow::Result<()> {
+    let _folders = NewFolders::make(Path::new(folder))?;
+    let file = named_by_token(scene, folder, end);
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default())
+        .open(&file)
+        .with_context(|| format!("cannot make {}", file.display()))?;
+    fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+    scene.expect_path("fd.name", &file);
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! Runs actions, and says what became of each.
+
+use std::{fs, path::Path, process::Stdio, thread, time::Duration};
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use rustix::thread::{CapabilitySet, capabilities};
+use serde::Serialize;
+use tokio::{
+    io::AsyncReadExt as _,
+    process::{Child, Command},
+    time::timeout,
+};
+
+use super::{
+    Chosen,
+    action::{Action, Need, Place},
+    cast::{self, cast},
+    container::Groups,
+    scene::{Facts, Orders, Report, comm, own_name},
+    stage::{Leaves, Stage, random_hex},
+};
+
+/// The longest that an action may take.
+const ACTION_MAX: Duration = Duration::from_secs(30);
+/// How long a killed process may take to end.
+const KILL_MAX: Duration = Duration::from_secs(2);
+const COMPLAINT_BYTES_MAX: u64 = 4096;
+
+/// Where we are.
+#[derive(Clone, Debug)]
+pub(super) struct Surroundings {
+    /// Whether process ids are those of the sensor. If not, this is a container.
+    pub(super) host_pids: bool,
+    /// The pod that we are in.
+    pub(super) pod: Option<Pod>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Pod {
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+impl Surroundings {
+    pub(super) fn find() -> Self {
+        // PROC_PID_INIT_INO of include/linux/proc_ns.h: the first namespace has
+        // had this number since Linux 3.8.
+        let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        let host_pids = namespace == Path::new("pid:[4026531836]");
+        let pod = if host_pids { None } else { Pod::ours() };
+        Self { host_pids, pod }
+    }
+}
+
+impl Pod {
+    /// As the downward API says where the pod's author asked it to, or else by
+    /// what every pod has: its service account's folder, and its host name.
+    fn ours() -> Option<Self> {
+        let given = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let namespace = given("POD_NAMESPACE").or_else(|| {
+            let file = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+            Some(fs::read_to_string(file).ok()?.trim().to_owned())
+        })?;
+        let name = given("POD_NAME")
+            .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+        Some(Self { namespace, name })
+    }
+}
+
+/// One action, and what became of it.
+pub(super) struct Performed {
+    pub(super) action: &'static Action,
+    /// One of them should notice.
+    pub(super) rules: Vec<&'static str>,
+    pub(super) token: String,
+    pub(super) ended: Ended,
+}
+
+pub(super) enum Ended {
+    Acted(Box<Deed>),
+    /// It lacks something here.
+    NotRun(String),
+    /// It should have worked.
+    Failed(String),
+}
+
+/// What was done, to be compared with what an alert says of it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Deed {
+    #[serde(serialize_with = "as_text")]
+    pub(super) begun: Timestamp,
+    /// As the sensor sees it; not known in a container.
+    pub(super) pid: Option<i32>,
+    pub(super) parent: String,
+    /// 64 digits of the container that we made.
+    pub(super) container: Option<String>,
+    /// Whether it happened on the host itself.
+    pub(super) on_host: bool,
+    pub(super) pod: Option<Pod>,
+    #[serde(flatten)]
+    pub(super) facts: Facts,
+}
+
+fn as_text<S: serde::Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(time)
+}
+
+/// Runs actions one after the other.
+pub(super) struct Performer {
+    stage: Stage,
+    surroundings: Surroundings,
+    /// What all tokens of this run begin with.
+    run: String,
+}
+
+impl Performer {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            stage: Stage::set()?,
+            surroundings: Surroundings::find(),
+            run: format!("lg{}", random_hex::<4>()?),
+        })
+    }
+
+    pub(super) fn run(&self) -> &str {
+        &self.run
+    }
+
+    pub(super) async fn perform(&self, index: usize, chosen: &Chosen) -> Performed {
+        let Chosen { action, rules } = chosen.clone();
+        let token = format!("{}x{index:02}", self.run);
+        let ended = match missing(action, &self.surroundings) {
+            Some(need) => Ended::NotRun(need),
+            None => match self.act(action, &token).await {
+                Ok(ended) => ended,
+                Err(error) => Ended::Failed(format!("{error:#}")),
+            },
+        };
+        Performed { action, rules, token, ended }
+    }
+
+    async fn act(&self, action: &Action, token: &str) -> anyhow::Result<Ended> {
+        let makes_container = action.place != Place::Host && self.surroundings.host_pids;
+        let cast = cast(action, makes_container);
+        let leaves = action.leaves.iter().map(|path| path.replace("{token}", token).into());
+        // Dropped last: by then nobody can make them again.
+        let _leaves = Leaves(leaves.collect());
+        let groups = if makes_container { Some(Groups::make(random_hex::<32>()?)?) } else { None };
+        let orders = Orders {
+            action: action.name.to_owned(),
+            part: 0,
+            token: token.to_owned(),
+            stage: self.stage.path().to_owned(),
+            groups: groups.as_ref().map(|groups| groups.paths().to_owned()),
+        };
+        let folder = self.stage.folder(token, &cast)?;
+        let first = cast.first().context("an action has a cast")?;
+        let command = cast::command(&orders, first, 0, &folder.join(first.program))?;
+
+        let begun = Timestamp::now();
+        let complaint = run(Command::from(command)).await?;
+        let container = groups.as_ref().map(|groups| groups.id().to_owned());
+        // Its last process may still be ending, which is no reason to hold up alerts.
+        tokio::task::spawn_blocking(move || drop(groups)).await.context("cannot clean up")?;
+
+        let mut reports = self.stage.reports()?.into_iter().map(|(pid, report)| (pid, report));
+        let Some((pid, report)) = reports.next() else {
+            anyhow::bail!("nothing happened: {}", complaint.trim());
+        };
+        Ok(match report {
+            Report::Failed { why, refused: true } => Ended::NotRun(why),
+            Report::Failed { why, refused: false } => Ended::Failed(why),
+            Report::Acted(facts) => Ended::Acted(Box::new(Deed {
+                begun,
+                pid: self.surroundings.host_pids.then_some(pid),
+                parent: cast::parent(&cast).map_or_else(own_name, |part| comm(part.program)),
+                container,
+                on_host: action.place == Place::Host && self.surroundings.host_pids,
+                pod: self.surroundings.pod.clone(),
+                facts,
+            })),
+        })
+    }
+}
+
+/// Runs it to its end; gives what it wrote to its standard error.
+async fn run(mut command: Command) -> anyhow::Result<String> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut running = Running(command.spawn().context("cannot start a process")?);
+    let errors = running.0.stderr.take().context("no standard error")?;
+    let mut text = Vec::new();
+    let ended = timeout(ACTION_MAX, async {
+        errors.take(COMPLAINT_BYTES_MAX).read_to_end(&mut text).await?;
+        running.0.wait().await
+    });
+    match ended.await {
+        Ok(ended) => ended.context("cannot wait for a process")?,
+        Err(_late) => anyhow::bail!("it did not end within {ACTION_MAX:?}"),
+    };
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The first process, and with it all others, ended on drop.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // An error means that it has ended.
+        let _ = self.0.start_kill();
+        let pause = Duration::from_millis(5);
+        let mut waited = Duration::ZERO;
+        while matches!(self.0.try_wait(), Ok(None)) && waited < KILL_MAX {
+            thread::sleep(pause);
+            waited += pause;
+        }
+    }
+}
+
+/// What the action needs and we have not.
+fn missing(action: &Action, surroundings: &Surroundings) -> Option<String> {
+    let mut needs = action.needs.to_vec();
+    if action.place != Place::Host && surroundings.host_pids {
+        needs.extend([Need::Root, Need::Capability("SYS_ADMIN")]);
+    }
+    let lacks = needs.iter().find(|need| !need.is_met())?;
+    Some(format!("needs {lacks}"))
+}
+
+impl Need {
+    fn is_met(&self) -> bool {
+        match self {
+            Self::Root => rustix::process::geteuid().is_root(),
+            Self::Capability(name) => {
+                let flag = CapabilitySet::from_name(name);
+                let held = capabilities(None).map(|sets| sets.effective);
+                flag.is_some_and(|flag| held.is_ok_and(|held| held.contains(flag)))
+            }
+            Self::Amd64 => cfg!(target_arch = "x86_64"),
+            Self::File(path) => Path::new(path).exists(),
+            // Without the kernel's audit part nobody is ever known to have logged in.
+            Self::OtherLogin => {
+                fs::read_to_string("/proc/self/loginuid").is_ok_and(|uid| uid.trim() != "0")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Need {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Root => f.write_str("root"),
+            Self::Capability(name) => write!(f, "CAP_{name}"),
+            Self::Amd64 => f.write_str("an x86-64 processor"),
+            Self::File(path) => f.write_str(path),
+            Self::OtherLogin => f.write_str("a session in which nobody logged in as root"),
+        }
+    }
+}

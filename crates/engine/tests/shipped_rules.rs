@@ -1,0 +1,182 @@
+//! The rules that are shipped: what they see, and what a user's own files make of them.
+
+#[path = "support/official.rs"]
+mod official;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use lanner_engine::{
+    Options, RecordedEvent, RuleSet, Selection, Selector, Severity, SourceFile, load,
+};
+use serde_json::{Map, Value, json};
+
+/// The files of `rules`, in the order of their names.
+fn shipped() -> Vec<SourceFile> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    paths.sort();
+    let file = |path: &PathBuf| SourceFile {
+        name: path.file_name().unwrap().to_string_lossy().into_owned(),
+        text: fs::read_to_string(path).unwrap(),
+    };
+    paths.iter().map(file).collect()
+}
+
+/// The shipped rules with a user's file after them.
+fn with(own: &str, options: &Options) -> RuleSet {
+    let own = SourceFile { name: "own.yaml".to_owned(), text: own.to_owned() };
+    let files: Vec<SourceFile> = shipped().into_iter().chain([own]).collect();
+    let (rules, diagnostics) = load(&files, options);
+    for diagnostic in &diagnostics {
+        assert_ne!(diagnostic.severity, Severity::Error, "{diagnostic}");
+    }
+    rules
+}
+
+fn fired(rules: &RuleSet, event: &Map<String, Value>) -> BTreeSet<String> {
+    let event = RecordedEvent::from_map(event).unwrap();
+    let matches = rules.evaluate("syscall", &event);
+    matches.iter().map(|matched| matched.rule.name.clone()).collect()
+}
+
+/// What a shell in a container's session does: it reads the API's address, connects, and writes.
+fn events() -> BTreeMap<&'static str, Map<String, Value>> {
+    let events = json!({
+        "connect": {
+            "evt.type": "connect", "fd.typechar": "4", "fd.sip": "10.96.0.1", "fd.sport": 443,
+            "proc.name": "sync-agent", "proc.tty": 0, "container.id": "3f1c9a7b52de",
+            "container.image.repository": "quay.io/acme/sync", "k8s.ns.name": "shop",
+        },
+        "write": {
+            "evt.type": "openat", "evt.is_open_write": true, "fd.typechar": "f", "fd.num": 4,
+            "fd.name": "/etc/acme/agent.conf", "fd.directory": "/etc/acme",
+            "fd.filename": "agent.conf", "proc.name": "agent", "proc.tty": 0,
+            "proc.exepath": "/opt/acme/agent", "container.id": "host",
+        },
+        "session": {
+            "evt.type": "execve", "proc.name": "ls", "proc.pname": "sh", "proc.tty": 34816,
+            "container.id": "3f1c9a7b52de",
+        },
+    });
+    let names = ["connect", "write", "session"];
+    names.map(|name| (name, events[name].as_object().unwrap().clone())).into()
+}
+
+#[track_caller]
+fn check(own: &str, selections: &[Selection], event: &str, expected: &[&str]) {
+    let options = Options { selections: selections.to_vec(), ..Options::default() };
+    let found = fired(&with(own, &options), &events()[event]);
+    let expected: BTreeSet<String> = expected.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(found, expected, "{event} with {own:?} and {selections:?}");
+}
+
+const API: &str = "Contact K8S API Server From Container";
+
+#[test]
+fn a_list_is_a_knob() {
+    check("", &[], "connect", &[API]);
+    let own = "- list: images_that_use_the_api\n  items: [quay.io/acme/sync]\n  \
+               override: {items: append}\n";
+    check(own, &[], "connect", &[]);
+    let other = own.replace("acme/sync", "acme/other");
+    check(&other, &[], "connect", &[API]);
+}
+
+#[test]
+fn an_exception_spares_what_it_names_and_no_more() {
+    check("", &[], "write", &["Write below etc"]);
+    let own = "- rule: Write below etc\n  exceptions:\n    - name: agent\n      \
+               fields: [proc.exepath, fd.name]\n      comps: [=, startswith]\n      \
+               values: [[/opt/acme/agent, /etc/acme/]]\n  override: {exceptions: append}\n";
+    check(own, &[], "write", &[]);
+    check(&own.replace("/opt/acme", "/tmp/acme"), &[], "write", &["Write below etc"]);
+}
+
+#[test]
+fn a_condition_and_a_priority_are_changed_from_outside() {
+    let own = "- rule: Write below etc\n  condition: and not fd.filename=agent.conf\n  \
+               priority: CRITICAL\n  override: {condition: append, priority: replace}\n";
+    check(own, &[], "write", &[]);
+    let rules = with(own, &Options::default());
+    let rule = rules.rules().find(|rule| rule.name == "Write below etc").unwrap();
+    assert_eq!(rule.priority.as_str(), "Critical");
+}
+
+#[test]
+fn a_rule_and_a_tag_are_turned_off_by_name() {
+    let off = |which| Selection { enable: false, which };
+    let by_tag = off(Selector::Tag("session".to_owned()));
+    let by_name = off(Selector::Rule(API.to_owned()));
+    check("", &[], "session", &["Command in container session"]);
+    check("", std::slice::from_ref(&by_tag), "session", &[]);
+    check("", std::slice::from_ref(&by_tag), "connect", &[API]);
+    check("", std::slice::from_ref(&by_name), "connect", &[]);
+    check("", &[by_name], "session", &["Command in container session"]);
+}
+
+#[test]
+fn an_own_rule_stands_beside_them() {
+    let own = "- rule: Listing\n  desc: d\n  condition: program_started and proc.name=ls\n  \
+               output: o\n  priority: INFO\n";
+    check(own, &[], "session", &["Command in container session", "Listing"]);
+}
+
+/// Whatever one of the official stable rules is for, one of ours sees.
+#[test]
+fn no_threat_of_the_official_stable_rules_is_missed() {
+    let rules = with("", &Options::default());
+    for line in include_str!("data/official_events.jsonl").lines() {
+        let line: Map<String, Value> = serde_json::from_str(line).unwrap();
+        if line["alerts"].as_array().unwrap().is_empty() {
+            continue;
+        }
+        let event = line["event"].as_object().unwrap();
+        assert!(!fired(&rules, event).is_empty(), "{}: {event:?}", line["about"]);
+    }
+}
+
+/// Tags lead to subjects, routes and reports.
+#[test]
+fn every_rule_says_where_it_looks_and_which_technique_it_sees() {
+    for rule in with("", &Options::default()).rules() {
+        let has = |wanted: fn(&str) -> bool| rule.tags.iter().any(|tag| wanted(tag));
+        let technique = |tag: &str| {
+            let digits = tag.strip_prefix("TA").or_else(|| tag.strip_prefix('T'));
+            digits.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+        };
+        assert!(has(|tag| tag == "host" || tag == "container"), "{}: {:?}", rule.name, rule.tags);
+        assert!(has(|tag| tag.starts_with("mitre_")), "{}: {:?}", rule.name, rule.tags);
+        assert!(has(technique), "{}: {:?}", rule.name, rule.tags);
+        assert!(
+            rule.desc.contains("alse positives"),
+            "{} does not say what sets it off",
+            rule.name
+        );
+    }
+}
+
+/// Else loading both would change what the official rules mean, or ours.
+#[test]
+fn lists_and_macros_have_names_of_their_own() {
+    let names = |text: &str| -> BTreeSet<String> {
+        let keys = ["- list: ", "- macro: ", "  macro: ", "  list: "];
+        let named = |line: &str| {
+            keys.iter().find_map(|key| Some(line.strip_prefix(key)?.trim().to_owned()))
+        };
+        text.lines().filter_map(named).collect()
+    };
+    let ours: BTreeSet<String> = shipped().iter().flat_map(|file| names(&file.text)).collect();
+    assert!(ours.len() > 50, "{} names", ours.len());
+    for file in ["falco_rules.yaml", "falco-incubating_rules.yaml", "falco-sandbox_rules.yaml"] {
+        let Some(official) = official::file(file) else { continue };
+        let theirs = names(&official.text);
+        let shared: Vec<&String> = ours.intersection(&theirs).collect();
+        assert!(shared.is_empty(), "in {file}, too: {shared:?}");
+    }
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The paths of a file, as text to be tested: the one that was really opened, and
+ * the one that user space makes of working directory and argument. Only where
+ * the two provably are the same is one of them left out.
+ */
+#pragma once
+
+#include "filter_text.h"
+
+#define FILTER_STEPS_UP 48
+#define FILTER_RAW_AT 64
+#define FILTER_RESOLVED_END 2048
+#define FILTER_LEXICAL_END 3072
+#define FILTER_DENTRY_BYTES 104
+#define FILTER_INLINE_NAME 32
+#define FILTER_NORMALIZE_MAX 255
+#define FILTER_AT_FDCWD (-100)
+#define FILTER_ONES 0x0101010101010101ULL
+
+/* Before 6.14 or so; later the short name is in `d_shortname`. */
+struct dentry___inline {
+	unsigned char d_iname[FILTER_INLINE_NAME];
+} __attribute__((preserve_access_index));
+
+struct dentry___shortname {
+	struct {
+		unsigned char string[FILTER_INLINE_NAME];
+	} d_shortname;
+} __attribute__((preserve_access_index));
+
+/* Where a walk ends up, and what it went by. */
+struct filter_walk {
+	u64 base_dentry; /* the directory that a relative argument starts from */
+	u64 base_mount;
+	u32 base_at;     /* where its path ends in the text, 0 if the walk did not meet it */
+	u32 skip;        /* names to leave out, nearest first, because of `..` */
+	u32 at;
+	u32 name_end;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct filter_walk);
+} filter_walks SEC(".maps");
+
+static __always_inline struct filter_walk *filter_walk_get(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&filter_walks, &zero);
+}
+
+static __always_inline u64 filter_name_offset(void)
+{
+	struct dentry___inline *before = NULL;
+	struct dentry___shortname *now = NULL;
+
+	if (bpf_core_field_exists(before->d_iname))
+		return bpf_core_field_offset(before->d_iname);
+	if (bpf_core_field_exists(now->d_shortname))
+		return bpf_core_field_offset(now->d_shortname);
+	return 0;
+}
+
+static __always_inline void filter_put_word(struct filter_buffer *buffer, u32 at, u64 word,
+					    u32 len)
+{
+	u64 *place;
+	u64 mask;
+
+	at &= FILTER_BUFFER_MASK;
+	opaque(at);
+	at &= FILTER_BUFFER_MASK;
+	place = (u64 *)&buffer->data[at];
+	if (len >= 8) {
+		*place = word;
+		return;
+	}
+	mask = ~0ULL >> (64 - 8 * len);
+	*place = (*place & ~mask) | (word & mask);
+}
+
+static __always_inline void filter_put_byte(struct filter_buffer *buffer, u32 at, u8 byte)
+{
+	at &= FILTER_BUFFER_MASK;
+	opaque(at);
+	at &= FILTER_BUFFER_MASK;
+	buffer->data[at] = byte;
+}
+
+/*
+ * Writes the path so that it ends at `end`; returns where it begins, or 0 when
+ * it has no whole name from the root on. It goes as append_path does, which is
+ * what user space shows.
+ */
+__noinline u32 filter_walk_up(u64 path_address, u32 end)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	struct filter_walk *walk = filter_walk_get();
+	struct task_struct *task = current_subject().task;
+	struct fs_struct *fs = PEEK(task, fs);
+	u64 parent_at = bpf_core_field_offset(struct dentry, d_parent);
+	u64 len_at = bpf_core_field_offset(struct dentry, d_name.len) - parent_at;
+	u64 name_at = bpf_core_field_offset(struct dentry, d_name.name) - parent_at;
+	u64 inline_at = filter_name_offset() - parent_at;
+	u64 root_dentry = (u64)PEEK(fs, root.dentry);
+	u64 root_mount = (u64)PEEK(fs, root.mnt);
+	u64 mount_root = 0, last_mount = 0;
+	u64 path[2] = {};
+	u64 dentry, vfsmount;
+	u32 at = end;
+	u32 i;
+
+	if (!buffer || !walk)
+		return 0;
+	/* Fields that do not stand together are read by nobody here. */
+	if (len_at > FILTER_DENTRY_BYTES - 8 || name_at > FILTER_DENTRY_BYTES - 8 ||
+	    inline_at > FILTER_DENTRY_BYTES - FILTER_INLINE_NAME)
+		return 0;
+	if (bpf_probe_read_kernel(path, sizeof(path), (void *)path_address))
+		return 0;
+	vfsmount = path[bpf_core_field_offset(struct path, mnt) / 8];
+	dentry = path[bpf_core_field_offset(struct path, dentry) / 8];
+	for (i = 0; i < FILTER_STEPS_UP; i++) {
+		u8 bytes[FILTER_DENTRY_BYTES] = {};
+		u64 parent, name;
+		u32 len;
+
+		if (!walk->base_at && dentry == walk->base_dentry && vfsmount == walk->base_mount)
+			walk->base_at = at;
+		if (dentry == root_dentry && vfsmount == root_mount)
+			goto rooted;
+		if (vfsmount != last_mount) {
+			mount_root = (u64)BPF_CORE_READ((struct vfsmount *)vfsmount, mnt_root);
+			last_mount = vfsmount;
+		}
+		if (dentry == mount_root) {
+			struct mount *mount =
+				(void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
+			struct mount *below = BPF_CORE_READ(mount, mnt_parent);
+
+			if (below == mount)
+				goto rooted;
+			dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
+			vfsmount = (u64)below + bpf_core_field_offset(struct mount, mnt);
+			continue;
+		}
+		if (bpf_probe_read_kernel(bytes, sizeof(bytes), (void *)(dentry + parent_at)))
+			return 0;
+		parent = *(u64 *)bytes;
+		len = *(u32 *)(bytes + len_at);
+		name = *(u64 *)(bytes + name_at);
+		/* In no directory: a pipe, a memfd. */
+		if (parent == dentry || !len || len > 255)
+			return 0;
+		dentry = parent;
+		if (walk->skip) {
+			walk->skip--;
+			continue;
+		}
+		if (at - end + FILTER_TEXT_MAX < len + 16)
+			return 0;
+		at -= len;
+		if (name - (dentry + parent_at) == inline_at && len <= FILTER_INLINE_NAME) {
+			u64 *words = (u64 *)(bytes + inline_at);
+
+			filter_put_word(buffer, at, words[0], len);
+			if (len > 8)
+				filter_put_word(buffer, at + 8, words[1], len - 8);
+			if (len > 16)
+				filter_put_word(buffer, at + 16, words[2], len - 16);
+			if (len > 24)
+				filter_put_word(buffer, at + 24, words[3], len - 24);
+		} else {
+			u32 to = at & FILTER_BUFFER_MASK;
+
+			opaque(to);
+			to &= FILTER_BUFFER_MASK;
+			len &= 0xff;
+			opaque(len);
+			len &= 0xff;
+			if (bpf_probe_read_kernel(&buffer->data[to], len, (void *)name))
+				return 0;
+		}
+		at--;
+		filter_put_byte(buffer, at, '/');
+	}
+	return 0;
+rooted:
+	if (at == end) {
+		at--;
+		filter_put_byte(buffer, at, '/');
+	}
+	return at;
+}
+
+/* Whether it is absolute, and none of its names is empty or begins with a dot. */
+__noinline u32 filter_is_plain(u32 at, u32 len)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	u32 i;
+
+	if (!buffer || (filter_word(buffer, at) & 0xff) != '/')
+		return 0;
+	for (i = 0; i < FILTER_TEXT_MAX && i < len; i += 8) {
+		u64 slashes = filter_zero_bytes(filter_word(buffer, at + i) ^ FILTER_SLASHES);
+		u64 next = filter_word(buffer, at + i + 1);
+		u64 left = len - i;
+
+		if (left < 8)
+			slashes = filter_head(slashes, left);
+		/* A zero is behind the last byte. `.` is one less than `/`. */
+		if (slashes & (filter_zero_bytes(next ^ FILTER_SLASHES) |
+			       filter_zero_bytes(next ^ (FILTER_SLASHES - FILTER_ONES)) |
+			       filter_zero_bytes(next)))
+			return 0;
+	}
+	return 1;
+}
+
+/* Whether two texts of one length are the same. */
+__noinline u32 filter_is_same(u32 one, u32 other, u32 len)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	u32 i;
+
+	if (!buffer)
+		return 0;
+	for (i = 0; i < FILTER_TEXT_MAX && i < len; i += 8) {
+		u64 word = filter_word(buffer, one + i) ^ filter_word(buffer, other + i);
+
+		if (len - i < 8)
+			word = filter_head(word, len - i);
+		if (word)
+			return 0;
+	}
+	return 1;
+}
+
+/*
+ * Writes the argument so that it ends at `end`, without empty names, `.`, and
+ * `..` with what stands before it. How many more names `..` takes away is left in
+ * the walk. Returns where it begins, 0 for one that is too long.
+ */
+__noinline u32 filter_normalize(u32 len, u32 end)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	struct filter_walk *walk = filter_walk_get();
+	u32 i;
+
+	if (!buffer || !walk || len > FILTER_NORMALIZE_MAX)
+		return 0;
+	/* In memory: the verifier would follow each of their values. */
+	walk->skip = 0;
+	walk->at = end;
+	walk->name_end = FILTER_RAW_AT + len;
+	for (i = 0; i <= FILTER_NORMALIZE_MAX; i++) {
+		u32 before = FILTER_RAW_AT + len - 1 - i;
+		u32 name_len, at;
+		u64 name;
+
+		opaque(len);
+		if (i > len)
+			break;
+		if (i < len && (filter_word(buffer, before) & 0xff) != '/')
+			continue;
+		name_len = walk->name_end - before - 1;
+		walk->name_end = before;
+		name = filter_word(buffer, before + 1);
+		if (!name_len || (name_len == 1 && (name & 0xff) == '.'))
+			continue;
+		if (name_len == 2 && (name & 0xffff) == 0x2e2e) {
+			walk->skip++;
+			continue;
+		}
+		if (walk->skip) {
+			walk->skip--;
+			continue;
+		}
+		at = walk->at - name_len;
+		walk->at = at - 1;
+		filter_put_byte(buffer, at - 1, '/');
+		at &= FILTER_BUFFER_MASK;
+		opaque(at);
+		at &= FILTER_BUFFER_MASK;
+		before = (before + 1) & FILTER_BUFFER_MASK;
+		opaque(before);
+		before &= FILTER_BUFFER_MASK;
+		name_len &= 0xff;
+		opaque(name_len);
+		name_len &= 0xff;
+		if (bpf_probe_read_kernel(&buffer->data[at], name_len, &buffer->data[before]))
+			return 0;
+	}
+	return walk->at;
+}
+
+static __always_inline u64 filter_file_of(struct task_struct *task, u32 fd)
+{
+	struct files_struct *files = PEEK(task, files);
+	struct fdtable *table = PEEK(files, fdt);
+	u64 file = 0;
+
+	if (!table || fd >= PEEK(table, max_fds))
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), (void *)((u64)PEEK(table, fd) + 8ULL * fd));
+	return file;
+}
+
+/* The directory that an argument starts from, as the address of a struct path. */
+static __always_inline u64 filter_base_of(struct subject subject, s32 dirfd)
+{
+	struct task_struct *task = (void *)subject.address;
+	u64 file;
+
+	if (dirfd == FILTER_AT_FDCWD)
+		return (u64)BPF_CORE_READ(task, fs) + bpf_core_field_offset(struct fs_struct, pwd);
+	file = filter_file_of(subject.task, dirfd);
+	return file ? file + bpf_core_field_offset(struct file, f_path) : 0;
+}
+
+/* The argument as user space makes it absolute; 0 if that is not known. */
+__noinline u32 filter_lexical(u32 len, u64 base, u32 end)
+{
+	u32 at, start;
+
+	if (!base && filter_is_plain(FILTER_RAW_AT, len))
+		return FILTER_RAW_AT;
+	at = filter_normalize(len, end);
+	if (!at)
+		return 0;
+	if (base) {
+		start = filter_walk_up(base, at);
+		if (!start)
+			return 0;
+		/* Of the root, only the slash that the names have already. */
+		if (start != at - 1 || at == end)
+			at = start;
+	}
+	if (at == end) {
+		struct filter_buffer *buffer = filter_buffer_get();
+
+		at--;
+		if (buffer)
+			filter_put_byte(buffer, at, '/');
+	}
+	return at;
+}
+
+/* Reads the argument; returns its length, or 0 if it is not known whole. */
+__noinline u32 filter_read_raw(u64 address)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	long len;
+
+	if (!buffer)
+		return 0;
+	len = bpf_probe_read_user_str(&buffer->data[FILTER_RAW_AT], FILTER_TEXT_MAX,
+				      (void *)address);
+	if (len <= 1 || len >= FILTER_TEXT_MAX)
+		return 0;
+	return len - 1;
+}
+
+/*
+ * The clauses that are left once both paths of an open file are known; `file` is
+ * 0 for a call that failed. The argument has been read.
+ */
+__noinline u32 filter_opened(u64 slot_and_table, u32 alive, u32 raw_len, u64 file, s32 dirfd)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	struct filter_walk *walk = filter_walk_get();
+	u32 slot = slot_and_table >> 32;
+	u32 table = slot_and_table;
+	u64 base = 0;
+	u32 at, len, left = 0;
+
+	if (!buffer || !walk)
+		return alive;
+	walk->base_dentry = 0;
+	walk->base_at = 0;
+	walk->skip = 0;
+	if ((filter_word(buffer, FILTER_RAW_AT) & 0xff) != '/') {
+		u64 path[2] = {};
+
+		base = filter_base_of(current_subject(), dirfd);
+		if (!base || bpf_probe_read_kernel(path, sizeof(path), (void *)base))
+			return alive;
+		walk->base_mount = path[bpf_core_field_offset(struct path, mnt) / 8];
+		walk->base_dentry = path[bpf_core_field_offset(struct path, dentry) / 8];
+	}
+	if (file) {
+		at = filter_walk_up(file + bpf_core_field_offset(struct file, f_path),
+				    FILTER_RESOLVED_END);
+		if (!at)
+			return alive;
+		left = filter_text(slot, table, at, FILTER_RESOLVED_END - at, alive);
+		if (base)
+			at = walk->base_at ? walk->base_at + 1 : FILTER_RESOLVED_END;
+		if (FILTER_RESOLVED_END - at == raw_len &&
+		    filter_is_same(FILTER_RAW_AT, at, raw_len))
+			return left;
+	}
+	at = filter_lexical(raw_len, base, FILTER_LEXICAL_END);
+	if (!at)
+		return alive;
+	len = at == FILTER_RAW_AT ? raw_len : FILTER_LEXICAL_END - at;
+	if (len >= FILTER_TEXT_MAX)
+		return alive;
+	return left | filter_text(slot, table, at, len, alive);
+}

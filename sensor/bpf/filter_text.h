@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Which of the rules' texts a path is, begins with, ends with or has in it. */
+#pragma once
+
+#include "filter.h"
+
+/* The longest path that is tested; a longer one passes. */
+#define FILTER_TEXT_MAX 256
+#define FILTER_BUFFER_MASK 0xfff
+#define FILTER_SLASHES 0x2f2f2f2f2f2f2f2fULL
+#define FILTER_LOW_BITS 0x7f7f7f7f7f7f7f7fULL
+
+/* Texts stand in here; whoever makes one leaves eight bytes before and behind it. */
+struct filter_buffer {
+	u8 data[FILTER_BUFFER_MASK + 1 + FILTER_TEXT_MAX + 64];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct filter_buffer);
+} filter_buffer SEC(".maps");
+
+static __always_inline struct filter_buffer *filter_buffer_get(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&filter_buffer, &zero);
+}
+
+/* The eight bytes at an offset. */
+static __always_inline u64 filter_word(struct filter_buffer *buffer, u32 at)
+{
+	at &= FILTER_BUFFER_MASK;
+	opaque(at);
+	at &= FILTER_BUFFER_MASK;
+	return *(u64 *)&buffer->data[at];
+}
+
+/* The first `len` bytes of a word, 1 to 8. */
+static __always_inline u64 filter_head(u64 word, u32 len)
+{
+	return word & (~0ULL >> (64 - 8 * len));
+}
+
+/* The highest bit of each byte that is zero. */
+static __always_inline u64 filter_zero_bytes(u64 word)
+{
+	return ~(((word & FILTER_LOW_BITS) + FILTER_LOW_BITS) | word | FILTER_LOW_BITS);
+}
+
+__noinline u64 filter_hash(u64 seed, u32 owner, u32 at, u32 len)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	u64 hash = filter_mix(seed, ((u64)owner << 32) | len);
+	u32 i;
+
+	if (!buffer)
+		return 0;
+	for (i = 0; i < FILTER_TEXT_MAX; i += 8) {
+		if (i + 8 >= len) {
+			if (i < len)
+				hash = filter_mix(hash, filter_head(filter_word(buffer, at + i), len - i));
+			break;
+		}
+		hash = filter_mix(hash, filter_word(buffer, at + i));
+	}
+	return hash ? hash : 1;
+}
+
+static __always_inline bool filter_same_text(struct filter_image *image,
+					     struct filter_buffer *buffer, u32 text, u32 at,
+					     u32 len)
+{
+	u32 i;
+
+	text &= FILTER_TEXT_BYTES - 1;
+	for (i = 0; i < FILTER_TEXT_MAX && i < len; i += 8) {
+		u64 word = filter_word(buffer, at + i) ^ *(u64 *)&image->texts[text + i];
+
+		if (len - i < 8)
+			word = filter_head(word, len - i);
+		if (word)
+			return false;
+	}
+	return true;
+}
+
+/* The checks that a text fits as a whole, by its hash. */
+__noinline u64 filter_find(u32 slot, u32 owner, u64 hash, u32 at, u32 len)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	struct filter_image *image = filter_image(slot);
+	u32 place = hash & (FILTER_ENTRIES - 1);
+	u32 i;
+
+	if (!buffer || !image)
+		return 0;
+	for (i = 0; i < FILTER_PROBES; i++) {
+		struct filter_entry *entry = &image->entries[place + i];
+
+		if (!entry->hash)
+			break;
+		if (entry->hash == hash && entry->owner == owner && entry->len == len &&
+		    filter_same_text(image, buffer, entry->text, at, len))
+			return entry->checks;
+	}
+	return 0;
+}
+
+static __always_inline u64 filter_looked_up(struct filter_image *image,
+					    struct filter_paths *paths, u32 slot, u32 table,
+					    u32 kind, u32 at, u32 len)
+{
+	u32 owner = table * 4 + kind;
+	u64 hash = filter_hash(image->seed, owner, at, len);
+	u32 first = (hash >> 32) & (FILTER_BLOOM_WORDS * 64 - 1);
+	u32 second = (hash >> 48) & (FILTER_BLOOM_WORDS * 64 - 1);
+
+	if (!(paths->bloom[first / 64] >> (first & 63) & 1) ||
+	    !(paths->bloom[second / 64] >> (second & 63) & 1))
+		return 0;
+	return filter_find(slot, owner, hash, at, len);
+}
+
+/* How many bytes of the text stand before its last slash; `len` if there is none. */
+__noinline u32 filter_last_slash(u32 at, u32 len)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	u32 end = len;
+	u32 i;
+
+	if (!buffer)
+		return len;
+	for (i = 0; i < FILTER_TEXT_MAX / 8; i++) {
+		u64 slashes = filter_zero_bytes(filter_word(buffer, at + end - 8) ^ FILTER_SLASHES);
+		u32 byte = 0;
+
+		/* What stands before the text is not of it. */
+		if (end < 8)
+			slashes = end ? slashes >> (64 - 8 * end) << (64 - 8 * end) : 0;
+		if (slashes) {
+			if (slashes >> 32) {
+				slashes >>= 32;
+				byte += 4;
+			}
+			if (slashes >> 16) {
+				slashes >>= 16;
+				byte += 2;
+			}
+			if (slashes >> 8)
+				byte += 1;
+			return end - 8 + byte;
+		}
+		if (end <= 8)
+			break;
+		end -= 8;
+	}
+	return len;
+}
+
+__noinline u64 filter_prefixes(u32 slot, u32 table, u32 at, u32 len)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	struct filter_image *image = filter_image(slot);
+	struct filter_paths *paths;
+	u64 found = 0;
+	u32 head, count, i;
+
+	if (!buffer || !image)
+		return 0;
+	paths = &image->paths[table & (FILTER_PATHS - 1)];
+	head = filter_word(buffer, at);
+	head = filter_mix(image->seed, head) >> 40 & (FILTER_HEAD_WORDS * 64 - 1);
+	if (!paths->any_head && (len < 4 || !(paths->heads[head / 64] >> (head & 63) & 1)))
+		return 0;
+	count = paths->prefix_lens_count;
+	for (i = 0; i < FILTER_PREFIX_LENS && i < count; i++) {
+		u32 wanted = paths->prefix_lens[i];
+
+		/* The shortest one first. */
+		if (wanted > len)
+			break;
+		found |= filter_looked_up(image, paths, slot, table, FILTER_STARTS_WITH, at, wanted);
+	}
+	return found;
+}
+
+__noinline u64 filter_suffixes(u32 slot, u32 table, u32 at, u32 len)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	struct filter_image *image = filter_image(slot);
+	struct filter_paths *paths;
+	u64 found = 0;
+	u64 last;
+	u32 count, i;
+
+	if (!buffer || !image)
+		return 0;
+	paths = &image->paths[table & (FILTER_PATHS - 1)];
+	last = filter_word(buffer, at + len - 8);
+	count = paths->suffixes_count;
+	for (i = 0; i < FILTER_SUFFIXES && i < count; i++) {
+		struct filter_suffix *suffix = &paths->suffixes[i];
+
+		if ((last ^ suffix->word) & suffix->mask || suffix->len > len)
+			continue;
+		if (suffix->len <= 8 || filter_same_text(image, buffer, suffix->text,
+							 at + len - suffix->len, suffix->len))
+			found |= suffix->checks;
+	}
+	return found;
+}
+
+__noinline u64 filter_one_needle(u64 word, u64 mask, u32 at, u32 len)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	u32 i;
+
+	if (!buffer)
+		return 0;
+	for (i = 0; i < FILTER_TEXT_MAX && i < len; i++) {
+		/* There is a zero behind the text, and none in a needle. */
+		if (!((filter_word(buffer, at + i) ^ word) & mask))
+			return 1;
+	}
+	return 0;
+}
+
+__noinline u64 filter_needles(u32 slot, u32 table, u32 at, u32 len)
+{
+	struct filter_image *image = filter_image(slot);
+	struct filter_paths *paths;
+	u64 found = 0;
+	u32 count, i;
+
+	if (!image)
+		return 0;
+	paths = &image->paths[table & (FILTER_PATHS - 1)];
+	count = paths->needles_count;
+	for (i = 0; i < FILTER_NEEDLES && i < count; i++) {
+		struct filter_needle *needle = &paths->needles[i];
+
+		if (filter_one_needle(needle->word, needle->mask, at, len))
+			found |= needle->checks;
+	}
+	return found;
+}
+
+/* The clauses that are left once a text is known. */
+__noinline u32 filter_text(u32 slot, u32 table, u32 at, u32 len, u32 alive)
+{
+	struct filter_image *image = filter_image(slot);
+	struct filter_paths *paths;
+	u64 found = 0;
+	u32 slash, i;
+
+	table &= FILTER_PATHS - 1;
+	if (!image || !table || !alive)
+		return alive;
+	paths = &image->paths[table];
+	if (alive & paths->is_tests)
+		found |= filter_looked_up(image, paths, slot, table, FILTER_IS, at, len);
+	if (alive & paths->part_tests) {
+		slash = filter_last_slash(at, len);
+		if (slash < len) {
+			found |= filter_looked_up(image, paths, slot, table, FILTER_IN_DIRECTORY, at,
+						  slash ? slash : 1);
+			found |= filter_looked_up(image, paths, slot, table, FILTER_HAS_NAME,
+						  at + slash + 1, len - slash - 1);
+		}
+	}
+	if (alive & paths->prefix_tests)
+		found |= filter_prefixes(slot, table, at, len);
+	if (alive & paths->suffix_tests)
+		found |= filter_suffixes(slot, table, at, len);
+	if (alive & paths->needle_tests)
+		found |= filter_needles(slot, table, at, len);
+	if (!found)
+		return alive & paths->when_nothing;
+	for (i = 0; i < FILTER_CLAUSES; i++) {
+		struct filter_path_clause *clause = &paths->clauses[i];
+
+		if ((found & clause->wanted) != clause->wanted || (found & clause->unwanted))
+			alive &= ~(1U << i);
+	}
+	return alive;
+}
