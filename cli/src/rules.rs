@@ -1,5 +1,6 @@
 //! `lanner rules`: check, describe, evaluate and test rule files.
 
+mod catalog;
 mod check;
 mod describe;
 mod eval;
@@ -32,6 +33,9 @@ pub(crate) enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Print a page to read: what each rule is for
+        #[arg(long, conflicts_with = "json")]
+        markdown: bool,
         /// Rule files and folders of them, in the order in which they are loaded
         #[arg(required = true)]
         files: Vec<PathBuf>,
@@ -118,7 +122,14 @@ pub(crate) enum Matching {
 pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
     match command {
         Command::Check { json, files } => check::run(&files, json),
-        Command::Describe { json, files } => describe::run(&files, json),
+        Command::Describe { markdown: true, files, .. } => {
+            let Some(rules) = load_good(&files, &Options::default())? else {
+                return Ok(Verdict::BadInput);
+            };
+            print!("{}", catalog::page(&rules));
+            Ok(Verdict::Good)
+        }
+        Command::Describe { json, files, .. } => describe::run(&files, json),
         Command::Eval { rules, events, source, matching } => {
             eval::run(&rules, &events, source, matching)
         }

@@ -62,6 +62,49 @@ fn the_shipped_rules_are_good_and_their_tests_leave_nothing_untested() {
 }
 
 #[test]
+fn the_page_of_the_shipped_rules_is_what_the_command_prints() {
+    let page = lanner(&["rules", "describe", "--markdown", &shipped("").display().to_string()]);
+    let written = fs::read_to_string(shipped("../docs/shipped-rules.md")).unwrap_or_default();
+    let is_current = written == stdout(&page);
+    assert!(is_current, "run: lanner rules describe --markdown rules > docs/shipped-rules.md");
+}
+
+/// A playbook for a rule that is not there waits for ever.
+#[test]
+fn the_shipped_playbooks_name_shipped_rules() {
+    let described = lanner(&["rules", "describe", "--json", &shipped("").display().to_string()]);
+    let described: serde_json::Value = serde_json::from_slice(&described.stdout).unwrap();
+    let rules = described["rules"].as_array().unwrap();
+    let mut named = 0;
+    for entry in fs::read_dir(shipped("../playbooks")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "rhai") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let lists = text.split("rules:").skip(1).filter_map(|rest| rest.split_once(']'));
+        for name in lists.flat_map(|(list, _)| list.split('"').skip(1).step_by(2)) {
+            let is_shipped = rules.iter().any(|rule| rule["name"] == name);
+            assert!(is_shipped, "{}: no rule is named {name}", path.display());
+            named += 1;
+        }
+    }
+    assert!(named >= 6, "only {named} names were found");
+}
+
+#[test]
+fn a_page_of_rules_keeps_to_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = "- rule: A *b* (c)\n  desc: \"x | y <b> `a_*` \\e[2J\"\n  condition: evt.type=open\n  \
+                 output: o\n  priority: INFO\n  tags: [t]\n  enabled: false\n";
+    let rules = write(&dir, "rules.yaml", rules);
+    let page = stdout(&lanner(&["rules", "describe", "--markdown", &rules]));
+    assert!(page.contains("| [A \\*b\\* (c)](#a-b-c) | Informational, off | t |\n"), "{page}");
+    let said = "## A \\*b\\* (c)\n\nx \\| y &lt;b> `a_*` \u{fffd}\\[2J\n\nEvents: open.\n";
+    assert!(page.ends_with(said), "{page}");
+}
+
+#[test]
 fn a_folder_stands_for_its_rule_files_in_the_order_of_their_names() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().display().to_string();

@@ -60,3 +60,6 @@ enum call {
 	/* 32-bit x86 has all of the socket calls behind one number, too. */
 	CALL_SOCKETCALL,
 };
+
+/* Added to a call that a program made through a ring of io_uring. */
+#define CALL_BY_IO_URING 0x8000

@@ -8,8 +8,6 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define EINPROGRESS 115
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
 #define UNIX_PATH_MAX 108
 
 /* The start of every sockaddr: long enough for sockaddr_in6. */

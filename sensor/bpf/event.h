@@ -22,8 +22,9 @@ enum event_kind {
 	EVENT_EXIT = 3,
 	EVENT_OPEN = 4,
 	EVENT_CONNECT = 5,
-	EVENT_CONTROL = 6,
-	EVENT_EXEC_FAILED = 7,
+	EVENT_PATH_CALL = 6,
+	EVENT_CONTROL = 7,
+	EVENT_EXEC_FAILED = 8,
 	EVENT_KINDS,
 };
 
@@ -47,7 +48,7 @@ struct event_head {
 	u32 exec_id;        /* how often it and its forebears became another program */
 	u32 parent_exec_id; /* the same of its parent */
 	u16 kind;           /* enum event_kind */
-	u16 call;           /* enum call; CALL_OTHER for fork and exit */
+	u16 call;           /* enum call; CALL_OTHER for fork and exit; see CALL_BY_IO_URING */
 	u32 payload_len;    /* bytes after this head */
 	char comm[16];
 	char parent_comm[16];
@@ -125,7 +126,10 @@ struct exit_facts {
 _Static_assert(sizeof(struct exit_facts) == 8, "EXIT_LEN in decode.rs");
 
 enum open_bits {
-	OPEN_CREATED = 1, /* this call made the file */
+	OPEN_CREATED = 1,     /* this call made the file */
+	OPEN_UPPER_LAYER = 2, /* overlayfs, and the file is in the upper layer */
+	OPEN_LOWER_LAYER = 4, /* overlayfs, and it is not */
+	OPEN_UNSEEN = 8,      /* the descriptor has another file by now, or none */
 };
 
 struct open_facts {
@@ -135,14 +139,15 @@ struct open_facts {
 	u32 inode_mode; /* 0 when there is no file */
 	u32 flags;      /* as asked, O_* of the machine */
 	u32 mode;       /* as asked */
-	s32 dirfd;
+	u32 resolve;    /* as asked, RESOLVE_* of openat2 */
+	s32 dirfd;      /* for open_by_handle_at the descriptor of the mount */
 	u32 bits;
 	u16 raw_len;      /* the path argument, with its NUL */
 	u16 resolved_len; /* path section: the file that was really opened */
 	u16 base_len;     /* path section: what a relative argument starts from */
-	u16 unused;
+	u16 unused[3];
 };
-_Static_assert(sizeof(struct open_facts) == 48, "OPEN_LEN in decode.rs");
+_Static_assert(sizeof(struct open_facts) == 56, "OPEN_LEN in decode.rs");
 
 struct connect_facts {
 	s64 result;
@@ -158,6 +163,24 @@ struct connect_facts {
 };
 _Static_assert(sizeof(struct connect_facts) == 56, "CONNECT_LEN in decode.rs");
 
+/*
+ * A call that changes what a directory holds, or a file's mode. The paths are
+ * what the program passed: as such a call returns, what it named may be gone.
+ */
+struct path_call_facts {
+	s64 result;
+	s32 dirfd;       /* AT_FDCWD where the call has none; the descriptor of fchmod */
+	s32 other_dirfd; /* -1 where the other path is no path of this call: a link's target */
+	u32 flags;
+	u32 mode;
+	u32 inode_mode;     /* of the file behind dirfd, 0 for none */
+	u16 path_len;       /* the first path argument (of symlink the new link), with its NUL */
+	u16 other_len;      /* the second, with its NUL */
+	u16 base_len;       /* path section: what the first starts from, and what dirfd is */
+	u16 other_base_len; /* path section: the same of the second, unless it is the same */
+	u32 unused;
+};
+_Static_assert(sizeof(struct path_call_facts) == 40, "PATH_CALL_LEN in decode.rs");
 /* execve or execveat that failed: the process is what it was. */
 struct exec_failed_facts {
 	s64 result;

@@ -1,42 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* open, openat, openat2 and creat, as they return. */
+/* open, openat, openat2, creat and open_by_handle_at, as they return. */
 #pragma once
 
+#include "file.h"
 #include "filter_open.h"
 #include "syscall.h"
 
-#define AT_FDCWD (-100)
-#define O_ACCMODE 3
-#define FMODE_CREATED 0x100000
 #define CREAT_FLAGS 01101 /* O_CREAT|O_WRONLY|O_TRUNC */
+#define RESOLVE_IN_ROOT 0x10
 
 struct open_request {
-	u64 path;  /* user address */
+	u64 path; /* address; 0 for none */
 	u64 flags;
 	u64 mode;
+	u64 resolve;
 	s64 result;
 	s32 dirfd;
-	u16 call;
+	u16 call;        /* enum call, and CALL_BY_IO_URING */
+	bool path_in_kernel;
+	bool is_pending; /* it has not been done yet: there is no descriptor */
 };
-
-/* The kernel's `struct open_how`, as a program passes it. */
-struct open_how_head {
-	u64 flags;
-	u64 mode;
-};
-
-static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
-{
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file *file = NULL;
-	struct file **slot;
-
-	if (!table || fd >= BPF_CORE_READ(table, max_fds))
-		return NULL;
-	slot = BPF_CORE_READ(table, fd) + fd;
-	bpf_probe_read_kernel(&file, sizeof(file), slot);
-	return file;
-}
 
 /*
  * Reads the file behind the new descriptor, so that neither a symbolic link nor
@@ -47,32 +30,22 @@ static __always_inline u32 append_opened(u32 at, struct task_struct *task,
 {
 	struct file *file = file_of(task, request->result);
 	struct inode *inode;
+	u32 layer;
 
+	facts->bits = OPEN_UNSEEN;
 	if (!file)
 		return 0;
-	/* Another thread may already have put another file under this number. */
-	if ((BPF_CORE_READ(file, f_flags) ^ request->flags) & O_ACCMODE)
-		return 0;
 	inode = BPF_CORE_READ(file, f_inode);
+	if (!fits(file, inode, request->flags))
+		return 0;
+	facts->bits = BPF_CORE_READ(file, f_mode) & FMODE_CREATED ? OPEN_CREATED : 0;
 	facts->ino = BPF_CORE_READ(inode, i_ino);
 	facts->dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	facts->inode_mode = BPF_CORE_READ(inode, i_mode);
-	if (BPF_CORE_READ(file, f_mode) & FMODE_CREATED)
-		facts->bits |= OPEN_CREATED;
+	layer = overlay_layer((u64)inode);
+	if (layer)
+		facts->bits |= layer == EXE_UPPER_LAYER ? OPEN_UPPER_LAYER : OPEN_LOWER_LAYER;
 	return append_path(at, (u64)task, (u64)&file->f_path);
-}
-
-static __always_inline u32 append_base(u32 at, struct task_struct *task, s32 dirfd)
-{
-	struct fs_struct *fs = BPF_CORE_READ(task, fs);
-	struct file *directory;
-
-	if (dirfd == AT_FDCWD)
-		return append_path(at, (u64)task, (u64)&fs->pwd);
-	directory = file_of(task, dirfd);
-	if (!directory)
-		return 0;
-	return append_path(at, (u64)task, (u64)&directory->f_path);
 }
 
 __noinline int report_open(struct open_request *request)
@@ -83,7 +56,7 @@ __noinline int report_open(struct open_request *request)
 	struct event_head *head;
 	struct open_facts *facts;
 	u32 at = sizeof(*head) + sizeof(*facts);
-	bool is_relative;
+	bool needs_base;
 
 	if (!scratch || !request)
 		return 0;
@@ -94,17 +67,21 @@ __noinline int report_open(struct open_request *request)
 	facts->result = request->result;
 	facts->flags = request->flags;
 	facts->mode = request->mode;
+	facts->resolve = request->resolve;
 	facts->dirfd = request->dirfd;
 
-	facts->raw_len = append_user_string(scratch, at, request->path);
+	if (request->path)
+		facts->raw_len = append_text(scratch, at, request->path, request->path_in_kernel);
 	/* Of the copy: the program may change its own meanwhile. */
-	is_relative = scratch->data[at] != '/';
+	needs_base = is_relative(scratch, at, facts->raw_len) || request->resolve & RESOLVE_IN_ROOT;
 	at += facts->raw_len;
-	if (request->result >= 0) {
+	if (request->is_pending) {
+		facts->bits = OPEN_UNSEEN;
+	} else if (request->result >= 0) {
 		facts->resolved_len = append_opened(at, task, request, facts);
 		at += facts->resolved_len;
 	}
-	if (is_relative) {
+	if (needs_base) {
 		facts->base_len = append_base(at, task, request->dirfd);
 		at += facts->base_len;
 	}
@@ -112,13 +89,21 @@ __noinline int report_open(struct open_request *request)
 	return 0;
 }
 
-static __always_inline void read_open_how(struct open_request *request, u64 how)
-{
-	struct open_how_head head = {};
+/* The kernel's `struct open_how`, as a program passes it. */
+struct open_how_argument {
+	u64 flags;
+	u64 mode;
+	u64 resolve;
+};
 
-	bpf_probe_read_user(&head, sizeof(head), (const void *)how);
-	request->flags = head.flags;
-	request->mode = head.mode;
+static __always_inline void read_open_how(struct open_request *request, u64 address)
+{
+	struct open_how_argument how = {};
+
+	bpf_probe_read_user(&how, sizeof(how), (const void *)address);
+	request->flags = how.flags;
+	request->mode = how.mode;
+	request->resolve = how.resolve;
 }
 
 HANDLER(open)
@@ -148,7 +133,15 @@ HANDLER(open)
 		open.path = call->args[1];
 		read_open_how(&open, call->args[2]);
 		break;
+	case CALL_OPEN_BY_HANDLE_AT:
+		open.dirfd = call->args[0];
+		open.path = 0;
+		open.flags = call->args[2];
+		open.mode = 0;
+		break;
 	}
-	if (filter_open(open.call, open.path, open.flags, open.mode, open.result, open.dirfd))
+	/* The filter takes an absolute path for one that starts at the root. */
+	if (open.resolve & RESOLVE_IN_ROOT ||
+	    filter_open(open.call, open.path, open.flags, open.mode, open.result, open.dirfd))
 		report_open(&open);
 }

@@ -2,6 +2,7 @@
 /* Whether a call that opens a file is one that some rule may want. */
 #pragma once
 
+#include "file.h"
 #include "filter_path.h"
 
 #define FILTER_S_IFMT 0170000
@@ -17,7 +18,7 @@ static __always_inline u32 filter_file_facts(struct filter_program *program, u64
 	u32 mode;
 
 	/* Another thread may already have put another file under this number. */
-	if ((BPF_CORE_READ((struct file *)file, f_flags) ^ flags) & 3)
+	if (!fits((struct file *)file, BPF_CORE_READ((struct file *)file, f_inode), flags))
 		return alive;
 	if (alive & program->type_tests) {
 		mode = BPF_CORE_READ((struct file *)file, f_inode, i_mode) & FILTER_S_IFMT;
@@ -27,7 +28,8 @@ static __always_inline u32 filter_file_facts(struct filter_program *program, u64
 			alive = filter_type(program, FILTER_TYPE_FILE, alive);
 	}
 	mode = BPF_CORE_READ((struct file *)file, f_mode);
-	return filter_flag(program, FILTER_OPEN_CREATE, mode & FILTER_FMODE_CREATED, alive);
+	return filter_flag(program, FILTER_OPEN_CREATE,
+			   mode & FILTER_FMODE_CREATED || flags & FILTER_O_TMPFILE, alive);
 }
 
 static __always_inline u32 filter_open_alive(struct filter_event *filter, u64 path, u32 flags,

@@ -8,6 +8,7 @@
 #include "exec_failed.h"
 #include "file_open.h"
 #include "lifecycle.h"
+#include "path_call.h"
 
 /* The helpers that read kernel memory are for GPL programs only. */
 char LICENSE[] SEC("license") = "GPL";

@@ -2,9 +2,9 @@
 /* Processes begin, become another program, and end. */
 #pragma once
 
+#include "file.h"
 #include "filter_mark.h"
 
-#define OVERLAYFS_MAGIC 0x794c7630
 #define SB_RDONLY 1
 
 static __always_inline void fill_inode_times(struct exec_facts *facts, struct inode *inode)
@@ -31,24 +31,6 @@ static __always_inline void fill_inode_times(struct exec_facts *facts, struct in
 	else
 		facts->exe_mtime_ns = BPF_CORE_READ(plain, i_mtime.tv_sec) * 1000000000ULL +
 				      BPF_CORE_READ(plain, i_mtime.tv_nsec);
-}
-
-/*
- * Overlayfs keeps its own inode around the one of the VFS, and the pointer to
- * the upper layer's dentry directly behind it. It is NULL for a file that is
- * still the image's own.
- */
-__noinline u32 overlay_layer(u64 inode_address)
-{
-	struct inode *inode = (void *)inode_address;
-	struct dentry *upper = NULL;
-
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != OVERLAYFS_MAGIC)
-		return 0;
-	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
-	if (upper && BPF_CORE_READ(upper, d_inode))
-		return EXE_UPPER_LAYER;
-	return EXE_LOWER_LAYER;
 }
 
 static __always_inline void fill_exe(struct exec_facts *facts, struct file *exe)

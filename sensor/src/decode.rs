@@ -14,6 +14,7 @@ mod control;
 mod exec_failed;
 mod facts;
 mod path;
+mod path_call;
 mod reader;
 
 use self::reader::Reader;
@@ -24,6 +25,7 @@ pub use self::{
     exec_failed::ExecFailed,
     facts::{AF_UNIX, Connect, Exec, Exit, Fork, Open, ProcessFacts, exe_bits},
     path::KernelPath,
+    path_call::PathCall,
 };
 
 /// Bytes of an [`EventHead`] on the wire.
@@ -38,17 +40,19 @@ pub enum Family {
     Exit = 3,
     Open = 4,
     Connect = 5,
-    Control = 6,
-    ExecFailed = 7,
+    PathCall = 6,
+    Control = 7,
+    ExecFailed = 8,
 }
 
 impl Family {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
         Self::Open,
         Self::Connect,
+        Self::PathCall,
         Self::Control,
         Self::ExecFailed,
     ];
@@ -61,6 +65,7 @@ impl Family {
             Self::Exit => "exit",
             Self::Open => "open",
             Self::Connect => "connect",
+            Self::PathCall => "path_call",
             Self::Control => "control",
             Self::ExecFailed => "exec_failed",
         }
@@ -89,6 +94,9 @@ impl Family {
 
 /// Where `kind` is in a record.
 const KIND_AT: usize = 4 * 8 + 8 * 4;
+
+/// Added to `call`, as in `bpf/calls.h`.
+const CALL_BY_IO_URING: u16 = 0x8000;
 
 /// What every event says about the process that caused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +127,9 @@ pub struct EventHead {
     pub family: Family,
     /// Which system call it was; [`Call::Other`] for fork and exit.
     pub call: Call,
+    /// It was made through a ring of io_uring, and is told as it is queued: whether it will
+    /// succeed is not known, and it looks as if it had.
+    pub by_io_uring: bool,
     /// The thread's name, at most 15 bytes.
     pub comm: Vec<u8>,
     /// The parent's name.
@@ -140,6 +151,7 @@ pub enum Facts {
     Exit(Exit),
     Open(Box<Open>),
     Connect(Box<Connect>),
+    PathCall(Box<PathCall>),
     Control(Box<Control>),
     ExecFailed(Box<ExecFailed>),
 }
@@ -199,6 +211,8 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
     let Some(family) = Family::from_kind(kind) else {
         return Err(Problem::UnknownKind { kind });
     };
+    let by_io_uring = call & CALL_BY_IO_URING != 0;
+    let call = call & !CALL_BY_IO_URING;
     let Some(call) = Call::from_id(call) else { return Err(Problem::UnknownCall { call }) };
     let head = EventHead {
         time_ns,
@@ -215,6 +229,7 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         parent_exec_id,
         family,
         call,
+        by_io_uring,
         comm: reader::until_nul(comm).to_vec(),
         parent_comm: reader::until_nul(parent_comm).to_vec(),
     };
@@ -226,6 +241,7 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         Family::Exit => Facts::Exit(Exit::read(&mut reader)?),
         Family::Open => Facts::Open(Box::new(Open::read(&mut reader)?)),
         Family::Connect => Facts::Connect(Box::new(Connect::read(&mut reader)?)),
+        Family::PathCall => Facts::PathCall(Box::new(PathCall::read(&mut reader)?)),
         Family::Control => Facts::Control(Box::new(Control::read(&mut reader)?)),
         Family::ExecFailed => Facts::ExecFailed(Box::new(ExecFailed::read(&mut reader)?)),
     };

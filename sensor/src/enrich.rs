@@ -26,16 +26,17 @@ use rustix::time::ClockId;
 pub use self::node::Node;
 use self::process::{Process, ProcessKey};
 use crate::{
-    decode::{EventHead, Facts, KernelEvent, KernelPath},
-    event::{Happening, SyscallEvent, path},
+    decode::{EventHead, Facts, KernelEvent},
+    event::{Happening, SyscallEvent, path, path_call::PathTexts},
 };
 
 /// One partition's way to what is known.
 pub struct Enricher {
     node: Arc<Node>,
-    /// Events so far, and how many partitions count beside this one.
-    events: u64,
-    stride: u64,
+    /// The number of the next event.
+    number: u64,
+    partition: u64,
+    partitions: u64,
     boot_time_ns: i64,
 }
 
@@ -46,7 +47,8 @@ impl Enricher {
 
     /// For the partition of this index, from 0: the numbers of its events are no other's.
     pub fn of_partition(node: Arc<Node>, index: u64, partitions: u64) -> Self {
-        Self { node, events: index + 1, stride: partitions, boot_time_ns: boot_time_ns() }
+        let boot_time_ns = boot_time_ns();
+        Self { node, number: index + 1, partition: index, partitions, boot_time_ns }
     }
 
     pub fn node(&self) -> &Arc<Node> {
@@ -56,6 +58,23 @@ impl Enricher {
     /// Follows the wall clock where it was set. Called now and then, not for each event.
     pub fn look_at_clock(&mut self) {
         self.boot_time_ns = boot_time_ns();
+    }
+
+    /// Whether another partition has not read yet what the parent became before the event.
+    ///
+    /// The kernel side gives a process to the ring of its id modulo their number, and its
+    /// fork to the same.
+    pub fn is_early(&self, head: &EventHead) -> bool {
+        let is_ours = u64::from(head.ppid) % self.partitions == self.partition;
+        if is_ours || head.ppid == 0 {
+            return false;
+        }
+        let process = self.node.processes.get(ProcessKey::new(head.tgid, head.start_ns));
+        if process.is_some_and(|process| process.parent_seen.get() == head.parent_exec_id) {
+            return false;
+        }
+        let parent = ProcessKey::new(head.ppid, head.parent_start_ns);
+        self.node.processes.is_behind(parent, head.parent_exec_id)
     }
 
     /// Nanoseconds since the epoch of a time since boot.
@@ -92,26 +111,26 @@ impl Enricher {
             Facts::Connect(connect) => Happening::Connect(connect),
             Facts::Control(control) => Happening::Control(control),
             Facts::ExecFailed(failed) => {
-                let path =
-                    path::lexical(&self.base_of(&head, failed.base.as_ref()), &failed.filename);
+                let base = failed.base.as_ref().and_then(|base| base.as_bytes());
+                let base = base.map_or_else(|| self.cwd_of(&head), <[u8]>::to_vec);
+                let path = path::lexical(&base, &failed.filename);
                 Happening::ExecFailed { failed, path }
             }
             Facts::Open(open) => {
-                let base = self.base_of(&head, open.base.as_ref());
-                let lexical = path::lexical(&base, &open.raw);
-                let resolved = match &open.resolved {
-                    Some(KernelPath::Rooted(path)) if *path != lexical => Some(path.clone()),
-                    _ => None,
-                };
+                let (lexical, resolved) = path::of_open(&open, || self.cwd_of(&head));
                 Happening::Open { open, lexical, resolved }
+            }
+            Facts::PathCall(call) => {
+                let (shown, plain) = PathTexts::of(head.call, &call, &self.cwd_of(&head));
+                Happening::PathCall { call, shown, plain }
             }
         };
         wants(head.call.name()).then(|| self.surround(head, happening))
     }
 
     fn surround(&mut self, head: EventHead, happening: Happening) -> SyscallEvent {
-        let number = self.events;
-        self.events += self.stride;
+        let number = self.number;
+        self.number += self.partitions;
         SyscallEvent {
             number,
             time_ns: self.wall_time_ns(head.time_ns),
@@ -128,35 +147,30 @@ impl Enricher {
         }
     }
 
-    /// The process of an event. One that we never heard of is looked up in
-    /// `/proc`, and is otherwise what the event itself says.
+    /// The process of an event. One that we never heard of, or whose last exec was lost, is
+    /// looked up in `/proc`, and is otherwise what the event itself says.
     fn process_of(&self, head: &EventHead) -> Arc<Process> {
         let key = ProcessKey::new(head.tgid, head.start_ns);
         let known = self.node.processes.get(key);
         if let Some(process) = &known
-            && process.is_up_to_date(head.exec_id)
+            && process.exec_id.is_none_or(|known| known >= head.exec_id)
         {
+            process.parent_seen.set(head.parent_exec_id);
             return Arc::clone(process);
         }
-        let is_from_before = known.as_ref().is_some_and(|known| known.is_from_before());
-        let find = || self.node.read_process(head.tgid).filter(|found| found.key == key);
-        let found = if is_from_before { None } else { find() };
-        let process = match (known, found) {
-            (Some(known), found) => known.renewed(found, head.exec_id),
-            (None, found) => {
-                let found = found.unwrap_or_else(|| Process::from_head(head));
-                Process { exec_id: Some(head.exec_id), ..found }
-            }
-        };
+        let process = self.node.read_process(head.tgid).filter(|found| found.key == key);
+        let mut process = process.unwrap_or_else(|| Process::from_head(head));
+        process.exec_id = Some(head.exec_id);
+        process.parent_seen.set(head.parent_exec_id);
+        if let Some(known) = known {
+            // It started this one, even if that was taken over since.
+            process.parent = known.parent;
+        }
         self.node.processes.replace(process.clone());
         Arc::new(process)
     }
 
-    /// What a relative path starts from.
-    fn base_of(&self, head: &EventHead, base: Option<&KernelPath>) -> Vec<u8> {
-        if let Some(base) = base.and_then(|base| base.as_bytes()) {
-            return base.to_vec();
-        }
+    fn cwd_of(&self, head: &EventHead) -> Vec<u8> {
         let process = self.node.processes.get(ProcessKey::new(head.tgid, head.start_ns));
         process.map(|process| process.cwd.clone()).unwrap_or_default()
     }

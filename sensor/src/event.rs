@@ -17,6 +17,7 @@ mod errno;
 mod fd_fields;
 pub(crate) mod names;
 pub mod path;
+pub mod path_call;
 mod process_fields;
 pub mod recording;
 
@@ -28,8 +29,9 @@ use std::{
 use lanner_alert::Entity;
 use lanner_engine::{Event, Field, Value};
 
+use self::path_call::PathTexts;
 use crate::{
-    decode::{Connect, Control, EventHead, Exec, ExecFailed, Open},
+    decode::{Connect, Control, EventHead, Exec, ExecFailed, KernelPath, Open, PathCall},
     enrich::{
         Node,
         container::ContainerId,
@@ -51,6 +53,13 @@ pub enum Happening {
         resolved: Option<Vec<u8>>,
     },
     Connect(Box<Connect>),
+    PathCall {
+        call: Box<PathCall>,
+        /// As Falco would show them.
+        shown: PathTexts,
+        /// What they mean, where that is not to be seen.
+        plain: Option<PathTexts>,
+    },
     Control(Box<Control>),
     /// The process is what it was.
     ExecFailed {
@@ -104,6 +113,12 @@ impl SyscallEvent {
             Happening::Open { resolved, .. } => resolved.as_deref(),
             _ => None,
         }
+    }
+
+    /// A file was opened, and only the program's text says which.
+    fn has_unseen_file(&self) -> bool {
+        let Happening::Open { open, .. } = &self.happening else { return false };
+        open.unseen || matches!(open.resolved, Some(KernelPath::Cut))
     }
 
     /// `evt.type`.
@@ -202,6 +217,7 @@ impl SyscallEvent {
             Happening::Exec(_) => 0,
             Happening::Open { open, .. } => open.result,
             Happening::Connect(connect) => connect.result,
+            Happening::PathCall { call, .. } => call.result,
             Happening::Control(control) => control.result,
             Happening::ExecFailed { failed, .. } => failed.result,
         }
@@ -216,6 +232,7 @@ impl<'a> View<'a> {
             "proc" | "thread" => self.process_field(field, arg),
             "user" | "group" => self.user_field(field),
             "fd" => self.fd_field(field),
+            "fs" => self.file_system_field(field).map(text),
             "container" | "k8s" => self.container_field(field, arg),
             _ => None,
         }
@@ -240,7 +257,11 @@ impl<'a> View<'a> {
             Field::EvtIsOpenRead => Value::Bool(names::asks_read(event.head.call, open?)),
             Field::EvtIsOpenWrite => Value::Bool(names::asks_write(event.head.call, open?)),
             Field::EvtIsOpenExec => Value::Bool(names::makes_executable(open?)),
-            Field::EvtIsOpenCreate => Value::Bool(open?.created),
+            Field::EvtIsOpenCreate => Value::Bool(names::makes_file(open?)),
+            Field::EvtIoUring => Value::Bool(event.head.by_io_uring),
+            Field::EvtAbspath | Field::EvtAbspathSrc | Field::EvtAbspathDst => {
+                text(self.file_system_field(field)?)
+            }
             Field::EvtArg => text(self.argument(arg?)?),
             Field::EvtArgs => text(self.all_arguments()),
             _ => return None,
@@ -262,7 +283,10 @@ impl Event for SyscallEvent {
     }
 
     fn has_other_path(&self) -> bool {
-        self.resolved_path().is_some()
+        match &self.happening {
+            Happening::PathCall { plain, .. } => plain.is_some(),
+            _ => self.resolved_path().is_some(),
+        }
     }
 
     fn get_with_other_path(&self, field: Field, arg: Option<&str>) -> Option<Value<'_>> {

@@ -7,10 +7,12 @@
 //! clock ─▶ losses, metrics, summaries of repeated alerts
 //! ```
 //!
-//! Each partition is a thread that has all events of a process, in their order. Its ring is
+//! Each partition is a thread that has all events of a process, in their order. An event that
+//! is read before what its parent became waits for the other partition, 50 ms at most. Its ring is
 //! the only queue before the rules, and a thread that is too slow loses events there, counted
 //! by the kernel side. What partitions share is in [`Common`].
 
+mod early;
 mod held;
 mod losses;
 mod metrics;

@@ -66,6 +66,7 @@ fn process(tgid: u32, start_s: u64, ppid: u32, parent_start_s: u64, comm: &'stat
         tgid,
         ppid,
         comm,
+        parent_comm: "init",
         ..Head::default()
     }
 }
@@ -96,7 +97,8 @@ fn a_child_has_its_parents_program_until_it_has_its_own() {
     check(&after, Field::ProcEnv, Some("A"), "1");
     check(&after, Field::ProcPcmdline, None, "sh -c x");
     check(&after, Field::ProcAname, Some("1"), "sh");
-    check(&after, Field::ProcAname, Some("2"), "none");
+    check(&after, Field::ProcAname, Some("2"), "init");
+    check(&after, Field::ProcAname, Some("3"), "none");
 }
 
 #[test]
@@ -113,7 +115,7 @@ fn a_parent_that_ended_is_still_the_parent() {
     let event = node.open(&adopted, "/a");
     check(&event, Field::ProcPname, None, "sh");
     check(&event, Field::ProcAname, Some("2"), "sshd");
-    check(&event, Field::ProcAname, None, "2 values");
+    check(&event, Field::ProcAname, None, "3 values");
 }
 
 #[test]
@@ -226,10 +228,11 @@ fn the_end_of_a_process_may_be_lost() {
     node.exec(&old, "old\0");
     node.exec(&process(11, 1, 1, 0, "other"), "other\0");
     let processes = |node: &Node| node.enricher.node().processes.running().len();
-    assert_eq!(processes(&node), 2);
+    // And their parent, by the kernel's word.
+    assert_eq!(processes(&node), 3);
     // Its id is another process's: it cannot be there any more.
     node.exec(&process(10, 3, 1, 0, "new"), "new\0");
-    assert_eq!(processes(&node), 2);
+    assert_eq!(processes(&node), 3);
     // `/proc` is empty: nobody runs.
     node.enricher.node().end_missing();
     assert_eq!(processes(&node), 0);

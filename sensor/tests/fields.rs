@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use lanner_engine::{ArgumentRule, Event as _, Field, Filler, Kind, Shape, Value};
 use lanner_sensor::{
-    decode::{Call, Connect, decode},
+    decode::{Call, Connect, Family, decode},
     enrich::{
         Enricher, Node,
         container::{ContainerId, Runtime},
@@ -19,9 +19,11 @@ use lanner_sensor::{
     event::{Happening, SyscallEvent},
 };
 
-use crate::record::{EXEC, Head, exec_payload, open_payload, record};
+use crate::record::{
+    EXEC, Head, PathCallFacts, exec_payload, open_payload, path_call_payload, record,
+};
 
-const OPEN: u16 = 4;
+const OPEN: u16 = Family::Open as u16;
 const OPENAT_CALL: u16 = Call::Openat as u16;
 
 /// An exec by a process with a parent, whose facts are all known.
@@ -113,7 +115,14 @@ fn whole_events() -> Vec<SyscallEvent> {
         unix_path: Vec::new(),
     };
     let with = |happening| SyscallEvent { happening, ..exec.clone() };
-    vec![with(open.happening), with(Happening::Connect(Box::new(connect))), exec]
+    // A call of its own: some fields depend on which one it is.
+    let rename = PathCallFacts { path: b"/a\0", other: b"/b\0", ..PathCallFacts::default() };
+    let payload = path_call_payload(&rename);
+    let renameat = Call::Renameat.id();
+    let rename = decode(&record(&Head::default(), Family::PathCall as u16, renameat, &payload));
+    let rename = enricher.take(rename.unwrap(), |_| true).unwrap();
+    let open = SyscallEvent { head: open.head, ..with(open.happening) };
+    vec![open, with(Happening::Connect(Box::new(connect))), rename, exec]
 }
 
 /// An argument that the events above have something for.

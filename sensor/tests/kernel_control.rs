@@ -10,7 +10,7 @@ mod watch;
 use std::{net::TcpListener, path::Path};
 
 use lanner_engine::Field;
-use lanner_sensor::event::SyscallEvent;
+use lanner_sensor::{decode::Call, event::SyscallEvent};
 
 use crate::watch::{Watch, field, run};
 
@@ -58,6 +58,7 @@ fn check(event: &SyscallEvent, expected: &[(Field, Option<&str>, &str)]) {
 }
 
 async fn standard_input_from_a_connection(mut watch: Watch) {
+    watch.only(&[Call::Dup, Call::Dup2, Call::Dup3]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     python(
@@ -91,6 +92,7 @@ async fn standard_input_from_a_connection(mut watch: Watch) {
 }
 
 async fn copies_of_files_and_pipes(mut watch: Watch) {
+    watch.only(&[Call::Dup2]);
     python(
         "marker-copies",
         "f = os.open('/etc/passwd', os.O_RDONLY)\nos.dup2(f, 20)\nr, w = os.pipe()\nos.dup2(r, 21)\ne = os.eventfd(0)\nos.dup2(e, 22)\nm = os.memfd_create('x')\nos.dup2(m, 23)\nd = os.open('/etc', os.O_RDONLY)\nos.dup2(d, 24)\nlibc.dup2(999, 25)\nlibc.dup2(f, -1)",
@@ -132,6 +134,7 @@ async fn copies_of_files_and_pipes(mut watch: Watch) {
 }
 
 async fn users_are_named(mut watch: Watch) {
+    watch.only(&[Call::Setuid]);
     python("marker-setuid", "libc.setuid(4242)\nlibc.setuid(0)");
     let event = call_of(&mut watch, "marker-setuid", "setuid", ("uid", "<NA>")).await;
     check(
@@ -156,6 +159,7 @@ async fn users_are_named(mut watch: Watch) {
 }
 
 async fn namespaces_are_told_by_their_kind(mut watch: Watch) {
+    watch.only(&[Call::Unshare, Call::Setns]);
     python(
         "marker-ns",
         "libc.unshare(0x04000000 | 0x00020000)\nf = os.open('/proc/self/ns/uts', os.O_RDONLY)\nprint(libc.setns(f, 0x04000000))\nlibc.setns(f, 0)\nlibc.unshare(0)",
@@ -174,6 +178,7 @@ async fn namespaces_are_told_by_their_kind(mut watch: Watch) {
 }
 
 async fn a_traced_process_is_named(mut watch: Watch) {
+    watch.only(&[Call::Ptrace]);
     python(
         "marker-ptrace",
         "child = os.fork()\nif child == 0:\n  libc.prctl(15, b'prey')\n  os.execv('/bin/sleep', ['prey', '60'])\nimport time\nwhile open(f'/proc/{child}/comm').read() != 'sleep\\n': time.sleep(0.01)\nword = ctypes.c_long()\nlibc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]\nlibc.ptrace(16, child, None, None)\nos.waitpid(child, 0)\nlibc.ptrace(17, child, None, 18)\nlibc.ptrace(0x4206, 0x7ffffff, None, 5)\nlibc.ptrace(0, 0, None, None)\nos.kill(child, 9)\nos.wait()",
@@ -195,6 +200,7 @@ async fn a_traced_process_is_named(mut watch: Watch) {
 }
 
 async fn bpf_and_userfaultfd(mut watch: Watch) {
+    watch.only(&[Call::Bpf, Call::Userfaultfd]);
     python(
         "marker-bpf",
         "attr = (ctypes.c_uint32 * 32)(2, 4, 8, 1)\nlibc.syscall(321, 0, attr, 128)\nlibc.syscall(321, 5, None, 0)\nlibc.syscall(321, 999, None, 0)\nlibc.syscall(323, 0o2000000 | 0o4000)",
@@ -215,6 +221,10 @@ async fn bpf_and_userfaultfd(mut watch: Watch) {
 
 /// None is loaded: the file is no module, if the kernel takes any at all.
 async fn modules_with_their_parameters(mut watch: Watch) {
+    if !watch.has_tracepoint("modules_with_their_parameters", Call::FinitModule) {
+        return;
+    }
+    watch.only(&[Call::InitModule, Call::FinitModule]);
     python(
         "marker-module",
         "f = os.open('/etc/passwd', os.O_RDONLY)\nlibc.syscall(313, f, b'debug=1', 4)\nlibc.syscall(175, b'no module', 9, b'hide=1')",
@@ -235,6 +245,7 @@ async fn modules_with_their_parameters(mut watch: Watch) {
 }
 
 async fn signals_name_their_target(mut watch: Watch) {
+    watch.only(&[Call::Kill, Call::Tkill, Call::Tgkill]);
     python(
         "marker-kill",
         "import subprocess\nchild = subprocess.Popen(['/bin/sleep', '60'])\nos.kill(child.pid, 0)\nlibc.syscall(234, child.pid, child.pid, signal.SIGTERM)\nchild.wait()\nos.setpgid(0, 0)\nos.kill(0, signal.SIGCONT)\nlibc.kill(-os.getpid(), 35) if False else libc.kill(-0x7ffffff, 35)\nlibc.syscall(200, 0x7ffffff, signal.SIGKILL)",
@@ -252,6 +263,7 @@ async fn signals_name_their_target(mut watch: Watch) {
 }
 
 async fn what_could_not_be_started(mut watch: Watch) {
+    watch.only(&[Call::Execve, Call::Execveat]);
     python(
         "marker-exec",
         "try: os.execv('/etc/passwd', ['sh', '-c', 'evil'])\nexcept OSError: pass\nos.chdir('/usr')\ntry: os.execv('./no/../such', ['x'])\nexcept OSError: pass\nd = os.open('/etc', os.O_RDONLY)\nargv = (ctypes.c_char_p * 3)(b'a' * 300, b'two', None)\nlibc.syscall(322, d, b'none', argv, None, 0x1000)",

@@ -12,8 +12,8 @@ const EXEC_LEN: usize = 104;
 const _: () = assert!(EXEC_LEN == PROCESS_LEN + 3 * 8 + 5 * 4 + 10 * 2);
 const EXIT_LEN: usize = 8;
 const _: () = assert!(EXIT_LEN == 2 * 4);
-const OPEN_LEN: usize = 48;
-const _: () = assert!(OPEN_LEN == 2 * 8 + 6 * 4 + 4 * 2);
+const OPEN_LEN: usize = 56;
+const _: () = assert!(OPEN_LEN == 2 * 8 + 7 * 4 + 6 * 2);
 const CONNECT_LEN: usize = 56;
 const _: () = assert!(CONNECT_LEN == 8 + 4 + 6 * 2 + 2 * 16);
 
@@ -105,10 +105,19 @@ pub struct Open {
     /// `O_*` and mode as asked for.
     pub flags: u32,
     pub mode: u32,
+    /// `RESOLVE_*` as asked for, by `openat2` alone.
+    pub resolve: u32,
+    /// Of `open_by_handle_at` the descriptor of the mount.
     pub dirfd: i32,
     /// This call made the file.
     pub created: bool,
-    /// The argument.
+    /// The file is in the upper layer of an overlay, or in a lower one.
+    pub upper_layer: bool,
+    pub lower_layer: bool,
+    /// The call succeeded, and which file it opened is not known: by the time it was looked at,
+    /// its descriptor stood for another one or for none, or the call was only queued.
+    pub unseen: bool,
+    /// The argument; empty if it could not be read, and for `open_by_handle_at`.
     pub raw: Vec<u8>,
     /// The file that was opened.
     pub resolved: Option<KernelPath>,
@@ -212,18 +221,22 @@ impl Exit {
 impl Open {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
         const CREATED: u32 = 1;
+        const UPPER_LAYER: u32 = 2;
+        const LOWER_LAYER: u32 = 4;
+        const UNSEEN: u32 = 8;
         let result = reader.i64()?;
         let ino = reader.u64()?;
         let dev = reader.u32()?;
         let inode_mode = reader.u32()?;
         let flags = reader.u32()?;
         let mode = reader.u32()?;
+        let resolve = reader.u32()?;
         let dirfd = reader.i32()?;
         let bits = reader.u32()?;
         let raw_len = reader.u16()?;
         let resolved_len = reader.u16()?;
         let base_len = reader.u16()?;
-        let _unused = reader.u16()?;
+        let _unused = reader.take(3 * 2)?;
         Ok(Self {
             result,
             ino,
@@ -231,8 +244,12 @@ impl Open {
             inode_mode,
             flags,
             mode,
+            resolve,
             dirfd,
             created: bits & CREATED != 0,
+            upper_layer: bits & UPPER_LAYER != 0,
+            lower_layer: bits & LOWER_LAYER != 0,
+            unseen: bits & UNSEEN != 0,
             raw: until_nul(reader.section(raw_len)?).to_vec(),
             resolved: KernelPath::read(reader.section(resolved_len)?),
             base: KernelPath::read(reader.section(base_len)?),

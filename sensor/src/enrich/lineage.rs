@@ -49,6 +49,13 @@ impl Node {
     /// The parent first.
     pub fn ancestors_of(&self, head: &EventHead, process: &Arc<Process>) -> Vec<Arc<Process>> {
         let mut ancestors = self.processes.ancestors(process);
+        // As it was when the event happened; it may be another program by now.
+        if let Some(first) = ancestors.first_mut()
+            && first.key == ProcessKey::new(head.ppid, head.parent_start_ns)
+            && let Some(then) = self.processes.at_exec(first.key, head.parent_exec_id)
+        {
+            *first = then;
+        }
         for _ in 0..HOLES_MAX {
             let last = ancestors.last().unwrap_or(process);
             if last.parent.pid == 0 || ancestors.len() >= ANCESTORS_MAX {

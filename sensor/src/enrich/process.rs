@@ -9,7 +9,10 @@ mod shard;
 
 use std::{
     collections::HashSet,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 use self::shard::Shards;
@@ -82,10 +85,31 @@ pub struct Process {
     pub uid: u32,
     pub gid: u32,
     pub loginuid: u32,
-    /// How often it and its forebears became another program, by the time that `image` is of;
-    /// `None` where that is not known, as `/proc` does not tell.
+    /// As [`EventHead::exec_id`], at its last exec; `None` when only `/proc` was asked.
     pub exec_id: Option<u32>,
+    pub parent_seen: ParentSeen,
     pub line: CommandLine,
+}
+
+/// [`EventHead::parent_exec_id`] of the newest event that did not have to wait for the parent:
+/// the next one with the same need not look.
+#[derive(Debug, Default)]
+pub struct ParentSeen(AtomicU32);
+
+impl ParentSeen {
+    pub fn get(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+
+    pub fn set(&self, exec_id: u32) {
+        self.0.store(exec_id, Relaxed);
+    }
+}
+
+impl Clone for ParentSeen {
+    fn clone(&self) -> Self {
+        Self(AtomicU32::new(self.get()))
+    }
 }
 
 /// A command line in one piece, made when it is first asked for.
@@ -106,7 +130,8 @@ impl Process {
             uid: head.uid,
             gid: head.gid,
             loginuid: head.loginuid,
-            exec_id: None,
+            exec_id: Some(head.exec_id),
+            parent_seen: ParentSeen(AtomicU32::new(head.parent_exec_id)),
             line: CommandLine::default(),
         }
     }
@@ -124,29 +149,10 @@ impl Process {
             uid: u32::MAX,
             gid: u32::MAX,
             loginuid: u32::MAX,
-            exec_id: None,
+            exec_id: Some(ancestor.exec_id),
+            parent_seen: ParentSeen::default(),
             line: CommandLine::default(),
         }
-    }
-
-    /// Whether it did not become another program that we did not hear of. The counter is of the
-    /// process and all its forebears, and may wrap.
-    pub fn is_up_to_date(&self, exec_id: u32) -> bool {
-        const AHEAD_MAX: u32 = u32::MAX / 2;
-        self.exec_id.is_some_and(|known| exec_id.wrapping_sub(known).wrapping_sub(1) > AHEAD_MAX)
-    }
-
-    /// Whether `/proc` showed it, so that what is known is as new as our start.
-    pub fn is_from_before(&self) -> bool {
-        self.exec_id.is_none() && (!self.image.args.is_empty() || !self.image.exe_path.is_empty())
-    }
-
-    /// The same process as `/proc` shows it, which is still who its parent was. Where `/proc`
-    /// shows it no more, what is known stands.
-    pub fn renewed(&self, found: Option<Self>, exec_id: u32) -> Self {
-        let found = found.unwrap_or_else(|| self.clone());
-        let start_ns = self.start_ns;
-        Self { parent: self.parent, start_ns, exec_id: Some(exec_id), ..found }
     }
 
     /// Falco's `proc.cmdline`: the name (not `argv[0]`) and the arguments.
@@ -190,23 +196,20 @@ impl ProcessCache {
         }
     }
 
-    /// What is known of a process, instead of what was known.
-    pub fn replace(&self, process: Process) {
-        self.known.put(process);
-    }
-
     /// A new process runs the program of whoever made it. Where we did not hear yet that this
     /// one became another program, the new one's is looked up when it does something.
     pub fn on_fork(&self, head: &EventHead, fork: &Fork) {
         let mut child = Process::from_head(head);
         child.facts = fork.process.clone();
         let maker = ProcessKey::new(fork.maker_tgid, fork.maker_start_ns);
-        if let Some(maker) = self.get(maker)
-            && maker.exec_id.is_none_or(|known| known == head.exec_id)
-        {
-            child.image = Arc::clone(&maker.image);
-            child.cwd.clone_from(&maker.cwd);
-            child.exec_id = Some(head.exec_id);
+        match self.at_exec(maker, head.exec_id) {
+            Some(maker) => {
+                child.image = Arc::clone(&maker.image);
+                child.cwd.clone_from(&maker.cwd);
+                // Where we did not hear what the maker became, this one is looked up in its time.
+                child.exec_id = maker.exec_id.map(|known| known.min(head.exec_id));
+            }
+            None => child.exec_id = head.exec_id.checked_sub(1),
         }
         self.known.put(child);
     }
@@ -248,6 +251,22 @@ impl ProcessCache {
 
     pub fn get(&self, key: ProcessKey) -> Option<Arc<Process>> {
         self.known.get(key)
+    }
+
+    /// The process as it was when its count of execs was `exec_id`, if that is not long ago.
+    pub fn at_exec(&self, key: ProcessKey, exec_id: u32) -> Option<Arc<Process>> {
+        self.known.at_exec(key, exec_id)
+    }
+
+    /// Whether nothing is known of a process, or only what it was before its last exec.
+    pub fn is_behind(&self, key: ProcessKey, exec_id: u32) -> bool {
+        let process = self.get(key);
+        process.is_none_or(|process| process.exec_id.is_some_and(|known| known < exec_id))
+    }
+
+    /// A process whose exec was lost, as something else than its exec tells it.
+    pub fn replace(&self, process: Process) {
+        self.known.put(process);
     }
 
     /// The process that has, or last had, this id.

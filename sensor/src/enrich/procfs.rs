@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use super::process::{CommandLine, Image, Process, ProcessKey};
+use super::process::{CommandLine, Image, ParentSeen, Process, ProcessKey};
 use crate::decode::ProcessFacts;
 
 /// Of the arguments and of the environment.
@@ -94,6 +94,7 @@ impl Procfs {
             gid: status.gid,
             loginuid: self.loginuid(pid),
             exec_id: None,
+            parent_seen: ParentSeen::default(),
             line: CommandLine::default(),
         })
     }

@@ -1,16 +1,16 @@
 //! `evt.arg.NAME` and `evt.args`: the call's arguments as Falco names them.
 
-use super::{Happening, View, control, errno, names};
+use super::{Happening, View, control, errno, names, path_call};
 use crate::{
     decode::{Call, ExecFailed},
     enrich::process::ExeFile,
 };
 
-const AT_FDCWD: i32 = -100;
-
 const OPEN: &[&str] = &["fd", "name", "flags", "mode", "dev", "ino"];
 const OPENAT: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "dev", "ino"];
-const CREAT: &[&str] = &["fd", "name", "mode", "dev", "ino"];
+const OPENAT2: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "resolve", "dev", "ino"];
+const OPEN_BY_HANDLE_AT: &[&str] = &["fd", "mountfd", "flags", "path", "dev", "ino"];
+const CREAT: &[&str] = &["fd", "name", "mode", "dev", "ino", "creat_flags"];
 const CONNECT: &[&str] = &["res", "tuple", "fd"];
 const EXEC: &[&str] = &[
     "res",
@@ -47,8 +47,11 @@ impl<'a> View<'a> {
             Happening::Open { .. } => match self.event.head.call {
                 Call::Open => OPEN,
                 Call::Creat => CREAT,
+                Call::Openat2 => OPENAT2,
+                Call::OpenByHandleAt => OPEN_BY_HANDLE_AT,
                 _ => OPENAT,
             },
+            Happening::PathCall { .. } => path_call::argument_names(self.event.head.call),
         }
     }
 
@@ -66,10 +69,11 @@ impl<'a> View<'a> {
             Happening::Control(control) => self.control_argument(control, name),
             Happening::Open { .. } => self.open_argument(name),
             Happening::Connect(connect) => match name {
-                "res" => Some(result(connect.result)),
+                "res" => Some(errno::number_or_name(connect.result)),
                 "tuple" => self.fd_name(),
                 _ => Some(connect.fd.to_string().into()),
             },
+            Happening::PathCall { call, .. } => self.path_call_argument(name, call),
         }
     }
 
@@ -93,17 +97,20 @@ impl<'a> View<'a> {
         let path = self.fd_name()?;
         Some(match name {
             "fd" if open.result < 0 => errno::result_name(open.result).into(),
-            "fd" => [b"<f>", path.as_slice()].concat(),
-            "dirfd" if open.dirfd == AT_FDCWD => b"AT_FDCWD".to_vec(),
-            "dirfd" => match open.base.as_ref().and_then(|base| base.as_bytes()) {
-                Some(directory) => [b"<d>", directory].concat(),
-                None => open.dirfd.to_string().into(),
-            },
+            "fd" => [b"<", names::file_type(open.inode_mode).1.as_bytes(), b">", &path].concat(),
+            "dirfd" | "mountfd" => {
+                let base = open.base.as_ref().and_then(|base| base.as_bytes());
+                names::descriptor(open.dirfd, base, names::S_IFDIR)
+            }
             // Made absolute, as Falco does for every path argument.
-            "name" => path,
-            "flags" => names::open_flags(open.flags, open.created).into(),
-            "mode" => names::mode(open.mode).into(),
-            "dev" => format!("{:x}", open.dev).into(),
+            "name" | "path" => path,
+            "flags" => names::opened_flags(open).into(),
+            "creat_flags" if open.upper_layer => b"FD_UPPER_LAYER_CREAT".to_vec(),
+            "creat_flags" if open.lower_layer => b"FD_LOWER_LAYER_CREAT".to_vec(),
+            "creat_flags" => b"0".to_vec(),
+            "resolve" => names::resolve_flags(open.resolve).into(),
+            "mode" => names::new_file_mode(open).into(),
+            "dev" => format!("{:X}", names::device(open.dev)).into(),
             "ino" => open.ino.to_string().into(),
             _ => return None,
         })
@@ -115,7 +122,7 @@ impl<'a> View<'a> {
         let file = process.image.file.as_ref();
         let user = |name: &Option<Vec<u8>>| name.clone().unwrap_or_else(|| b"<NA>".to_vec());
         Some(match name {
-            "res" => result(0),
+            "res" => errno::number_or_name(0),
             "exe" => process.exe()?.to_vec(),
             "args" => process.image.args.get(1..).unwrap_or_default().join(&b'.'),
             "tid" | "pid" => process.comm.clone(),
@@ -148,7 +155,7 @@ impl<'a> View<'a> {
         path: &[u8],
     ) -> Option<Vec<u8>> {
         match name {
-            "res" => Some(result(failed.result)),
+            "res" => Some(errno::number_or_name(failed.result)),
             "exe" => failed.args.first().cloned(),
             "args" => Some(failed.args.get(1..).unwrap_or_default().join(&b'.')),
             "filename" => Some(path.to_vec()),
@@ -167,12 +174,5 @@ impl<'a> View<'a> {
         ];
         let set = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name);
         set.collect::<Vec<_>>().join("|")
-    }
-}
-
-pub(super) fn result(value: i64) -> Vec<u8> {
-    match value {
-        0.. => value.to_string().into(),
-        _ => errno::result_name(value).into(),
     }
 }

@@ -36,7 +36,7 @@ impl<'a> View<'a> {
         let call = self.event.head.call;
         Some(match (call, name) {
             (Call::Dup | Call::Dup2 | Call::Dup3, "res") => self.fd(control, control.result),
-            (_, "res") => super::arguments::result(control.result),
+            (_, "res") => errno::number_or_name(control.result),
             (_, "oldfd") => self.fd(control, as_int(first)),
             (_, "newfd") => self.fd(control, as_int(second)),
             (Call::Dup3, "flags") => names::dup_flags(low(third) & O_CLOEXEC),

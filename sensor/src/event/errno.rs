@@ -12,6 +12,14 @@ pub(super) fn result_name(result: i64) -> &'static str {
     }
 }
 
+/// A result as text: its number, or the name of the error.
+pub(super) fn number_or_name(result: i64) -> Vec<u8> {
+    match result {
+        0.. => result.to_string().into(),
+        _ => result_name(result).into(),
+    }
+}
+
 /// By number; an empty text where Linux has none.
 const NAMES: [&str; 133] = [
     "",

@@ -4,11 +4,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use lanner_engine::{Field, List, Value};
 
-use super::{Happening, PathChoice, View, path, text};
-use crate::decode::{AF_UNIX, Connect, Open};
+use super::{Happening, PathChoice, View, names, path, path_call, text};
+use crate::decode::{AF_UNIX, Connect, Open, PathCall};
 
-const S_IFMT: u32 = 0o170_000;
-const S_IFDIR: u32 = 0o040_000;
 const EINPROGRESS: i64 = -115;
 
 impl<'a> View<'a> {
@@ -16,6 +14,7 @@ impl<'a> View<'a> {
         match &self.event.happening {
             Happening::Open { open, .. } => self.file_field(field, open),
             Happening::Connect(connect) => socket_field(field, connect),
+            Happening::PathCall { call, .. } => self.path_call_field(field, call),
             Happening::Control(control) => self.control_field(field, control),
             Happening::Exec(_) | Happening::ExecFailed { .. } => None,
         }
@@ -38,21 +37,45 @@ impl<'a> View<'a> {
         }
     }
 
-    fn file_field(self, field: Field, open: &Open) -> Option<Value<'a>> {
-        let is_directory = open.inode_mode & S_IFMT == S_IFDIR;
+    fn file_field(self, field: Field, open: &'a Open) -> Option<Value<'a>> {
         let path = self.file_path()?;
-        let Happening::Open { open, .. } = &self.event.happening else { return None };
+        let (kind, letter) = names::file_type(open.inode_mode);
+        let has_inode = open.ino != 0;
+        let (major, minor) = names::device_parts(open.dev);
+        let is_device = |number: u32| has_inode.then_some(Value::Uint(number.into()));
         Some(match field {
             Field::FdNum => Value::Int(open.result.max(-1)),
             Field::FdName => Value::text(path),
             Field::FdNameResolved => Value::text(self.event.resolved_path()?),
+            Field::FdNameraw if open.raw.is_empty() => Value::text(path),
             Field::FdNameraw => Value::text(&open.raw),
+            Field::FdNameUnseen => Value::Bool(self.event.has_unseen_file()),
             Field::FdDirectory => Value::text(path::split(path)?.0),
             Field::FdFilename => Value::text(path::split(path)?.1),
-            Field::FdType => Value::text(if is_directory { "directory" } else { "file" }),
-            Field::FdTypechar => Value::text(if is_directory { "d" } else { "f" }),
-            Field::FdIno => Value::Uint((open.ino != 0).then_some(open.ino)?),
-            Field::FdDev => Value::Uint((open.ino != 0).then_some(open.dev)?.into()),
+            Field::FdType => Value::text(kind),
+            Field::FdTypechar => Value::text(letter),
+            Field::FdIno => Value::Uint(has_inode.then_some(open.ino)?),
+            Field::FdDev => is_device(names::device(open.dev))?,
+            Field::FdDevMajor => is_device(major)?,
+            Field::FdDevMinor => is_device(minor)?,
+            Field::FdIsUpperLayer => Value::Bool(open.upper_layer),
+            Field::FdIsLowerLayer => Value::Bool(open.lower_layer),
+            _ => return None,
+        })
+    }
+
+    /// Of the descriptor that the call was given, not of the file that it is about.
+    fn path_call_field(self, field: Field, call: &'a PathCall) -> Option<Value<'a>> {
+        let number = path_call::descriptor(self.event.head.call, call)?;
+        let (kind, letter) = names::file_type(call.inode_mode);
+        let path = || Some(text(call.base.as_ref()?.as_bytes()?.to_vec()));
+        Some(match field {
+            Field::FdNum => Value::Int(number.into()),
+            // There is nothing behind that number.
+            _ if call.inode_mode == 0 => return None,
+            Field::FdName => path()?,
+            Field::FdType => Value::text(kind),
+            Field::FdTypechar => Value::text(letter),
             _ => return None,
         })
     }

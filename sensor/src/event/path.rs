@@ -1,5 +1,39 @@
 //! Paths as text.
 
+use crate::decode::{KernelPath, Open};
+
+const AT_FDCWD: i32 = -100;
+const RESOLVE_IN_ROOT: u32 = 0x10;
+
+/// The path of an open as Falco would show it, and that of the file that was really opened,
+/// where it is known and another. `cwd` is asked where the kernel side could not tell it.
+pub fn of_open(open: &Open, cwd: impl FnOnce() -> Vec<u8>) -> (Vec<u8>, Option<Vec<u8>>) {
+    let resolved = match &open.resolved {
+        Some(KernelPath::Rooted(path) | KernelPath::Detached(path)) => Some(path.clone()),
+        _ => None,
+    };
+    if open.raw.is_empty() {
+        // The program's text could not be read, or the call has none.
+        return (resolved.unwrap_or_default(), None);
+    }
+    let base = match &open.base {
+        Some(base) => base.as_bytes().map(<[u8]>::to_vec),
+        None if open.dirfd == AT_FDCWD => Some(cwd()),
+        None => None,
+    };
+    let lexical = match base {
+        // Its directory is the root for this call: neither `/` nor `..` leaves it.
+        Some(base) if open.resolve & RESOLVE_IN_ROOT != 0 => {
+            let inside = lexical(b"", &open.raw);
+            lexical(&base, inside.strip_prefix(b"/").unwrap_or(&inside))
+        }
+        None if !open.raw.starts_with(b"/") => open.raw.clone(),
+        base => lexical(&base.unwrap_or_default(), &open.raw),
+    };
+    let resolved = resolved.filter(|resolved| *resolved != lexical);
+    (lexical, resolved)
+}
+
 /// `base` and `argument` put together as Falco does: `.`, `..` and double
 /// slashes go, links stay what they are called.
 pub fn lexical(base: &[u8], argument: &[u8]) -> Vec<u8> {

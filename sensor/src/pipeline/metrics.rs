@@ -92,6 +92,8 @@ pub(super) fn add_common(fields: &mut Fields, common: &Common, totals: &Totals) 
     }
     add("lanner.events.evaluated".to_owned(), totals.evaluated);
     add("lanner.events.held".to_owned(), totals.held);
+    add("lanner.events.early".to_owned(), totals.early);
+    add("lanner.events.early_given_up".to_owned(), totals.early_given_up);
     add("lanner.alerts.made".to_owned(), totals.alerts);
     {
         let repetition = locked(&common.repetition);

@@ -13,9 +13,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Cause, Common, held::Held, locked, recorder::RecordSender, totals::TotalsWriter};
+use super::{
+    Cause, Common, early::Early, held::Held, locked, recorder::RecordSender, totals::TotalsWriter,
+};
 use crate::{
-    decode::{Family, decode},
+    decode::{Family, KernelEvent, decode},
     enrich::{Enricher, metadata::Known},
     event::SyscallEvent,
     repetition::Scope,
@@ -30,6 +32,9 @@ const SLEEP_MAX: Duration = Duration::from_millis(100);
 
 /// How often held events and the clock are looked at under load.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How often events are looked at that wait for another partition.
+const LOOK_EARLY: Duration = Duration::from_millis(1);
 
 /// How long a partition reads on when it is told to stop.
 const FINISH_MAX: Duration = Duration::from_secs(1);
@@ -51,6 +56,7 @@ struct Worker {
     rules: Arc<RuleSet>,
     new_rules: watch::Receiver<Arc<RuleSet>>,
     scratch: Scratch,
+    early: Early,
     held: Held,
     recorder: Option<RecordSender>,
     totals: TotalsWriter,
@@ -72,6 +78,7 @@ impl Partition {
             rules,
             new_rules,
             scratch: Scratch::default(),
+            early: Early::default(),
             held: Held::default(),
             recorder: common.recorder.as_ref().and_then(super::Recorder::sender),
             totals,
@@ -97,13 +104,13 @@ impl Partition {
             if next == Next::Ended {
                 break;
             }
-            if next == Next::Empty || now.duration_since(looked) >= LOOK_EVERY {
+            let look_every = if self.worker.early.is_empty() { LOOK_EVERY } else { LOOK_EARLY };
+            if next == Next::Empty || now.duration_since(looked) >= look_every {
                 self.worker.look_around(now);
                 looked = now;
             }
             if next == Next::Empty {
-                let sleep = if self.worker.held.is_empty() { SLEEP_MAX } else { LOOK_EVERY };
-                self.records.wait(&self.wake, sleep)?;
+                self.records.wait(&self.wake, self.worker.sleep_max())?;
             }
         }
         self.worker.finish();
@@ -136,6 +143,19 @@ impl Worker {
             }
         };
         self.totals.own.count_record(event.head.family);
+        let is_early = || self.enricher.is_early(&event.head);
+        if self.early.has_of(event.head.tgid) || is_early() {
+            self.totals.own.early += 1;
+            // A full house means that it goes on with what is known.
+            if let Some(event) = self.early.keep(event, Instant::now()) {
+                self.go_on(event);
+            }
+        } else {
+            self.go_on(event);
+        }
+    }
+
+    fn go_on(&mut self, event: KernelEvent) {
         if self.new_rules.has_changed().unwrap_or(false) {
             self.rules = Arc::clone(&self.new_rules.borrow_and_update());
         }
@@ -191,8 +211,27 @@ impl Worker {
         }
     }
 
+    /// Lets events go that need not wait any more. One that goes may be what the next one
+    /// waits for.
+    fn release_early(&mut self, now: Instant) {
+        for (until, event) in self.early.take_all() {
+            let is_over = until <= now;
+            if !is_over
+                && (self.early.has_of(event.head.tgid) || self.enricher.is_early(&event.head))
+            {
+                self.early.keep_on(until, event);
+                continue;
+            }
+            if is_over {
+                self.totals.own.early_given_up += 1;
+            }
+            self.go_on(event);
+        }
+    }
+
     /// What is to be done now and then.
     fn look_around(&mut self, now: Instant) {
+        self.release_early(now);
         if !self.held.is_empty() {
             let node = Arc::clone(self.enricher.node());
             let is_known = |event: &SyscallEvent| match &event.container {
@@ -212,7 +251,18 @@ impl Worker {
         self.evaluate(event, false);
     }
 
+    fn sleep_max(&self) -> Duration {
+        match (self.early.is_empty(), self.held.is_empty()) {
+            (false, _) => LOOK_EARLY,
+            (true, false) => LOOK_EVERY,
+            (true, true) => SLEEP_MAX,
+        }
+    }
+
     fn finish(mut self) {
+        for (_, event) in self.early.take_all() {
+            self.go_on(event);
+        }
         for event in self.held.take_all() {
             self.release(event);
         }

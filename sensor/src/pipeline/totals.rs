@@ -18,6 +18,10 @@ pub struct Totals {
     pub alerts: u64,
     /// Events whose alerts waited for what the runtime knows.
     pub held: u64,
+    /// Events that were read before what their parent became, and those of them that did not
+    /// wait for it any longer.
+    pub early: u64,
+    pub early_given_up: u64,
 }
 
 impl Totals {
@@ -41,6 +45,8 @@ impl Sum for Totals {
             sum.evaluated += one.evaluated;
             sum.alerts += one.alerts;
             sum.held += one.held;
+            sum.early += one.early;
+            sum.early_given_up += one.early_given_up;
             sum
         })
     }

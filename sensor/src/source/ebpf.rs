@@ -10,6 +10,7 @@
 mod attached;
 mod calls;
 mod filter;
+mod leftover;
 mod loader;
 mod programs;
 mod reader;
@@ -17,6 +18,7 @@ mod ring;
 
 pub use self::{
     filter::{FilterError, KernelFilter, PassCount, Place, TooMany},
+    leftover::{LoadedIds, loaded_ids},
     loader::{
         LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,
         kernel_has_btf, load,

@@ -18,6 +18,7 @@ pub(crate) struct Head {
     pub(crate) tgid: u32,
     pub(crate) ppid: u32,
     pub(crate) exec_id: u32,
+    pub(crate) parent_exec_id: u32,
     pub(crate) comm: &'static str,
     pub(crate) parent_comm: &'static str,
 }
@@ -32,6 +33,7 @@ impl Default for Head {
             tgid: 42,
             ppid: 7,
             exec_id: 1,
+            parent_exec_id: 1,
             comm: "cat",
             parent_comm: "",
         }
@@ -43,7 +45,9 @@ pub(crate) fn record(head: &Head, kind: u16, call: u16, payload: &[u8]) -> Vec<u
     for number in [head.time_ns, head.start_ns, head.parent_start_ns, head.cgroup_id] {
         bytes.extend(number.to_ne_bytes());
     }
-    for number in [head.tgid, head.tgid, head.ppid, 33, 34, u32::MAX, head.exec_id, 1] {
+    for number in
+        [head.tgid, head.tgid, head.ppid, 33, 34, u32::MAX, head.exec_id, head.parent_exec_id]
+    {
         bytes.extend(number.to_ne_bytes());
     }
     bytes.extend(kind.to_ne_bytes());
@@ -78,11 +82,41 @@ pub(crate) fn open_payload(raw: &[u8], resolved: &[u8], base: &[u8]) -> Vec<u8> 
     let mut payload = Vec::new();
     payload.extend(3_i64.to_ne_bytes());
     payload.extend(99_u64.to_ne_bytes());
-    for number in [8_u32, 0o100_644, 0o2, 0, u32::from_ne_bytes((-100_i32).to_ne_bytes()), 1] {
+    let here = u32::from_ne_bytes((-100_i32).to_ne_bytes());
+    for number in [8_u32 << 20 | 1, 0o100_644, 0o2, 0, 0, here, 1] {
         payload.extend(number.to_ne_bytes());
     }
-    lengths(&mut payload, &[raw, resolved, base, b""]);
+    lengths(&mut payload, &[raw, resolved, base, b"", b"", b""]);
     payload.extend([raw, resolved, base].concat());
+    payload
+}
+
+/// What a call about names of files says, beside its result.
+#[derive(Clone, Default)]
+pub(crate) struct PathCallFacts {
+    pub(crate) dirfds: [i32; 2],
+    pub(crate) flags: u32,
+    pub(crate) mode: u32,
+    pub(crate) inode_mode: u32,
+    pub(crate) path: &'static [u8],
+    pub(crate) other: &'static [u8],
+    pub(crate) base: &'static [u8],
+    pub(crate) other_base: &'static [u8],
+}
+
+pub(crate) fn path_call_payload(facts: &PathCallFacts) -> Vec<u8> {
+    let mut payload = Vec::new();
+    payload.extend(0_i64.to_ne_bytes());
+    for number in facts.dirfds {
+        payload.extend(number.to_ne_bytes());
+    }
+    for number in [facts.flags, facts.mode, facts.inode_mode] {
+        payload.extend(number.to_ne_bytes());
+    }
+    let sections = [facts.path, facts.other, facts.base, facts.other_base];
+    lengths(&mut payload, &sections);
+    payload.extend([0; 4]);
+    payload.extend(sections.concat());
     payload
 }
 

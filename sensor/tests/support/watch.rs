@@ -10,7 +10,7 @@ use std::{
 
 use lanner_engine::{Event as _, Field, Value};
 use lanner_sensor::{
-    decode::decode,
+    decode::{Call, decode},
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
     source::{
@@ -18,6 +18,8 @@ use lanner_sensor::{
         ebpf::{self, LoadOptions, Loaded, ProgramSet, SyscallHooks},
     },
 };
+
+use lanner_testkit::not_run::not_run;
 
 use crate::kernel::{can_watch, has_tracefs};
 
@@ -39,7 +41,7 @@ impl Mode {
             Self::Base => (ProgramSet::Base, SyscallHooks::TpBtf),
             Self::Tracepoints => (ProgramSet::Full, SyscallHooks::Tracepoints),
         };
-        LoadOptions { ring_bytes: 1 << 20, programs, hooks, ..LoadOptions::default() }
+        LoadOptions { ring_bytes: 8 << 20, programs, hooks, ..LoadOptions::default() }
     }
 }
 
@@ -80,7 +82,7 @@ pub(crate) struct Watch {
     sources: Vec<Box<dyn Records>>,
     wake: Wake,
     enricher: Enricher,
-    _loaded: Loaded,
+    loaded: Loaded,
 }
 
 impl Watch {
@@ -99,8 +101,26 @@ impl Watch {
             sources: loaded.take_sources(),
             wake: Wake::new().unwrap(),
             enricher: Enricher::new(node),
-            _loaded: loaded,
+            loaded,
         })
+    }
+
+    /// Only these calls from now on, so that what the rest of the machine does meanwhile does not
+    /// fill the ring.
+    pub(crate) fn only(&mut self, calls: &[Call]) {
+        self.loaded.want(&calls.iter().copied().collect()).unwrap();
+    }
+
+    /// Whether the kernel has a tracepoint for the call where one is needed: it has none for calls
+    /// that it was built without.
+    pub(crate) fn has_tracepoint(&self, test: &str, call: Call) -> bool {
+        let folder = "/sys/kernel/tracing/events/syscalls";
+        let name = format!("sys_exit_{}", call.name());
+        if self.loaded.hooks() == "tp_btf" || std::path::Path::new(folder).join(&name).exists() {
+            return true;
+        }
+        not_run(test, &format!("this kernel has no tracepoint {name}"));
+        false
     }
 
     /// The next event that `is_it` says yes to.

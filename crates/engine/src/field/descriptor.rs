@@ -12,6 +12,7 @@ macro_rules! descriptor_fields {
             FdTypechar "fd.typechar" Text Scalar None Syscall [] "Type of the descriptor as one character: f, d, 4, 6, u, p, ...";
             FdName "fd.name" Path Scalar None Syscall [] "Full path of a file, or client->server of a connection";
             FdNameResolved "fd.name.resolved" Path Scalar None Syscall [Own] "Path of the file that was really opened, where it is not fd.name";
+            FdNameUnseen "fd.name.unseen" Bool Scalar None Syscall [Own] "Whether a file was opened and fd.name is only what the program wrote: which file it is was not seen";
             FdDirectory "fd.directory" Path Scalar None Syscall [] "Path up to the last slash";
             FdFilename "fd.filename" Path Scalar None Syscall [] "Path after the last slash";
             FdIp "fd.ip" Ip EitherEnd None Syscall [ConditionOnly LeftOnly NoTransformer] "Address of either end";
@@ -47,25 +48,25 @@ macro_rules! descriptor_fields {
             FdLipName "fd.lip.name" Text Scalar None Nobody [LeftOnly NoTransformer] "Local host name";
             FdRipName "fd.rip.name" Text Scalar None Nobody [LeftOnly NoTransformer] "Remote host name";
             FdDev "fd.dev" Uint Scalar None Syscall [] "Device";
-            FdDevMajor "fd.dev.major" Uint Scalar None Nobody [] "Major number of the device";
-            FdDevMinor "fd.dev.minor" Uint Scalar None Nobody [] "Minor number of the device";
+            FdDevMajor "fd.dev.major" Uint Scalar None Syscall [] "Major number of the device";
+            FdDevMinor "fd.dev.minor" Uint Scalar None Syscall [] "Minor number of the device";
             FdIno "fd.ino" Uint Scalar None Syscall [] "Inode";
             FdNameraw "fd.nameraw" Text Scalar None Syscall [] "Path as the program gave it";
             FdTypes "fd.types" Text List OptionalIndex Nobody [LeftOnly] "Types of all open descriptors, or of one by its number";
-            FdIsUpperLayer "fd.is_upper_layer" Bool Scalar None Nobody [] "Whether the file is in the writable layer of an overlay file system";
-            FdIsLowerLayer "fd.is_lower_layer" Bool Scalar None Nobody [] "Whether the file is in a read-only layer of an overlay file system";
+            FdIsUpperLayer "fd.is_upper_layer" Bool Scalar None Syscall [] "Whether the file is in the writable layer of an overlay file system";
+            FdIsLowerLayer "fd.is_lower_layer" Bool Scalar None Syscall [] "Whether the file is in a read-only layer of an overlay file system";
             FdlistNums "fdlist.nums" Text Scalar None Nobody [] "Descriptor numbers that poll waits for, separated by commas";
             FdlistNames "fdlist.names" Text Scalar None Nobody [] "Names of the descriptors that poll waits for, separated by commas";
             FdlistCips "fdlist.cips" Text Scalar None Nobody [] "Client addresses of the descriptors that poll waits for, separated by commas";
             FdlistSips "fdlist.sips" Text Scalar None Nobody [] "Server addresses of the descriptors that poll waits for, separated by commas";
             FdlistCports "fdlist.cports" Text Scalar None Nobody [] "Client ports of the descriptors that poll waits for, separated by commas";
             FdlistSports "fdlist.sports" Text Scalar None Nobody [] "Server ports of the descriptors that poll waits for, separated by commas";
-            FsPathName "fs.path.name" Path Scalar None Nobody [] "Full path that the call is about";
-            FsPathNameraw "fs.path.nameraw" Path Scalar None Nobody [] "Path that the call is about, as the program gave it";
-            FsPathSource "fs.path.source" Path Scalar None Nobody [] "Full path of the source of a call with two paths, as rename";
-            FsPathSourceraw "fs.path.sourceraw" Path Scalar None Nobody [] "Source of a call with two paths, as the program gave it";
-            FsPathTarget "fs.path.target" Path Scalar None Nobody [] "Full path of the target of a call with two paths, as rename";
-            FsPathTargetraw "fs.path.targetraw" Path Scalar None Nobody [] "Target of a call with two paths, as the program gave it";
+            FsPathName "fs.path.name" Path Scalar None Syscall [] "Full path that the call is about";
+            FsPathNameraw "fs.path.nameraw" Path Scalar None Syscall [] "Path that the call is about, as the program gave it";
+            FsPathSource "fs.path.source" Path Scalar None Syscall [] "Full path of the source of a call with two paths, as rename";
+            FsPathSourceraw "fs.path.sourceraw" Path Scalar None Syscall [] "Source of a call with two paths, as the program gave it";
+            FsPathTarget "fs.path.target" Path Scalar None Syscall [] "Full path of the target of a call with two paths, as rename";
+            FsPathTargetraw "fs.path.targetraw" Path Scalar None Syscall [] "Target of a call with two paths, as the program gave it";
         }
     };
 }

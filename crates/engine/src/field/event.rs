@@ -66,9 +66,9 @@ macro_rules! event_fields {
             EvtCountExit "evt.count.exit" Uint Scalar None Engine [] "Always 1, as only the end of a call is an event";
             EvtCountProcinfo "evt.count.procinfo" Uint Scalar None Nobody [Hidden] "1 for a summary of a process";
             EvtCountThreadinfo "evt.count.threadinfo" Uint Scalar None Nobody [Hidden] "1 for a summary of a thread";
-            EvtAbspath "evt.abspath" Text Scalar None Nobody [] "Absolute path of the argument of calls such as renameat, the source if there are two";
-            EvtAbspathSrc "evt.abspath.src" Text Scalar None Nobody [] "Absolute path of the source of calls such as renameat";
-            EvtAbspathDst "evt.abspath.dst" Text Scalar None Nobody [] "Absolute path of the destination of calls such as renameat";
+            EvtAbspath "evt.abspath" Text Scalar None Syscall [] "Absolute path of the argument of calls such as renameat, the source if there are two";
+            EvtAbspathSrc "evt.abspath.src" Text Scalar None Syscall [] "Absolute path of the source of calls such as renameat";
+            EvtAbspathDst "evt.abspath.dst" Text Scalar None Syscall [] "Absolute path of the destination of calls such as renameat";
             EvtBuflenIn "evt.buflen.in" Uint Scalar None Nobody [Hidden] "Bytes read";
             EvtBuflenOut "evt.buflen.out" Uint Scalar None Nobody [Hidden] "Bytes written";
             EvtBuflenFile "evt.buflen.file" Uint Scalar None Nobody [Hidden] "Bytes read from or written to a file";
@@ -77,6 +77,7 @@ macro_rules! event_fields {
             EvtBuflenNet "evt.buflen.net" Uint Scalar None Nobody [Hidden] "Bytes received from or sent to a socket";
             EvtBuflenNetIn "evt.buflen.net.in" Uint Scalar None Nobody [Hidden] "Bytes received from a socket";
             EvtBuflenNetOut "evt.buflen.net.out" Uint Scalar None Nobody [Hidden] "Bytes sent to a socket";
+            EvtIoUring "evt.io_uring" Bool Scalar None Syscall [Own] "Whether the call was put into a ring of io_uring; it is told before it is done, as if it had succeeded";
             EvtIsOpenRead "evt.is_open_read" Bool Scalar None Syscall [] "Whether a file was opened for reading";
             EvtIsOpenWrite "evt.is_open_write" Bool Scalar None Syscall [] "Whether a file was opened for writing";
             EvtInfraDockerName "evt.infra.docker.name" Text Scalar None Nobody [Hidden] "Name of a Docker event";

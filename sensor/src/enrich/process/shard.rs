@@ -30,6 +30,10 @@ const GRACE_NS: u64 = 300 * 1_000_000_000;
 #[derive(Debug)]
 struct Remembered {
     process: Arc<Process>,
+    /// What it was before its last exec: a child's event of that time may be read later, in
+    /// another partition.
+    before: Option<Arc<Process>>,
+    /// Of both.
     size_bytes: usize,
     has_ended: bool,
 }
@@ -75,6 +79,14 @@ impl Shards {
         shard.known.get(&key).map(|remembered| Arc::clone(&remembered.process))
     }
 
+    /// The process as it was at an exec; as it is now where that is not known.
+    pub(super) fn at_exec(&self, key: ProcessKey, exec_id: u32) -> Option<Arc<Process>> {
+        let shard = self.shard(key.pid);
+        let Remembered { process, before, .. } = shard.known.get(&key)?;
+        let before = before.as_ref().filter(|before| before.exec_id == Some(exec_id));
+        Some(Arc::clone(before.unwrap_or(process)))
+    }
+
     pub(super) fn newest_of(&self, pid: u32) -> Option<Arc<Process>> {
         let shard = self.shard(pid);
         let key = shard.newest.get(&pid)?;
@@ -99,10 +111,9 @@ impl Shards {
     pub(super) fn put(&self, process: Process) {
         let key = process.key;
         let start_ns = process.start_ns;
-        let size_bytes = size_bytes(&process);
         let name = name_of(&process);
-        let mut remembered =
-            Remembered { process: Arc::new(process), size_bytes, has_ended: false };
+        let own_bytes = size_bytes(&process);
+        let process = Arc::new(process);
         let is_too_much = {
             let mut shard = self.shard(key.pid);
             let is_full = self.len.load(Relaxed) >= PROCESSES_MAX;
@@ -114,26 +125,29 @@ impl Shards {
                 }
                 shard = self.shard(key.pid);
             }
+            let mut has_ended = false;
             // One id has one process at a time: the older one's end was lost.
             match shard.newest.insert(key.pid, key) {
                 Some(other) if other.start_ticks < key.start_ticks => shard.end(other, start_ns),
                 Some(other) if other.start_ticks > key.start_ticks => {
                     shard.newest.insert(key.pid, other);
-                    remembered.has_ended = true;
+                    has_ended = true;
                 }
                 _ => {}
             }
-            let had_ended = shard.known.get(&key).is_some_and(|before| before.has_ended);
-            if remembered.has_ended && !had_ended {
+            let had_ended = shard.known.get(&key).is_some_and(|known| known.has_ended);
+            if has_ended && !had_ended {
                 shard.ended.push_back((start_ns, key));
             }
-            remembered.has_ended |= had_ended;
+            has_ended |= had_ended;
             if let Some(name) = name {
                 locked(&self.names).insert(name, key);
             }
+            let before = shard.known.get(&key).map(|known| Arc::clone(&known.process));
+            let size_bytes = own_bytes + before.as_ref().map_or(0, |before| size_bytes(before));
             self.size_bytes.fetch_add(size_bytes, Relaxed);
-            match shard.known.insert(key, remembered) {
-                Some(before) => self.size_bytes.fetch_sub(before.size_bytes, Relaxed),
+            match shard.known.insert(key, Remembered { process, before, size_bytes, has_ended }) {
+                Some(forgotten) => self.size_bytes.fetch_sub(forgotten.size_bytes, Relaxed),
                 None => self.len.fetch_add(1, Relaxed),
             };
             self.size_bytes.load(Relaxed) > BYTES_MAX

@@ -23,13 +23,35 @@ pub struct Handler {
     pub calls: &'static [Call],
 }
 
-pub const HANDLERS: [Handler; 4] = [
+pub const HANDLERS: [Handler; 5] = [
     Handler {
         name: "open",
         family: Family::Open,
-        calls: &[Call::Open, Call::Openat, Call::Openat2, Call::Creat],
+        calls: &[Call::Open, Call::Openat, Call::Openat2, Call::Creat, Call::OpenByHandleAt],
     },
     Handler { name: "connect", family: Family::Connect, calls: &[Call::Connect] },
+    Handler {
+        name: "path_call",
+        family: Family::PathCall,
+        calls: &[
+            Call::Unlink,
+            Call::Unlinkat,
+            Call::Rmdir,
+            Call::Rename,
+            Call::Renameat,
+            Call::Renameat2,
+            Call::Mkdir,
+            Call::Mkdirat,
+            Call::Link,
+            Call::Linkat,
+            Call::Symlink,
+            Call::Symlinkat,
+            Call::Chmod,
+            Call::Fchmod,
+            Call::Fchmodat,
+            Call::Fchmodat2,
+        ],
+    },
     Handler {
         name: "control",
         family: Family::Control,

@@ -355,14 +355,27 @@ fn named_bits(fact: Fact, family: Option<Family>, pattern: &Pattern) -> Option<u
     };
     match (fact, family) {
         (Fact::Capabilities(_), _) => Some(bits(64, &|bit| names::capabilities(1 << bit))),
-        (Fact::Argument("mode"), _) => Some(bits(32, &|bit| names::mode(1 << bit))),
+        // Of an open it is a number, and no mode at all is one, too.
+        (Fact::Argument("mode"), Some(Family::FileChange)) if !pattern.matches(b"0") => {
+            Some(bits(32, &|bit| names::mode(1 << bit)))
+        }
         (Fact::Argument("flags"), Some(Family::Open)) => {
-            const SEVERAL_BITS: [&str; 7] =
-                ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_SYNC", "O_DSYNC", "O_TMPFILE", "O_F_CREATED"];
+            const SEVERAL_BITS: [&str; 10] = [
+                "O_NONE",
+                "O_RDONLY",
+                "O_WRONLY",
+                "O_RDWR",
+                "O_SYNC",
+                "O_DSYNC",
+                "O_TMPFILE",
+                "O_F_CREATED",
+                "FD_UPPER_LAYER",
+                "FD_LOWER_LAYER",
+            ];
             if SEVERAL_BITS.iter().any(|name| pattern.matches(name.as_bytes())) {
                 return None;
             }
-            Some(bits(32, &|bit| names::open_flags(1 << bit, false)))
+            Some(bits(32, &|bit| names::open_flags(1 << bit)))
         }
         _ => None,
     }

@@ -1,0 +1,71 @@
+//! Calls that make, move or remove names of files, or change a file's mode.
+
+use super::{
+    KernelPath, Problem,
+    reader::{Reader, until_nul},
+};
+
+const PATH_CALL_LEN: usize = 40;
+const _: () = assert!(PATH_CALL_LEN == 8 + 5 * 4 + 4 * 2 + 4);
+
+/// Such a call. What it named may be gone as it returns, so the paths are the program's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathCall {
+    /// 0, or minus the error number.
+    pub result: i64,
+    /// `AT_FDCWD` where the call has none; of `fchmod` its descriptor.
+    pub dirfd: i32,
+    /// What `other` is relative to, in calls with two paths.
+    pub other_dirfd: i32,
+    /// As the call passes them: `AT_*` or `RENAME_*`.
+    pub flags: u32,
+    pub mode: u32,
+    /// Type and permissions of the file behind `dirfd`; 0 when there is none.
+    pub inode_mode: u32,
+    /// The path argument. Of a call with two the one that is there before: the old name. Of
+    /// `symlink` the link that is made.
+    pub path: Vec<u8>,
+    /// The second path argument; of `symlink` the text that the link holds.
+    pub other: Vec<u8>,
+    /// What `path` starts from if it is relative, and what `dirfd` is.
+    pub base: Option<KernelPath>,
+    /// The same for `other`.
+    pub other_base: Option<KernelPath>,
+}
+
+impl PathCall {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
+        let result = reader.i64()?;
+        let dirfd = reader.i32()?;
+        let other_dirfd = reader.i32()?;
+        let flags = reader.u32()?;
+        let mode = reader.u32()?;
+        let inode_mode = reader.u32()?;
+        let path_len = reader.u16()?;
+        let other_len = reader.u16()?;
+        let base_len = reader.u16()?;
+        let other_base_len = reader.u16()?;
+        let _unused = reader.u32()?;
+        let path = until_nul(reader.section(path_len)?).to_vec();
+        let other = until_nul(reader.section(other_len)?).to_vec();
+        let base = KernelPath::read(reader.section(base_len)?);
+        let other_base = KernelPath::read(reader.section(other_base_len)?);
+        // Where both start from the same, it is sent once.
+        let other_base = match other_base {
+            None if other_dirfd == dirfd => base.clone(),
+            other_base => other_base,
+        };
+        Ok(Self {
+            result,
+            dirfd,
+            other_dirfd,
+            flags,
+            mode,
+            inode_mode,
+            path,
+            other,
+            base,
+            other_base,
+        })
+    }
+}

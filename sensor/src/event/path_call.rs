@@ -1,0 +1,208 @@
+//! Calls about names of files, as `rename`: their paths and their arguments.
+//!
+//! Each path has a text that Falco would show (as the program wrote it if that is absolute, else
+//! put behind its directory) and, where that hides what it means (`/etc/../bin`, a link whose
+//! text is relative), a plain one. Rules are evaluated with each, as for the two names of a file.
+
+use super::{PathChoice, View, errno, names, path};
+use crate::decode::{Call, PathCall};
+
+const AT_FDCWD: i32 = -100;
+
+const RES_PATH: &[&str] = &["res", "path"];
+const UNLINKAT: &[&str] = &["res", "dirfd", "name", "flags"];
+const MKDIR: &[&str] = &["res", "path", "mode"];
+const MKDIRAT: &[&str] = &["res", "dirfd", "path", "mode"];
+const RES_OLD_NEW: &[&str] = &["res", "oldpath", "newpath"];
+const RENAMEAT: &[&str] = &["res", "olddirfd", "oldpath", "newdirfd", "newpath"];
+const RENAMEAT2: &[&str] = &["res", "olddirfd", "oldpath", "newdirfd", "newpath", "flags"];
+const LINKAT: &[&str] = &["res", "olddir", "oldpath", "newdir", "newpath", "flags"];
+const SYMLINK: &[&str] = &["res", "target", "linkpath"];
+const SYMLINKAT: &[&str] = &["res", "target", "linkdirfd", "linkpath"];
+const CHMOD: &[&str] = &["res", "filename", "mode"];
+const FCHMOD: &[&str] = &["res", "fd", "mode"];
+const FCHMODAT: &[&str] = &["res", "dirfd", "filename", "mode"];
+const FCHMODAT2: &[&str] = &["res", "dirfd", "filename", "mode", "flags"];
+
+/// The one or two paths of a call, in the order of [`PathCall`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathTexts {
+    pub path: Vec<u8>,
+    /// Empty where the call has one path.
+    pub other: Vec<u8>,
+}
+
+impl PathTexts {
+    /// The texts that Falco would show, and the plain ones where they differ.
+    ///
+    /// `cwd` stands in where the kernel side could not tell the working directory.
+    pub fn of(call: Call, facts: &PathCall, cwd: &[u8]) -> (Self, Option<Self>) {
+        let base = |known: &Option<crate::decode::KernelPath>, dirfd: i32| match known {
+            Some(known) => known.as_bytes().map(<[u8]>::to_vec),
+            None if dirfd == AT_FDCWD => Some(cwd.to_vec()),
+            None => None,
+        };
+        let first = base(&facts.base, facts.dirfd);
+        let second = base(&facts.other_base, facts.other_dirfd);
+        let plain_path = absolute(first.as_deref(), &facts.path);
+        let plain_other = if holds_text(call) {
+            // What the new link leads to starts from the folder that it is in.
+            let folder = path::split(&plain_path).map(|(folder, _)| folder);
+            absolute(folder, &facts.other)
+        } else {
+            absolute(second.as_deref(), &facts.other)
+        };
+        let plain = Self { path: plain_path, other: plain_other };
+        let shown = Self {
+            path: as_written_or(&facts.path, &plain.path),
+            other: if holds_text(call) {
+                facts.other.clone()
+            } else {
+                as_written_or(&facts.other, &plain.other)
+            },
+        };
+        let differs = shown != plain;
+        (shown, differs.then_some(plain))
+    }
+}
+
+/// Whether the second path is a text that nobody looks up now.
+fn holds_text(call: Call) -> bool {
+    matches!(call, Call::Symlink | Call::Symlinkat)
+}
+
+fn has_second_path(call: Call) -> bool {
+    matches!(call, Call::Rename | Call::Renameat | Call::Renameat2 | Call::Link | Call::Linkat)
+        || holds_text(call)
+}
+
+/// Put behind its base and made plain; as it is where its base is not known.
+fn absolute(base: Option<&[u8]>, text: &[u8]) -> Vec<u8> {
+    match base {
+        None if !text.starts_with(b"/") => text.to_vec(),
+        // Of a descriptor alone (`AT_EMPTY_PATH`, `fchmod`) it is the whole path.
+        Some(base) if text.is_empty() => base.to_vec(),
+        base => path::lexical(base.unwrap_or_default(), text),
+    }
+}
+
+fn as_written_or(text: &[u8], plain: &[u8]) -> Vec<u8> {
+    if text.starts_with(b"/") { text.to_vec() } else { plain.to_vec() }
+}
+
+/// The names of the arguments, in their order.
+pub(super) fn argument_names(call: Call) -> &'static [&'static str] {
+    match call {
+        Call::Unlinkat => UNLINKAT,
+        Call::Mkdir => MKDIR,
+        Call::Mkdirat => MKDIRAT,
+        Call::Rename | Call::Link => RES_OLD_NEW,
+        Call::Renameat => RENAMEAT,
+        Call::Renameat2 => RENAMEAT2,
+        Call::Linkat => LINKAT,
+        Call::Symlink => SYMLINK,
+        Call::Symlinkat => SYMLINKAT,
+        Call::Chmod => CHMOD,
+        Call::Fchmod => FCHMOD,
+        Call::Fchmodat => FCHMODAT,
+        Call::Fchmodat2 => FCHMODAT2,
+        // unlink and rmdir
+        _ => RES_PATH,
+    }
+}
+
+/// Which descriptor `fd.*` is about: that of the call, or the directory it starts from.
+/// Falco has none for the calls with two directories, and none for the working directory.
+pub(super) fn descriptor(call: Call, facts: &PathCall) -> Option<i32> {
+    let uses_one = matches!(
+        call,
+        Call::Unlinkat
+            | Call::Mkdirat
+            | Call::Symlinkat
+            | Call::Fchmod
+            | Call::Fchmodat
+            | Call::Fchmodat2
+    );
+    (uses_one && facts.dirfd >= 0).then_some(facts.dirfd)
+}
+
+impl View<'_> {
+    pub(super) fn path_call_argument(&self, name: &str, facts: &PathCall) -> Option<Vec<u8>> {
+        let call = self.event.head.call;
+        let texts = self.path_texts()?;
+        Some(match name {
+            "res" => errno::number_or_name(facts.result),
+            "path" | "name" | "filename" | "oldpath" | "linkpath" => texts.path.clone(),
+            "newpath" | "target" => texts.other.clone(),
+            "fd" | "dirfd" | "olddirfd" | "olddir" | "linkdirfd" => {
+                let base = facts.base.as_ref().and_then(|base| base.as_bytes());
+                names::descriptor(facts.dirfd, base, facts.inode_mode)
+            }
+            "newdirfd" | "newdir" => {
+                let base = facts.other_base.as_ref().and_then(|base| base.as_bytes());
+                names::descriptor(facts.other_dirfd, base, names::S_IFDIR)
+            }
+            "mode" => match call {
+                Call::Mkdir | Call::Mkdirat => format!("{:X}", facts.mode).into(),
+                _ => names::mode(facts.mode).into(),
+            },
+            "flags" => names::path_call_flags(call, facts.flags).into(),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn path_texts(&self) -> Option<&PathTexts> {
+        let super::Happening::PathCall { shown, plain, .. } = &self.event.happening else {
+            return None;
+        };
+        match self.path {
+            PathChoice::Lexical => Some(shown),
+            PathChoice::Resolved => plain.as_ref(),
+        }
+    }
+
+    /// `fs.path.*` and `evt.abspath`: of calls that succeeded. Where there are two paths Falco
+    /// calls the old name of a `rename` the source, and of a link the new one.
+    pub(super) fn file_system_field(self, field: lanner_engine::Field) -> Option<Vec<u8>> {
+        use super::Happening;
+        use lanner_engine::Field;
+
+        let call = self.event.head.call;
+        let has_directory = call.name().contains("at");
+        match &self.event.happening {
+            Happening::Open { open, .. } if open.result >= 0 && call != Call::Creat => {
+                match field {
+                    Field::FsPathName => self.fd_name(),
+                    Field::FsPathNameraw => Some(open.raw.clone()),
+                    Field::EvtAbspath if call != Call::Open => self.fd_name(),
+                    _ => None,
+                }
+            }
+            Happening::PathCall { call: facts, plain, shown } => {
+                let texts = self.path_texts()?;
+                let whole = plain.as_ref().unwrap_or(shown);
+                let succeeded = facts.result >= 0;
+                let is_link = matches!(call, Call::Link | Call::Linkat);
+                let two = has_second_path(call);
+                let raw = |is_other: bool| if is_other { &facts.other } else { &facts.path };
+                let text = |is_other: bool| if is_other { &texts.other } else { &texts.path };
+                match field {
+                    Field::FsPathName if succeeded && !two => Some(text(false).clone()),
+                    Field::FsPathNameraw if succeeded && !two => Some(raw(false).clone()),
+                    Field::FsPathSource if succeeded && two => Some(text(is_link).clone()),
+                    Field::FsPathSourceraw if succeeded && two => Some(raw(is_link).clone()),
+                    Field::FsPathTarget if succeeded && two => Some(text(!is_link).clone()),
+                    Field::FsPathTargetraw if succeeded && two => Some(raw(!is_link).clone()),
+                    Field::EvtAbspath | Field::EvtAbspathSrc if has_directory => {
+                        Some(whole.path.clone())
+                    }
+                    Field::EvtAbspathDst if has_directory && two && !holds_text(call) => {
+                        Some(whole.other.clone())
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}

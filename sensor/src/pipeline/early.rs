@@ -1,0 +1,57 @@
+//! Events that were read before what their parent became: that is in another ring.
+//!
+//! They wait, and so do later events of the same process, while the ring is read on.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use crate::decode::KernelEvent;
+
+/// No event waits longer. Another partition reads its ring within milliseconds.
+const WAIT_MAX: Duration = Duration::from_millis(50);
+
+/// Most events that wait at one time.
+const EVENTS_MAX: usize = 4096;
+
+/// In the order in which they came.
+#[derive(Default)]
+pub(super) struct Early {
+    events: VecDeque<(Instant, KernelEvent)>,
+    /// Their processes.
+    pids: HashSet<u32>,
+}
+
+impl Early {
+    /// Keeps an event; gives it back when there is no room.
+    pub(super) fn keep(&mut self, event: KernelEvent, now: Instant) -> Option<KernelEvent> {
+        if self.events.len() >= EVENTS_MAX {
+            return Some(event);
+        }
+        self.keep_on(now + WAIT_MAX, event);
+        None
+    }
+
+    /// Whether an event of this process waits: a later one must not overtake it.
+    pub(super) fn has_of(&self, pid: u32) -> bool {
+        self.pids.contains(&pid)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The waiting events, to be looked at again: each goes on or comes back by
+    /// [`Early::keep_on`], in their order.
+    pub(super) fn take_all(&mut self) -> VecDeque<(Instant, KernelEvent)> {
+        self.pids.clear();
+        std::mem::take(&mut self.events)
+    }
+
+    /// Keeps an event that waits already.
+    pub(super) fn keep_on(&mut self, until: Instant, event: KernelEvent) {
+        self.pids.insert(event.head.tgid);
+        self.events.push_back((until, event));
+    }
+}

@@ -1,0 +1,271 @@
+//! Two partitions: what one has not read yet, the other waits for.
+
+#[path = "support/kernel.rs"]
+mod kernel;
+#[path = "support/record.rs"]
+mod record;
+#[path = "support/records.rs"]
+mod records;
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use lanner_alert::Alert;
+use lanner_sensor::{
+    alerts::AlertMaker,
+    config::Config,
+    decode::Call,
+    enrich::{Node, metadata::Containers, procfs::Procfs},
+    output::Outputs,
+    pipeline::{Common, Metrics, Pipeline, Upkeep},
+    repetition::Repetition,
+    rules::LiveRules,
+    sensor::{Flags, Sensor},
+};
+use lanner_service::{CancellationToken, Daemon as _};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{
+    kernel::can_watch,
+    record::{EXEC, FORK, Head, exec_payload, fork_payload, record},
+    records::Queued,
+};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+const RULES: &str = "
+- rule: exec
+  desc: every program
+  condition: evt.type = execve
+  output: '%proc.name from %proc.pcmdline from %proc.aname[2]'
+  priority: notice
+";
+
+/// A pipeline without a kernel: processes with odd ids are the second partition's.
+struct Partitions {
+    even: records::Sender,
+    odd: records::Sender,
+    pipeline: JoinHandle<()>,
+    alerts: PathBuf,
+    _answers: mpsc::Sender<lanner_sensor::enrich::metadata::Answer>,
+    _directory: tempfile::TempDir,
+}
+
+impl Partitions {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let rules = directory.path().join("rules.yaml");
+        fs::write(&rules, RULES).unwrap();
+        let (set, _) = lanner_sensor::rules::read(&[rules], &Default::default()).unwrap();
+        let alerts = directory.path().join("alerts");
+        let yaml = format!("outputs: {{ file: {{ path: {} }} }}\n", alerts.display());
+        let config: Config = lanner_service::config::parse(&yaml, "x".as_ref()).unwrap();
+        let outputs = Outputs::start(&config.outputs, Box::new(|_| panic!("no socket here")));
+        let procfs = Procfs::new(directory.path().join("proc"));
+        let common = Common {
+            node: Arc::new(Node::new("n", procfs, Containers::new(None))),
+            maker: AlertMaker::new("n", None),
+            rules: LiveRules::new(set).watch(),
+            alerts: outputs.sender().clone(),
+            recorder: None,
+            losses: Arc::default(),
+            repetition: Arc::new(Mutex::new(Repetition::new(0))),
+            matches: Mutex::default(),
+        };
+        let ((even, even_source), (odd, odd_source)) = (Queued::new(), Queued::new());
+        let sources: Vec<Box<dyn lanner_sensor::source::Records>> =
+            vec![Box::new(even_source), Box::new(odd_source)];
+        let pipeline = Pipeline::start(common, sources, &CancellationToken::new()).unwrap();
+        let (answers, answered) = mpsc::channel(1);
+        let recount = Box::new(|_: &_| {});
+        let upkeep = Upkeep { recount, metrics: Metrics::new(&config.metrics) };
+        let pipeline = tokio::spawn(async move {
+            pipeline.run(answered, upkeep).await.unwrap();
+            outputs.finish().await;
+        });
+        Self { even, odd, pipeline, alerts, _answers: answers, _directory: directory }
+    }
+
+    fn send(&self, bytes: Vec<u8>, pid: u32) {
+        let ring = if pid % 2 == 0 { &self.even } else { &self.odd };
+        ring.send(bytes).unwrap();
+    }
+
+    fn exec(&self, head: &Head, args: &str) {
+        let payload = exec_payload(b"\x01x\0", b"\x01", b"\x01", args.as_bytes(), b"");
+        self.send(record(head, EXEC, Call::Execve.id(), &payload), head.tgid);
+    }
+
+    fn fork(&self, head: &Head) {
+        self.send(record(head, FORK, 0, &fork_payload()), head.tgid);
+    }
+
+    async fn finish(self) -> Vec<String> {
+        drop((self.even, self.odd));
+        tokio::time::timeout(DEADLINE, self.pipeline).await.unwrap().unwrap();
+        let mut told: Vec<String> = read(&self.alerts).iter().map(message).collect();
+        told.sort();
+        told
+    }
+}
+
+fn read(path: &Path) -> Vec<Alert> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(|line| Alert::from_json(line.as_bytes()).ok()).collect()
+}
+
+/// Without time and priority.
+fn message(alert: &Alert) -> String {
+    alert.output.split_once("Notice ").unwrap().1.to_owned()
+}
+
+fn head(tgid: u32, ppid: u32, exec_id: u32, parent_exec_id: u32, comm: &'static str) -> Head {
+    // Begun in the order of their ids, at any time before now.
+    let (start_ns, parent_start_ns) = (u64::from(tgid) << 30, u64::from(ppid) << 30);
+    Head { tgid, ppid, start_ns, parent_start_ns, exec_id, parent_exec_id, comm, ..Head::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_waits_for_what_its_parent_became() {
+    let node = Partitions::start();
+    // The shell (10) started make (11), which started cc (12): read in the wrong order.
+    node.fork(&head(12, 11, 3, 3, "make"));
+    node.exec(&head(12, 11, 4, 3, "cc"), "cc\0-c\0");
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    node.fork(&head(11, 10, 2, 2, "sh"));
+    node.exec(&head(11, 10, 3, 2, "make"), "make\0all\0");
+    node.exec(&head(10, 0, 2, 0, "sh"), "sh\0-c\0make\0");
+    assert_eq!(
+        node.finish().await,
+        ["cc from make all from sh", "make from sh -c make from <NA>", "sh from <NA> from <NA>"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_became_something_else_since_is_what_it_was() {
+    let node = Partitions::start();
+    node.exec(&head(10, 0, 2, 0, "sh"), "sh\0-c\0x\0");
+    node.exec(&head(10, 0, 3, 0, "daemon"), "daemon\0");
+    let told = |alerts: &Path| read(alerts).len();
+    let started = Instant::now();
+    while told(&node.alerts) < 2 {
+        assert!(started.elapsed() < DEADLINE);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    // It was forked and became another program before that.
+    node.fork(&head(11, 10, 2, 2, "sh"));
+    node.exec(&head(11, 10, 3, 2, "ls"), "ls\0");
+    node.exec(&head(11, 10, 4, 3, "true"), "true\0");
+    let told = node.finish().await;
+    assert_eq!(told[1], "ls from sh -c x from <NA>");
+    assert_eq!(told[3], "true from daemon from <NA>");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_never_comes_is_not_waited_for_for_ever() {
+    let node = Partitions::start();
+    node.fork(&head(11, 10, 2, 2, "sh"));
+    for exec_id in 3..100 {
+        node.exec(&head(11, 10, exec_id, 2, "ls"), "ls\0");
+    }
+    let (alerts, started) = (node.alerts.clone(), Instant::now());
+    while read(&alerts).len() < 97 {
+        assert!(started.elapsed() < DEADLINE);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    node.finish().await;
+}
+
+/// Shells that start shells, on the real kernel: each names its parent among its arguments.
+#[tokio::test(flavor = "multi_thread")]
+async fn lineage_is_right_in_a_storm() {
+    if !can_watch("lineage_is_right_in_a_storm") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let at = fs::canonicalize(directory.path()).unwrap();
+    let rule = "
+- rule: storm
+  desc: a shell of this test
+  condition: evt.type = execve and proc.args contains lanner-storm
+  output: 'args=%proc.args pid=%proc.pid ppid=%proc.ppid parent=%proc.pcmdline grand=%proc.acmdline[2]'
+  priority: notice
+";
+    fs::write(at.join("rules.yaml"), rule).unwrap();
+    let yaml = format!(
+        "rules_files: [{0}/rules.yaml]\noutputs: {{ file: {{ path: {0}/alerts }} }}\n\
+         pipeline: {{ partitions: 2 }}\nrepetition: {{ enabled: false }}\n",
+        at.display()
+    );
+    let config: Config = lanner_service::config::parse(&yaml, "sensor.yaml".as_ref()).unwrap();
+    let stop = CancellationToken::new();
+    let flags = Flags { replay: None, record: None };
+    let daemon = tokio::spawn(Sensor::run(config, flags, stop.clone()));
+
+    let script = at.join("storm.sh");
+    // Arguments: marker, own name, parent's name, depth.
+    let text = "depth=$4\n[ $depth = 0 ] && exit\nfor child in 1 2 3; do\n  \
+                /bin/sh \"$0\" \"$1\" $2.$child $2 $((depth-1)) &\ndone\nwait\n";
+    fs::write(&script, text).unwrap();
+    let storm = |name: &str, depth: u32| {
+        Command::new("/bin/sh")
+            .arg(&script)
+            .args(["lanner-storm", name, "none", &depth.to_string()])
+            .stdin(Stdio::null())
+            .status()
+            .unwrap();
+    };
+    let until = Instant::now() + DEADLINE;
+    while read(&at.join("alerts")).is_empty() {
+        assert!(!daemon.is_finished(), "the sensor ended: {:?}", daemon.await);
+        assert!(Instant::now() < until, "no alerts within {DEADLINE:?}");
+        storm("first", 0);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for round in 0..4 {
+        storm(&format!("r{round}"), 4);
+    }
+    const SHELLS: usize = 4 * (1 + 3 + 9 + 27 + 81);
+    let of_storm = || {
+        let mut alerts = read(&at.join("alerts"));
+        alerts.retain(|alert| alert.output.contains(" r"));
+        alerts
+    };
+    while of_storm().len() < SHELLS {
+        assert!(Instant::now() < until, "{} of {SHELLS} shells", of_storm().len());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop.cancel();
+    daemon.await.unwrap().unwrap();
+
+    let alerts = of_storm();
+    assert_eq!(alerts.len(), SHELLS);
+    let text =
+        |alert: &Alert, key: &str| alert.output_fields[key].as_str().unwrap_or_default().to_owned();
+    let mut by_name = HashMap::new();
+    for alert in &alerts {
+        let words: Vec<String> = text(alert, "proc.args").split(' ').map(str::to_owned).collect();
+        by_name.insert(words[2].clone(), alert.output_fields["proc.pid"].clone());
+    }
+    for alert in &alerts {
+        let args = text(alert, "proc.args");
+        let words: Vec<&str> = args.split(' ').collect();
+        let (name, parent) = (words[2], words[3]);
+        if parent == "none" {
+            continue;
+        }
+        let pcmdline = text(alert, "proc.pcmdline");
+        assert!(pcmdline.contains(&format!(" lanner-storm {parent} ")), "{name}: {pcmdline}");
+        assert_eq!(alert.output_fields["proc.ppid"], by_name[parent], "{name}");
+        if let Some((grand, _)) = parent.rsplit_once('.') {
+            let acmdline = text(alert, "proc.acmdline[2]");
+            assert!(acmdline.contains(&format!(" lanner-storm {grand} ")), "{name}: {acmdline}");
+        }
+    }
+}
