@@ -38,7 +38,6 @@ pub use self::{
     early::EARLY_MAX,
     losses::{Cause, LossCounts},
     metrics::{Fields, Metrics},
-    partition::CONTAINER_EVENT,
     recorder::Recorder,
     totals::{Totals, TotalsReader},
 };
@@ -151,6 +150,7 @@ impl Pipeline {
                 }
                 _ = tick.tick() => {
                     (upkeep.recount)(&self.common.losses);
+                    self.common.node.end_missing();
                     self.tell_losses(&mut report, EVERY);
                     self.tell_repeated(Some(now_ns()));
                     if let Some(snapshot) = upkeep.metrics.due(Instant::now()) {
