@@ -5,6 +5,8 @@ use lanner_alert::{Alert, AlertId, Entity, Priority, SCHEMA};
 use lanner_engine::{Event, Match, RuleSet, Scratch};
 use serde_json::{Map, Value as Json};
 
+use crate::rules::SYSCALL;
+
 /// Evaluates events and writes alerts for what matches.
 #[derive(Clone)]
 pub struct AlertMaker {
@@ -15,9 +17,6 @@ pub struct AlertMaker {
 
 /// What is kept of the text of an alert that is too long: in JSON, six bytes each.
 const OUTPUT_CUT_CHARS: usize = 16 << 10;
-
-/// The source that rules about system calls name.
-const SOURCE: &str = "syscall";
 
 impl AlertMaker {
     pub fn new(node: &str, cluster: Option<&str>) -> Self {
@@ -37,7 +36,7 @@ impl AlertMaker {
         event: &dyn Event,
         about: impl Fn() -> (Entity, bool),
     ) -> Vec<Alert> {
-        let found = rules.evaluate_with(scratch, SOURCE, event).into_iter();
+        let found = rules.evaluate_with(scratch, SYSCALL, event).into_iter();
         found
             .map(|found| {
                 let (entity, is_incomplete) = about();

@@ -60,6 +60,8 @@ pub enum Happening {
         /// What they mean, where that is not to be seen.
         plain: Option<PathTexts>,
     },
+    /// A container started, or runs already; no system call.
+    Container,
     Control(Box<Control>),
     /// The process is what it was.
     ExecFailed {
@@ -68,6 +70,9 @@ pub enum Happening {
         path: Vec<u8>,
     },
 }
+
+/// `evt.type` of [`Happening::Container`], as Falco calls it.
+pub const CONTAINER_EVENT: &str = "container";
 
 /// One system call.
 #[derive(Clone, Debug)]
@@ -123,8 +128,11 @@ impl SyscallEvent {
 
     /// `evt.type`.
     pub fn event_type(&self) -> &'static str {
-        // A successful execveat is an execve, as in Falco: the kernel side says so.
-        self.head.call.name()
+        match self.happening {
+            Happening::Container => CONTAINER_EVENT,
+            // A successful execveat is an execve, as in Falco: the kernel side says so.
+            _ => self.head.call.name(),
+        }
     }
 
     /// The parent first.
@@ -194,7 +202,10 @@ impl SyscallEvent {
             container_id: self.container.as_ref().map(|container| container.full.clone()),
             pod_namespace: pod.map(|pod| pod.namespace.clone()),
             pod_name: pod.map(|pod| pod.name.clone()),
-            pod_uid: pod.map(|pod| pod.uid.clone()),
+            pod_uid: match &self.container.as_ref().and_then(|found| found.pod_uid.clone()) {
+                Some(uid) => Some(uid.clone()),
+                None => pod.map(|pod| pod.uid.clone()),
+            },
             pid: Some(i64::from(self.head.tgid)),
             start_time: Some(self.head.start_ns),
             exe_path: (!exe_path.is_empty())
@@ -214,7 +225,7 @@ impl SyscallEvent {
 
     fn result(&self) -> i64 {
         match &self.happening {
-            Happening::Exec(_) => 0,
+            Happening::Exec(_) | Happening::Container => 0,
             Happening::Open { open, .. } => open.result,
             Happening::Connect(connect) => connect.result,
             Happening::PathCall { call, .. } => call.result,

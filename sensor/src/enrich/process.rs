@@ -16,6 +16,7 @@ use std::{
 };
 
 use self::shard::Shards;
+use super::entry::Entry;
 use crate::decode::{Ancestor, EventHead, Exec, Fork, ProcessFacts, exe_bits};
 
 /// Most ancestors that are looked at.
@@ -89,6 +90,8 @@ pub struct Process {
     pub exec_id: Option<u32>,
     pub parent_seen: ParentSeen,
     pub line: CommandLine,
+    /// How it came into its container.
+    pub entry: Entry,
 }
 
 /// [`EventHead::parent_exec_id`] of the newest event that did not have to wait for the parent:
@@ -133,6 +136,7 @@ impl Process {
             exec_id: Some(head.exec_id),
             parent_seen: ParentSeen(AtomicU32::new(head.parent_exec_id)),
             line: CommandLine::default(),
+            entry: Entry::default(),
         }
     }
 
@@ -151,6 +155,7 @@ impl Process {
             loginuid: u32::MAX,
             exec_id: Some(ancestor.exec_id),
             parent_seen: ParentSeen::default(),
+            entry: Entry::default(),
             line: CommandLine::default(),
         }
     }
@@ -196,6 +201,11 @@ impl ProcessCache {
         }
     }
 
+    /// What is known of a process, instead of what was known.
+    pub(super) fn replace(&self, process: Process) {
+        self.known.put(process);
+    }
+
     /// A new process runs the program of whoever made it. Where we did not hear yet that this
     /// one became another program, the new one's is looked up when it does something.
     pub fn on_fork(&self, head: &EventHead, fork: &Fork) {
@@ -206,6 +216,7 @@ impl ProcessCache {
             Some(maker) => {
                 child.image = Arc::clone(&maker.image);
                 child.cwd.clone_from(&maker.cwd);
+                child.entry.clone_from(&maker.entry);
                 // Where we did not hear what the maker became, this one is looked up in its time.
                 child.exec_id = maker.exec_id.map(|known| known.min(head.exec_id));
             }
@@ -214,12 +225,21 @@ impl ProcessCache {
         self.known.put(child);
     }
 
-    pub fn on_exec(&self, head: &EventHead, exec: &Exec) {
+    /// `enter` says how the process came into its container, given how it, as it was before,
+    /// and its parent did.
+    pub fn on_exec(
+        &self,
+        head: &EventHead,
+        exec: &Exec,
+        enter: impl FnOnce(&Entry, Option<&Entry>) -> Entry,
+    ) {
         let mut process = Process::from_head(head);
         if let Some(before) = self.get(process.key) {
             process.parent = before.parent;
+            process.entry.clone_from(&before.entry);
         }
-        process.exec_id = Some(head.exec_id);
+        let parent = self.get(process.parent);
+        process.entry = enter(&process.entry, parent.as_ref().map(|parent| &parent.entry));
         process.facts = exec.process.clone();
         process.cwd = bytes_of(exec.cwd.as_ref());
         process.image = Arc::new(Image {
@@ -264,9 +284,11 @@ impl ProcessCache {
         process.is_none_or(|process| process.exec_id.is_some_and(|known| known < exec_id))
     }
 
-    /// A process whose exec was lost, as something else than its exec tells it.
-    pub fn replace(&self, process: Process) {
-        self.known.put(process);
+    /// A process as something else than its exec tells it, unless its exec was told meanwhile.
+    pub fn add_if_behind(&self, process: Process) {
+        if self.is_behind(process.key, process.exec_id.unwrap_or_default()) {
+            self.known.put(process);
+        }
     }
 
     /// The process that has, or last had, this id.

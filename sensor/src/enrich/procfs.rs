@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use super::process::{CommandLine, Image, ParentSeen, Process, ProcessKey};
+use super::{
+    entry::Entry,
+    process::{CommandLine, Image, ParentSeen, Process, ProcessKey},
+};
 use crate::decode::ProcessFacts;
 
 /// Of the arguments and of the environment.
@@ -96,6 +99,7 @@ impl Procfs {
             exec_id: None,
             parent_seen: ParentSeen::default(),
             line: CommandLine::default(),
+            entry: Entry::default(),
         })
     }
 

@@ -41,6 +41,7 @@ impl<'a> View<'a> {
     /// The names of this event's arguments, in their order.
     pub(super) fn argument_names(&self) -> &'static [&'static str] {
         match &self.event.happening {
+            Happening::Container => &[],
             Happening::Exec(_) | Happening::ExecFailed { .. } => EXEC,
             Happening::Connect(_) => CONNECT,
             Happening::Control(_) => control::argument_names(self.event.head.call),
@@ -63,6 +64,7 @@ impl<'a> View<'a> {
             Err(_) => *names.iter().find(|known| **known == name)?,
         };
         match &self.event.happening {
+            Happening::Container => None,
             Happening::Exec(exec) if name == "filename" => Some(exec.filename.clone()),
             Happening::Exec(_) => self.exec_argument(name),
             Happening::ExecFailed { failed, path } => self.exec_failed_argument(name, failed, path),

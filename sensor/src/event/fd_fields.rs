@@ -16,7 +16,7 @@ impl<'a> View<'a> {
             Happening::Connect(connect) => socket_field(field, connect),
             Happening::PathCall { call, .. } => self.path_call_field(field, call),
             Happening::Control(control) => self.control_field(field, control),
-            Happening::Exec(_) | Happening::ExecFailed { .. } => None,
+            Happening::Exec(_) | Happening::ExecFailed { .. } | Happening::Container => None,
         }
     }
 
