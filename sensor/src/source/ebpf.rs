@@ -12,7 +12,9 @@ mod calls;
 mod filter;
 mod leftover;
 mod loader;
+mod messages;
 mod programs;
+mod queued;
 mod reader;
 mod ring;
 
