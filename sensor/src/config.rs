@@ -120,6 +120,9 @@ pub struct EbpfConfig {
 
     /// Which of the two sets of programs is used.
     pub programs: ProgramSet,
+
+    /// Whether programs that could not be started are events, as they are in Falco.
+    pub failed_exec: bool,
 }
 
 impl EbpfConfig {
@@ -241,6 +244,7 @@ impl Default for EbpfConfig {
             ring_size_bytes: RING_BYTES_DEFAULT,
             syscall_hooks: SyscallHooks::default(),
             programs: ProgramSet::default(),
+            failed_exec: false,
         }
     }
 }

@@ -241,7 +241,8 @@ impl Watcher {
         let sources = loaded.take_sources();
         let loaded = Arc::new(Mutex::new(loaded));
         let mut rules = rules;
-        rules.follow(traced_calls(Arc::clone(&loaded), flags.record.is_some()));
+        let failed_exec = config.ebpf.failed_exec;
+        rules.follow(traced_calls(Arc::clone(&loaded), flags.record.is_some(), failed_exec));
         let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
         let follower = tokio::spawn(runtimes::run(sockets, asked, answers, stop.clone()));
         let metrics = Metrics::new(&config.metrics);
@@ -261,10 +262,15 @@ impl Watcher {
 fn traced_calls(
     loaded: Arc<Mutex<Loaded>>,
     is_recording: bool,
+    failed_exec: bool,
 ) -> impl FnMut(&RuleSet) + Send + 'static {
     move |rules: &RuleSet| {
         let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_wanted = |call: &Call| is_recording || rules.wants(call.name());
+        // Programs that were started are told without their system call.
+        let is_exec = |call: &Call| matches!(call, Call::Execve | Call::Execveat);
+        let is_wanted = |call: &Call| {
+            (is_recording || rules.wants(call.name())) && (failed_exec || !is_exec(call))
+        };
         let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
         let is_reported = |name: &str| {
             // Programs that start are always reported, and containers are no call.

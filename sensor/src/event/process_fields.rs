@@ -54,8 +54,8 @@ impl<'a> View<'a> {
             Field::ProcExecEntered => Value::Bool(process.entry.session().is_some()),
             Field::ProcExecSession => Value::text(process.entry.session()?),
             Field::ProcPidTs => Value::Int(self.start_ns()),
-            Field::ThreadCapPermitted => text(names::capabilities(facts.cap_permitted).into()),
-            Field::ThreadCapEffective => text(names::capabilities(facts.cap_effective).into()),
+            Field::ThreadCapPermitted => text(names::capabilities(event.capabilities().0).into()),
+            Field::ThreadCapEffective => text(names::capabilities(event.capabilities().1).into()),
             _ => return self.exe_file_field(field, process.image.file.as_ref()?),
         })
     }
