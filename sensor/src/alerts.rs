@@ -18,6 +18,9 @@ pub struct AlertMaker {
 /// What is kept of the text of an alert that is too long: in JSON, six bytes each.
 const OUTPUT_CUT_CHARS: usize = 16 << 10;
 
+/// Among the fields of an alert that lacks what the container's runtime knows.
+pub const INCOMPLETE: &str = "container.incomplete";
+
 impl AlertMaker {
     pub fn new(node: &str, cluster: Option<&str>) -> Self {
         Self {
@@ -84,7 +87,7 @@ impl AlertMaker {
         output_fields.insert("evt.time".to_owned(), time_ns.into());
         if is_incomplete {
             // Says why the container's fields are missing.
-            output_fields.insert("container.incomplete".to_owned(), true.into());
+            output_fields.insert(INCOMPLETE.to_owned(), true.into());
         }
         let alert = Alert {
             id: AlertId::new(),

@@ -125,7 +125,7 @@ impl Enricher {
                 self.node.on_exec(&head, &exec);
                 Happening::Exec(exec)
             }
-            Facts::Connect(connect) => Happening::Connect(connect),
+            Facts::Socket(socket) => Happening::Socket(socket),
             Facts::Open(open) => {
                 let (lexical, resolved) = path::of_open(&open, || self.cwd_of(&head));
                 Happening::Open { open, lexical, resolved }
@@ -169,7 +169,6 @@ impl Enricher {
             call: Call::Other,
             comm: Vec::new(),
             parent_comm: Vec::new(),
-            by_io_uring: false,
         };
         let process = match process {
             Some(process) => {
@@ -241,6 +240,7 @@ impl Enricher {
         if let Some(known) = known {
             // It started this one, even if that was taken over since.
             process.parent = known.parent;
+            process.entry.clone_from(&known.entry);
         }
         self.node.processes.add_if_behind(process.clone());
         Arc::new(process)

@@ -17,6 +17,8 @@ pub mod path;
 pub mod path_call;
 mod process_fields;
 pub mod recording;
+mod socket;
+mod socket_arguments;
 
 use std::{
     borrow::Cow,
@@ -28,7 +30,7 @@ use lanner_engine::{Event, Field, Value};
 
 use self::path_call::PathTexts;
 use crate::{
-    decode::{Connect, EventHead, Exec, KernelPath, Open, PathCall},
+    decode::{EventHead, Exec, Family, KernelPath, Open, PathCall, Socket},
     enrich::{
         Node,
         container::ContainerId,
@@ -49,7 +51,8 @@ pub enum Happening {
         /// The file that was opened, where that is known and another path.
         resolved: Option<Vec<u8>>,
     },
-    Connect(Box<Connect>),
+    /// Of each call on a socket.
+    Socket(Box<Socket>),
     PathCall {
         call: Box<PathCall>,
         /// As Falco would show them.
@@ -101,12 +104,13 @@ struct View<'a> {
 }
 
 impl SyscallEvent {
-    /// The path of the file that was really opened, where it is known and not the one that
-    /// `fd.name` shows.
+    /// The path of the file that was really opened, or that a server's socket is really bound to,
+    /// where it is known and not the one that `fd.name` shows.
     fn resolved_path(&self) -> Option<&[u8]> {
         match &self.happening {
             Happening::Open { resolved, .. } => resolved.as_deref(),
-            _ => None,
+            Happening::Socket(socket) => socket.other_path(),
+            Happening::Exec(_) | Happening::PathCall { .. } | Happening::Container => None,
         }
     }
 
@@ -208,7 +212,7 @@ impl SyscallEvent {
         match &self.happening {
             Happening::Exec(_) | Happening::Container => 0,
             Happening::Open { open, .. } => open.result,
-            Happening::Connect(connect) => connect.result,
+            Happening::Socket(socket) => socket.result,
             Happening::PathCall { call, .. } => call.result,
         }
     }
@@ -247,6 +251,8 @@ impl<'a> View<'a> {
             Field::EvtIsOpenRead => Value::Bool(names::asks_read(event.head.call, open?)),
             Field::EvtIsOpenWrite => Value::Bool(names::asks_write(event.head.call, open?)),
             Field::EvtIsOpenExec => Value::Bool(names::makes_executable(open?)),
+            Field::EvtBuffer => Value::text(self.data()?),
+            Field::EvtBuflen => Value::Uint(u64::try_from(self.message()?.result).ok()?),
             Field::EvtIsOpenCreate => Value::Bool(names::makes_file(open?)),
             Field::EvtIoUring => Value::Bool(event.head.by_io_uring),
             Field::EvtAbspath | Field::EvtAbspathSrc | Field::EvtAbspathDst => {
@@ -256,6 +262,21 @@ impl<'a> View<'a> {
             Field::EvtArgs => text(self.all_arguments()),
             _ => return None,
         })
+    }
+}
+
+impl<'a> View<'a> {
+    /// The call, if it sent or received something.
+    fn message(self) -> Option<&'a Socket> {
+        match &self.event.happening {
+            Happening::Socket(socket) if self.event.head.family == Family::Message => Some(socket),
+            _ => None,
+        }
+    }
+
+    fn data(self) -> Option<&'a [u8]> {
+        let data = &self.message()?.data;
+        (!data.is_empty()).then_some(data)
     }
 }
 

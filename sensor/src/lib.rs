@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod enrich;
 pub mod event;
 pub mod features;
+pub mod message_needs;
 pub mod output;
 pub mod pipeline;
 pub mod reload;

@@ -27,9 +27,11 @@ use crate::{
         procfs::Procfs,
         runtimes::{self, Socket},
     },
+    event::CONTAINER_EVENT,
     features::{self, Feature},
+    message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},
-    pipeline::{Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    pipeline::{CONTAINER_EVENT, Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
     reload::{Reloader, Stamps},
     repetition::Repetition,
     rules::{self, LiveRules},
@@ -265,15 +267,19 @@ fn traced_calls(
         let is_wanted = |call: &Call| is_recording || rules.wants(call.name());
         let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
         let is_reported = |name: &str| {
-            // Programs that start are always reported.
-            [Call::Execve, Call::Execveat].iter().any(|call| call.name() == name)
+            // Programs that start are always reported, and containers are no call.
+            [Call::Execve.name(), Call::Execveat.name(), CONTAINER_EVENT].contains(&name)
                 || loaded.delivered().any(|call| call.name() == name)
         };
         for (rule, event_types) in rules::blind(rules, is_reported) {
             let event_types = event_types.join(", ");
             warn!(rule, event_types, "a rule never fires: none of its events is reported here");
         }
-        if let Err(error) = loaded.want(&calls) {
+        let messages = match is_recording {
+            true => MessageNeeds::default(),
+            false => MessageNeeds::of(&rules.projection("syscall"), rules.fields()),
+        };
+        if let Err(error) = loaded.want(&calls).and_then(|()| loaded.want_messages(messages)) {
             error!(error = %Chain(&error), "cannot change which system calls are seen");
         }
     }

@@ -33,7 +33,6 @@ fn containerd() {
     assert_eq!(info.runtime, Some(Runtime::Containerd));
     assert_eq!(info.pid, Some(4705));
     assert_eq!(info.ip.as_deref(), Some("10.231.78.3"));
-    assert_eq!(info.shares.pid, Some(false));
     assert_eq!(info.mounts[0].propagation, "rprivate");
     assert!(info.mounts.iter().any(|mount| mount.destination == "/etc/hosts" && mount.writable));
     let pod = info.pod.unwrap();

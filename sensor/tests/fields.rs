@@ -7,10 +7,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use lanner_engine::{ArgumentRule, Event as _, Field, Filler, Kind, Shape, Value};
 use lanner_sensor::{
-    decode::{Call, Connect, Family, decode},
+    decode::{Call, End, Family, Role, Socket, SocketFamily, SocketKind, decode},
     enrich::{
         Enricher, Node,
         container::{ContainerId, Runtime},
+        entry::Entry,
         metadata::{ContainerInfo, Containers, HostShares, ImageName, Known, Mount, PodInfo},
         process::{ExeFile, Image, Process},
         procfs::Procfs,
@@ -55,7 +56,8 @@ fn whole_exec() -> SyscallEvent {
         memfd: false,
     };
     let image = Image { file: Some(file), ..(*event.process.image).clone() };
-    let process = Process { image: Arc::new(image), ..(*event.process).clone() };
+    let entry = Entry::Entered { container: "x".into(), session: "x".into(), is_probe: false };
+    let process = Process { image: Arc::new(image), entry, ..(*event.process).clone() };
     event.session_leader = Some(Arc::new(process.clone())).into();
     event.process = Arc::new(process);
     // A container that started before its processes.
@@ -115,16 +117,19 @@ fn whole_events() -> Vec<SyscallEvent> {
     let payload = open_payload(b"/KEY\0", b"\x01other\0", b"");
     let open = decode(&record(&Head::default(), OPEN, OPENAT_CALL, &payload)).unwrap();
     let open = enricher.take(open, |_| true).unwrap();
-    let connect = Connect {
-        result: 0,
+    let end = |address: &str, port| Some(End { address: address.parse().unwrap(), port });
+    let message = Socket {
         fd: 3,
-        family: 2,
-        protocol: 6,
-        local_port: 40_000,
-        remote_port: 443,
-        local: Some("10.0.0.1".parse().unwrap()),
-        remote: Some("10.0.0.2".parse().unwrap()),
-        unix_path: Vec::new(),
+        ino: 9,
+        domain: 2,
+        family: SocketFamily::Ip,
+        kind: SocketKind::Datagram,
+        protocol: 17,
+        role: Role::Client,
+        local: end("10.0.0.1", 40_000),
+        remote: end("10.0.0.2", 53),
+        data: b"x".to_vec(),
+        ..Socket::default()
     };
     let with = |happening| SyscallEvent { happening, ..exec.clone() };
     // A call of its own: some fields depend on which one it is.
@@ -134,7 +139,10 @@ fn whole_events() -> Vec<SyscallEvent> {
     let rename = decode(&record(&Head::default(), Family::PathCall as u16, renameat, &payload));
     let rename = enricher.take(rename.unwrap(), |_| true).unwrap();
     let open = SyscallEvent { head: open.head, ..with(open.happening) };
-    vec![open, with(Happening::Connect(Box::new(connect))), rename, exec]
+    let mut message = with(Happening::Socket(Box::new(message)));
+    message.head.family = Family::Message;
+    message.head.call = Call::Sendto;
+    vec![open, message, rename, exec]
 }
 
 /// An argument that the events above have something for.

@@ -320,16 +320,16 @@ fn a_link_to_a_text() {
         Call::Symlinkat,
         &beside,
         expect![[r#"
-        res=0 target=/etc//shadow linkdirfd=<f>/tmp/x linkpath=/tmp/x/y
-        fd.num 5
-        fd.name /tmp/x
-        fd.typechar f
-        fs.path.source /tmp/x/y
-        fs.path.target /etc//shadow
-        fs.path.targetraw /etc//shadow
-        evt.abspath /tmp/x/y
-        plain: res=0 target=/etc/shadow linkdirfd=<f>/tmp/x linkpath=/tmp/x/y
-    "#]],
+            res=0 target=/etc//shadow linkdirfd=<d>/tmp/x linkpath=/tmp/x/y
+            fd.num 5
+            fd.name /tmp/x
+            fd.typechar d
+            fs.path.source /tmp/x/y
+            fs.path.target /etc//shadow
+            fs.path.targetraw /etc//shadow
+            evt.abspath /tmp/x/y
+            plain: res=0 target=/etc/shadow linkdirfd=<d>/tmp/x linkpath=/tmp/x/y
+        "#]],
     );
 }
 

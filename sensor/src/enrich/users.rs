@@ -183,7 +183,11 @@ fn read_inside(root: &Path, file: &str) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink, time::Instant};
+    use std::{
+        fs,
+        os::unix::fs::symlink,
+        time::{Duration, Instant},
+    };
 
     use super::{ALL_BYTES_MAX, Root, Users};
 
@@ -217,6 +221,7 @@ mod tests {
             fs::create_dir(root.path().join("etc")).unwrap();
             fs::write(root.path().join("etc/passwd"), &text).unwrap();
             let of = Root::Container(number.to_string());
+            let now = now + Duration::from_millis(number);
             let names = users.names(of, root.path(), 7, 0, u32::MAX, now);
             assert_eq!(names.user.as_deref(), Some(&b"u7"[..]));
             assert!(users.size_bytes <= ALL_BYTES_MAX, "{} bytes", users.size_bytes);

@@ -134,7 +134,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn start_ns(&self) -> i64 {
+    pub(super) fn start_ns(&self) -> i64 {
         let since_boot = i64::try_from(self.event.head.start_ns).unwrap_or(i64::MAX);
         since_boot.saturating_add(self.event.boot_time_ns)
     }

@@ -23,6 +23,7 @@ use super::{
     totals::TotalsWriter,
 };
 use crate::{
+    alerts::INCOMPLETE,
     decode::{Family, KernelEvent, decode},
     enrich::{Enricher, metadata::Known},
     event::{CONTAINER_EVENT, SyscallEvent},
@@ -202,7 +203,13 @@ impl Worker {
 
     fn alerts(&mut self, event: &SyscallEvent) -> Vec<Alert> {
         let about = || (event.entity(), event.is_incomplete());
-        self.common.maker.alerts(&self.rules, &mut self.scratch, event, about)
+        let maker = &self.common.maker;
+        let mut alerts = maker.alerts(&self.rules, &mut self.scratch, event, about);
+        // What a rule did not ask for is not missing from its alert.
+        for alert in alerts.iter_mut().filter(|alert| !self.late.contains(&alert.rule)) {
+            alert.output_fields.remove(INCOMPLETE);
+        }
+        alerts
     }
 
     fn finish_event(&mut self, event: SyscallEvent, alerts: Vec<Alert>) {

@@ -12,6 +12,7 @@ mod calls;
 mod filter;
 mod leftover;
 mod loader;
+mod messages;
 mod programs;
 mod queued;
 mod reader;

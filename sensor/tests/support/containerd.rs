@@ -101,6 +101,7 @@ impl Containerd {
     }
 
     /// The first process of a container.
+    #[allow(dead_code, reason = "not every test does")]
     pub(crate) fn pid_of(&self, name: &str) -> u32 {
         let list = self.ctr(&["task", "ls"]);
         let list = String::from_utf8(list.stdout).unwrap();

@@ -13,6 +13,7 @@ use lanner_sensor::{
     decode::decode,
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
+    message_needs::MessageNeeds,
     source::{
         Next, Records, Wake,
         ebpf::{self, LoadOptions, Loaded, ProgramSet, SyscallHooks},
@@ -100,13 +101,18 @@ impl Watch {
             sources: loaded.take_sources(),
             wake: Wake::new().unwrap(),
             enricher: Enricher::new(node),
-            loaded: loaded,
+            loaded,
         })
     }
 
     /// Why calls made through io_uring are not seen, if they are not.
     pub(crate) fn misses_queued_calls(&self) -> Option<&str> {
         self.loaded.misses_queued_calls()
+    }
+
+    /// Asks for fewer messages through sockets than all.
+    pub(crate) fn want_messages(&mut self, needs: MessageNeeds) {
+        self.loaded.want_messages(needs).unwrap();
     }
 
     /// The next event that `is_it` says yes to.

@@ -22,11 +22,12 @@ use super::{
     attached::{Attached, AttachedCalls},
     calls::CallTables,
     filter::{FilterError, KernelFilter},
+    messages::MessageSettings,
     programs::{HANDLERS, Handler, LIFECYCLE},
     queued::QueuedCalls,
     ring::Ring,
 };
-use crate::decode::Call;
+use crate::{decode::Call, message_needs::MessageNeeds};
 
 /// The kernel's description of its own types; without it the programs cannot
 /// find the fields they read.
@@ -83,6 +84,8 @@ pub struct LoadOptions {
     pub programs: ProgramSet,
     /// The calls to report from the start.
     pub calls: BTreeSet<Call>,
+    /// Which messages through sockets to report from the start.
+    pub messages: MessageNeeds,
 }
 
 impl Default for LoadOptions {
@@ -93,6 +96,7 @@ impl Default for LoadOptions {
             hooks: SyscallHooks::default(),
             programs: ProgramSet::default(),
             calls: super::programs::handled_calls().collect(),
+            messages: MessageNeeds::default(),
         }
     }
 }
@@ -102,6 +106,7 @@ pub struct Loaded {
     rings: Vec<Ring>,
     pub(super) lost: PerCpuArray<MapData, u64>,
     tables: CallTables,
+    messages: MessageSettings,
     attached: Attached,
     queued: QueuedCalls,
     filter: Option<KernelFilter>,
@@ -194,6 +199,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
     let lost =
         PerCpuArray::try_from(lost).map_err(|source| LoadError::Map { name: "lost", source })?;
     let tables = CallTables::take(&mut programs)?;
+    let messages = MessageSettings::take(&mut programs, options.messages)?;
     let filter = Some(KernelFilter::take(&mut programs)?);
     let queued = QueuedCalls::load(&mut programs, &btf)?;
 
@@ -212,6 +218,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
         rings,
         lost,
         tables,
+        messages,
         attached,
         queued,
         filter,
@@ -244,10 +251,19 @@ impl Loaded {
         let delivered: BTreeSet<Call> = self.delivered().collect();
         let wanted: BTreeSet<Call> = calls.intersection(&delivered).copied().collect();
         self.tables.set(&wanted)?;
+        self.messages.follow(&wanted)?;
         if let Attached::Tracepoints(attached) = &mut self.attached {
             attached.follow(&mut self.programs, &wanted)?;
         }
         self.queued.follow(&mut self.programs, &wanted)
+    }
+
+    /// Reports these messages through sockets from now on, and no other.
+    ///
+    /// # Errors
+    /// When the kernel refuses the map.
+    pub fn want_messages(&mut self, needs: MessageNeeds) -> Result<(), LoadError> {
+        self.messages.set(needs)
     }
 
     /// The calls that can be reported on this kernel.
