@@ -525,7 +525,9 @@ fn fields_are_listed() {
     assert!(text.contains("| `proc.aname[index]?` | any text | syscall |"), "{text}");
     let text = stdout(&lanner(&["rules", "fields"]));
     let line = text.lines().find(|line| line.starts_with("proc.exec_entered ")).unwrap();
-    assert!(line.contains(" nobody yet ") && line.ends_with(" (ours)"), "{line}");
+    assert!(line.contains(" syscall ") && line.ends_with(" (ours)"), "{line}");
+    let line = text.lines().find(|line| line.starts_with("evt.cpu ")).unwrap();
+    assert!(line.contains(" nobody yet "), "{line}");
     let json = lanner(&["rules", "fields", "--json"]);
     let fields: Vec<serde_json::Value> = serde_json::from_slice(&json.stdout).unwrap();
     let groups = fields.iter().find(|field| field["name"] == "ka.user.groups").unwrap();
