@@ -38,7 +38,6 @@ pub use self::{
     early::EARLY_MAX,
     losses::{Cause, LossCounts},
     metrics::{Fields, Metrics},
-    partition::CONTAINER_EVENT,
     recorder::Recorder,
     totals::{Totals, TotalsReader},
 };

@@ -19,6 +19,7 @@ use crate::{
     alerts::AlertMaker,
     config::Config,
     decode::Call,
+    event::CONTAINER_EVENT,
     doctor,
     enrich::{
         Node,
@@ -30,7 +31,7 @@ use crate::{
     features::{self, Feature},
     message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},
-    pipeline::{CONTAINER_EVENT, Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    pipeline::{Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
     reload::{Reloader, Stamps},
     repetition::Repetition,
     rules::{self, LiveRules},
