@@ -19,6 +19,7 @@ use crate::{
     alerts::AlertMaker,
     config::Config,
     decode::Call,
+    event::CONTAINER_EVENT,
     doctor,
     enrich::{
         Node,
