@@ -96,11 +96,8 @@ fn number(value: u64) -> Vec<u8> {
 /// What was asked for beside the type.
 fn socket_flags(asked_type: u32) -> String {
     let flags = [(O_NONBLOCK, "O_NONBLOCK"), (O_CLOEXEC, "O_CLOEXEC")];
-    let set: Vec<&str> = flags
-        .into_iter()
-        .filter(|(bit, _)| asked_type & bit != 0)
-        .map(|(_, name)| name)
-        .collect();
+    let set: Vec<&str> =
+        flags.into_iter().filter(|(bit, _)| asked_type & bit != 0).map(|(_, name)| name).collect();
     if set.is_empty() { "O_NONE".to_owned() } else { set.join("|") }
 }
 

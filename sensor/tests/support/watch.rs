@@ -10,7 +10,7 @@ use std::{
 
 use lanner_engine::{Event as _, Field, Value};
 use lanner_sensor::{
-    decode::decode,
+    decode::{Call, decode},
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
     message_needs::MessageNeeds,
@@ -102,6 +102,11 @@ impl Watch {
             enricher: Enricher::new(node),
             loaded,
         })
+    }
+
+    /// Asks for these calls alone: on a busy machine the others may fill the ring.
+    pub(crate) fn want_calls(&mut self, calls: impl IntoIterator<Item = Call>) {
+        self.loaded.want(&calls.into_iter().collect()).unwrap();
     }
 
     /// Asks for fewer messages through sockets than all.

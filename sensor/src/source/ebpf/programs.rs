@@ -60,11 +60,7 @@ pub const HANDLERS: [Handler; 8] = [
         family: Family::Message,
         calls: &[Call::Sendto, Call::Sendmsg, Call::Recvfrom, Call::Recvmsg],
     },
-    Handler {
-        name: "messages",
-        family: Family::Message,
-        calls: &[Call::Sendmmsg, Call::Recvmmsg],
-    },
+    Handler { name: "messages", family: Family::Message, calls: &[Call::Sendmmsg, Call::Recvmmsg] },
 ];
 
 /// Every call that some handler is for.
