@@ -3,7 +3,10 @@
  * The sensor's programs. Compiled twice: as they are, and with BASE for kernels
  * that lack bpf_loop, typed task pointers and the like.
  */
+#include "control.h"
+#include "exec_failed.h"
 #include "file_open.h"
+#include "io_uring.h"
 #include "lifecycle.h"
 #include "messages.h"
 #include "path_call.h"

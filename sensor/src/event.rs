@@ -10,6 +10,9 @@
 
 mod arguments;
 mod container_fields;
+mod control;
+mod control_names;
+mod descriptor;
 mod errno;
 mod fd_fields;
 pub(crate) mod names;
@@ -30,7 +33,7 @@ use lanner_engine::{Event, Field, Value};
 
 use self::path_call::PathTexts;
 use crate::{
-    decode::{EventHead, Exec, Family, KernelPath, Open, PathCall, Socket},
+    decode::{Control, EventHead, Exec, ExecFailed, Family, KernelPath, Open, PathCall, Socket},
     enrich::{
         Node,
         container::ContainerId,
@@ -60,7 +63,19 @@ pub enum Happening {
         /// What they mean, where that is not to be seen.
         plain: Option<PathTexts>,
     },
+    /// A container started, or runs already; no system call.
+    Container,
+    Control(Box<Control>),
+    /// The process is what it was.
+    ExecFailed {
+        failed: Box<ExecFailed>,
+        /// Working directory and the path asked for, made plain as text.
+        path: Vec<u8>,
+    },
 }
+
+/// `evt.type` of [`Happening::Container`], as Falco calls it.
+pub const CONTAINER_EVENT: &str = "container";
 
 /// One system call.
 #[derive(Clone, Debug)]
@@ -105,7 +120,7 @@ impl SyscallEvent {
         match &self.happening {
             Happening::Open { resolved, .. } => resolved.as_deref(),
             Happening::Socket(socket) => socket.other_path(),
-            Happening::Exec(_) | Happening::PathCall { .. } => None,
+            _ => None,
         }
     }
 
@@ -117,8 +132,11 @@ impl SyscallEvent {
 
     /// `evt.type`.
     pub fn event_type(&self) -> &'static str {
-        // A successful execveat is an execve, as in Falco: the kernel side says so.
-        self.head.call.name()
+        match self.happening {
+            Happening::Container => CONTAINER_EVENT,
+            // A successful execveat is an execve, as in Falco: the kernel side says so.
+            _ => self.head.call.name(),
+        }
     }
 
     /// The parent first.
@@ -127,7 +145,7 @@ impl SyscallEvent {
     }
 
     pub fn session_leader(&self) -> Option<&Process> {
-        let find = || self.node.processes.newest_of(self.process.facts.sid);
+        let find = || self.node.session_leader(self.process.facts.sid);
         self.session_leader.get_or_init(find).as_deref()
     }
 
@@ -188,7 +206,10 @@ impl SyscallEvent {
             container_id: self.container.as_ref().map(|container| container.full.clone()),
             pod_namespace: pod.map(|pod| pod.namespace.clone()),
             pod_name: pod.map(|pod| pod.name.clone()),
-            pod_uid: pod.map(|pod| pod.uid.clone()),
+            pod_uid: match &self.container.as_ref().and_then(|found| found.pod_uid.clone()) {
+                Some(uid) => Some(uid.clone()),
+                None => pod.map(|pod| pod.uid.clone()),
+            },
             pid: Some(i64::from(self.head.tgid)),
             start_time: Some(self.head.start_ns),
             exe_path: (!exe_path.is_empty())
@@ -197,12 +218,23 @@ impl SyscallEvent {
         }
     }
 
+    /// Permitted and effective: of the moment where the kernel sent them, else of its start as
+    /// this program.
+    fn capabilities(&self) -> (u64, u64) {
+        match &self.happening {
+            Happening::Control(control) => (control.cap_permitted, control.cap_effective),
+            _ => (self.process.facts.cap_permitted, self.process.facts.cap_effective),
+        }
+    }
+
     fn result(&self) -> i64 {
         match &self.happening {
-            Happening::Exec(_) => 0,
+            Happening::Exec(_) | Happening::Container => 0,
             Happening::Open { open, .. } => open.result,
             Happening::Socket(socket) => socket.result,
             Happening::PathCall { call, .. } => call.result,
+            Happening::Control(control) => control.result,
+            Happening::ExecFailed { failed, .. } => failed.result,
         }
     }
 }

@@ -20,10 +20,18 @@ use crate::{
     config::Config,
     decode::Call,
     doctor,
-    enrich::{Node, cri, metadata::Containers, procfs::Procfs},
+    enrich::{
+        Node,
+        metadata::Containers,
+        own::Own,
+        procfs::Procfs,
+        runtimes::{self, Socket},
+    },
+    event::CONTAINER_EVENT,
+    features::{self, Feature},
     message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},
-    pipeline::{Common, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    pipeline::{Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
     reload::{Reloader, Stamps},
     repetition::Repetition,
     rules::{self, LiveRules},
@@ -198,13 +206,21 @@ impl Watcher {
         for (handler, error) in loaded.missing() {
             warn!(handler = handler.name, %error, "the kernel refuses a program; its calls are not seen");
         }
+        if let Some(error) = loaded.misses_queued_calls() {
+            warn!(%error, "calls made through io_uring are not seen");
+        }
 
-        let sockets = config.runtimes.cri_sockets.clone();
+        for Feature { name, need, lack } in features::lacking(&config) {
+            warn!(feature = name, needs = need.name(), "{lack}");
+        }
+        let sockets = config.runtimes.sockets();
         list_runtimes(&sockets);
         let (requests, asked) = mpsc::channel(LOOK_UPS_MAX);
         let (answers, answered) = mpsc::channel(LOOK_UPS_MAX);
         let containers = Containers::new((!sockets.is_empty()).then_some(requests));
-        let node = Arc::new(Node::new(&node_name, Procfs::default(), containers));
+        let mut node = Node::new(&node_name, Procfs::default(), containers);
+        node.leave_out(Own::find());
+        let node = Arc::new(node);
         match node.add_running() {
             Ok(processes) => info!(node = node_name, processes, "watching"),
             Err(error) => warn!(%error, "cannot read /proc; older processes stay unknown"),
@@ -219,14 +235,16 @@ impl Watcher {
             recorder,
             losses: Arc::default(),
             repetition: Arc::clone(&repetition),
+            early_max: EARLY_MAX,
             matches: Mutex::default(),
         };
         let sources = loaded.take_sources();
         let loaded = Arc::new(Mutex::new(loaded));
         let mut rules = rules;
-        rules.follow(traced_calls(Arc::clone(&loaded), flags.record.is_some()));
+        let failed_exec = config.ebpf.failed_exec;
+        rules.follow(traced_calls(Arc::clone(&loaded), flags.record.is_some(), failed_exec));
         let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
-        let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop.clone()));
+        let follower = tokio::spawn(runtimes::run(sockets, asked, answers, stop.clone()));
         let metrics = Metrics::new(&config.metrics);
         let reloader = Reloader { config, stamps, rules, repetition, maker, alerts };
         let reloader = tokio::spawn(reloader.run(stop));
@@ -234,7 +252,7 @@ impl Watcher {
             loaded.lock().unwrap_or_else(PoisonError::into_inner).recount(losses);
         });
         let ended = pipeline.run(answered, Upkeep { recount, metrics }).await;
-        runtimes.abort();
+        follower.abort();
         reloader.abort();
         ended.context("cannot read the ring buffer")
     }
@@ -244,11 +262,25 @@ impl Watcher {
 fn traced_calls(
     loaded: Arc<Mutex<Loaded>>,
     is_recording: bool,
+    failed_exec: bool,
 ) -> impl FnMut(&RuleSet) + Send + 'static {
-    move |rules| {
+    move |rules: &RuleSet| {
         let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_wanted = |call: &Call| is_recording || rules.wants(call.name());
+        // Programs that were started are told without their system call.
+        let is_exec = |call: &Call| matches!(call, Call::Execve | Call::Execveat);
+        let is_wanted = |call: &Call| {
+            (is_recording || rules.wants(call.name())) && (failed_exec || !is_exec(call))
+        };
         let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
+        let is_reported = |name: &str| {
+            // Programs that start are always reported, and containers are no call.
+            [Call::Execve.name(), Call::Execveat.name(), CONTAINER_EVENT].contains(&name)
+                || loaded.delivered().any(|call| call.name() == name)
+        };
+        for (rule, event_types) in rules::blind(rules, is_reported) {
+            let event_types = event_types.join(", ");
+            warn!(rule, event_types, "a rule never fires: none of its events is reported here");
+        }
         let messages = match is_recording {
             true => MessageNeeds::default(),
             false => MessageNeeds::of(&rules.projection("syscall"), rules.fields()),
@@ -260,12 +292,8 @@ fn traced_calls(
 }
 
 /// Says which runtimes are there. The others may come later.
-fn list_runtimes(sockets: &[PathBuf]) {
-    let (there, missing): (Vec<_>, Vec<_>) = sockets.iter().partition(|socket| socket.exists());
-    for socket in &missing {
-        info!(socket = %socket.display(), "no container runtime at this socket");
-    }
-    if there.is_empty() {
-        warn!("no container runtime's socket is there; alerts lack pod and image");
+fn list_runtimes(sockets: &[Socket]) {
+    for socket in sockets.iter().filter(|socket| !socket.path.exists()) {
+        info!(socket = %socket.path.display(), "no container runtime at this socket");
     }
 }

@@ -11,10 +11,12 @@ use lanner_sensor::{
     enrich::{
         Enricher, Node,
         container::{ContainerId, Runtime},
-        metadata::{ContainerInfo, Containers, ImageName, Known, Mount, PodInfo},
+        entry::Entry,
+        metadata::{ContainerInfo, Containers, HostShares, ImageName, Known, Mount, PodInfo},
         process::{ExeFile, Image, Process},
         procfs::Procfs,
         users::UserNames,
+        workload::Workload,
     },
     event::{Happening, SyscallEvent},
 };
@@ -54,7 +56,8 @@ fn whole_exec() -> SyscallEvent {
         memfd: false,
     };
     let image = Image { file: Some(file), ..(*event.process.image).clone() };
-    let process = Process { image: Arc::new(image), ..(*event.process).clone() };
+    let entry = Entry::Entered { container: "x".into(), session: "x".into(), is_probe: false };
+    let process = Process { image: Arc::new(image), entry, ..(*event.process).clone() };
     event.session_leader = Some(Arc::new(process.clone())).into();
     event.process = Arc::new(process);
     // A container that started before its processes.
@@ -62,8 +65,7 @@ fn whole_exec() -> SyscallEvent {
     event.time_ns = 2_000_000;
     let name = Some(b"name".to_vec());
     event.names = UserNames { user: name.clone(), group: name.clone(), login: name }.into();
-    event.container =
-        Some(Arc::new(ContainerId { full: "0".repeat(64), runtime: Runtime::Docker }));
+    event.container = Some(Arc::new(ContainerId::new(&"0".repeat(64), Runtime::Docker)));
     event.info = Known::Info(Arc::new(whole_info())).into();
     event
 }
@@ -81,8 +83,15 @@ fn whole_info() -> ContainerInfo {
         mounts: vec![Mount {
             source: "KEY".to_owned(),
             destination: "KEY".to_owned(),
+            mode: "ro".to_owned(),
             writable: true,
+            propagation: "rprivate".to_owned(),
         }],
+        runtime: None,
+        pid: Some(1),
+        ip: text(),
+        shares: HostShares { pid: Some(true), network: Some(true), ipc: Some(true) },
+        probes: Vec::new(),
         pod: Some(PodInfo {
             namespace: "x".to_owned(),
             name: "x".to_owned(),
@@ -90,6 +99,11 @@ fn whole_info() -> ContainerInfo {
             sandbox_id: "x".to_owned(),
             ip: text(),
             labels,
+            workload: Some(Workload {
+                kind: "Deployment",
+                name: "x".to_owned(),
+                replica_set: text(),
+            }),
         }),
     }
 }

@@ -48,7 +48,7 @@ fn python(watch: &mut Watch, port: &str, program: &str) {
 
 /// The same, started by another program.
 fn python_in(watch: &mut Watch, starter: &[&'static str], program: &str) {
-    watch.want_calls(CALLS);
+    watch.only(&CALLS);
     let program = format!("from socket import *\n{program}");
     let starter = starter.to_vec();
     // Not waited for: what else happens must not fill the ring meanwhile.

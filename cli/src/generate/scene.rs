@@ -38,7 +38,7 @@ impl Orders {
 
     /// Fills in what only this run knows.
     pub(super) fn fill(&self, text: &str) -> String {
-        text.replace("{token}", &self.token).replace("{dir}", &self.dir().to_string_lossy())
+        text.replace("<token>", &self.token).replace("<dir>", &self.dir().to_string_lossy())
     }
 
     /// Tells the tool. It reads when the processes have ended, so this must not
@@ -168,7 +168,7 @@ pub(super) fn comm(program: &str) -> String {
 }
 
 /// The user's name where this process runs.
-fn user_name(uid: u32) -> Option<String> {
+pub(super) fn user_name(uid: u32) -> Option<String> {
     let passwd = fs::read_to_string("/etc/passwd").ok()?;
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

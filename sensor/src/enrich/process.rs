@@ -7,19 +7,26 @@
 
 mod shard;
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU32, Ordering::Relaxed},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 use self::shard::Shards;
-use crate::decode::{EventHead, Exec, ProcessFacts, exe_bits};
+use super::entry::Entry;
+use crate::decode::{Ancestor, EventHead, Exec, Fork, ProcessFacts, exe_bits};
 
 /// Most ancestors that are looked at.
-const ANCESTORS_MAX: usize = 32;
+pub(super) const ANCESTORS_MAX: usize = 32;
 
 /// The kernel shows start times in `/proc` in hundredths of a second.
 const TICK_NS: u64 = 10_000_000;
+
+/// Inode number of the machine's first pid namespace (`PROC_PID_INIT_INO`, `linux/proc_ns.h`).
+const HOST_PID_NAMESPACE: u32 = 0xefff_fffc;
 
 /// Names one process of this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,6 +90,8 @@ pub struct Process {
     pub exec_id: Option<u32>,
     pub parent_seen: ParentSeen,
     pub line: CommandLine,
+    /// How it came into its container.
+    pub entry: Entry,
 }
 
 /// [`EventHead::parent_exec_id`] of the newest event that did not have to wait for the parent:
@@ -126,6 +135,27 @@ impl Process {
             loginuid: head.loginuid,
             exec_id: Some(head.exec_id),
             parent_seen: ParentSeen(AtomicU32::new(head.parent_exec_id)),
+            line: CommandLine::default(),
+            entry: Entry::default(),
+        }
+    }
+
+    /// What the kernel says of another process's ancestor, for one we never heard of.
+    pub fn from_ancestor(ancestor: &Ancestor, parent: ProcessKey) -> Self {
+        Self {
+            key: ProcessKey::new(ancestor.tgid, ancestor.start_ns),
+            start_ns: ancestor.start_ns,
+            parent,
+            comm: ancestor.comm.clone(),
+            image: Arc::default(),
+            cwd: Vec::new(),
+            facts: ProcessFacts::default(),
+            uid: u32::MAX,
+            gid: u32::MAX,
+            loginuid: u32::MAX,
+            exec_id: Some(ancestor.exec_id),
+            parent_seen: ParentSeen::default(),
+            entry: Entry::default(),
             line: CommandLine::default(),
         }
     }
@@ -171,21 +201,45 @@ impl ProcessCache {
         }
     }
 
-    pub fn on_fork(&self, head: &EventHead, facts: &ProcessFacts) {
+    /// What is known of a process, instead of what was known.
+    pub(super) fn replace(&self, process: Process) {
+        self.known.put(process);
+    }
+
+    /// A new process runs the program of whoever made it. Where we did not hear yet that this
+    /// one became another program, the new one's is looked up when it does something.
+    pub fn on_fork(&self, head: &EventHead, fork: &Fork) {
         let mut child = Process::from_head(head);
-        child.facts = facts.clone();
-        if let Some(parent) = self.at_exec(child.parent, head.exec_id) {
-            child.image = Arc::clone(&parent.image);
-            child.cwd.clone_from(&parent.cwd);
+        child.facts = fork.process.clone();
+        let maker = ProcessKey::new(fork.maker_tgid, fork.maker_start_ns);
+        match self.at_exec(maker, head.exec_id) {
+            Some(maker) => {
+                child.image = Arc::clone(&maker.image);
+                child.cwd.clone_from(&maker.cwd);
+                child.entry.clone_from(&maker.entry);
+                // Where we did not hear what the maker became, this one is looked up in its time.
+                child.exec_id = maker.exec_id.map(|known| known.min(head.exec_id));
+            }
+            None => child.exec_id = head.exec_id.checked_sub(1),
         }
         self.known.put(child);
     }
 
-    pub fn on_exec(&self, head: &EventHead, exec: &Exec) {
+    /// `enter` says how the process came into its container, given how it, as it was before,
+    /// and its parent did.
+    pub fn on_exec(
+        &self,
+        head: &EventHead,
+        exec: &Exec,
+        enter: impl FnOnce(&Entry, Option<&Entry>) -> Entry,
+    ) {
         let mut process = Process::from_head(head);
         if let Some(before) = self.get(process.key) {
             process.parent = before.parent;
+            process.entry.clone_from(&before.entry);
         }
+        let parent = self.get(process.parent);
+        process.entry = enter(&process.entry, parent.as_ref().map(|parent| &parent.entry));
         process.facts = exec.process.clone();
         process.cwd = bytes_of(exec.cwd.as_ref());
         process.image = Arc::new(Image {
@@ -230,14 +284,37 @@ impl ProcessCache {
         process.is_none_or(|process| process.exec_id.is_some_and(|known| known < exec_id))
     }
 
-    /// A process whose exec was lost, as something else than its exec tells it.
-    pub fn replace(&self, process: Process) {
-        self.known.put(process);
+    /// A process as something else than its exec tells it, unless its exec was told meanwhile.
+    pub fn add_if_behind(&self, process: Process) {
+        if self.is_behind(process.key, process.exec_id.unwrap_or_default()) {
+            self.known.put(process);
+        }
     }
 
     /// The process that has, or last had, this id.
     pub fn newest_of(&self, pid: u32) -> Option<Arc<Process>> {
         self.known.newest_of(pid)
+    }
+
+    /// The process that has, or last had, this id among those of a pid namespace (the inode number
+    /// of that; 0 is the host's).
+    pub fn called(&self, pid: u32, namespace: u32) -> Option<Arc<Process>> {
+        match namespace {
+            0 | HOST_PID_NAMESPACE => self.newest_of(pid),
+            _ => self.known.called(pid, namespace),
+        }
+    }
+
+    /// Takes those that are not in `running` for ended: the kernel's word of it was lost.
+    /// `known` are the ids that were known before `running` was listed.
+    pub fn end_missing(&self, known: &[ProcessKey], running: &HashSet<u32>, now_ns: u64) -> usize {
+        let missing = known.iter().filter(|key| !running.contains(&key.pid));
+        missing.map(|key| self.known.end(*key, now_ns)).count()
+    }
+
+    /// All that did not end, as far as we know.
+    pub fn running(&self) -> Vec<ProcessKey> {
+        self.known.running()
     }
 
     /// The parent, the parent's parent and so on, as far as they are known.

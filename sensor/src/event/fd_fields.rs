@@ -2,7 +2,7 @@
 
 use lanner_engine::{Field, Value};
 
-use super::{Happening, PathChoice, View, names, path, path_call, text};
+use super::{Happening, PathChoice, View, names, path, path_call};
 use crate::decode::{Open, PathCall};
 
 impl<'a> View<'a> {
@@ -11,7 +11,8 @@ impl<'a> View<'a> {
             Happening::Open { open, .. } => self.file_field(field, open),
             Happening::Socket(socket) => self.socket_field(field, socket),
             Happening::PathCall { call, .. } => self.path_call_field(field, call),
-            Happening::Exec(_) => None,
+            Happening::Control(control) => self.control_field(field, control),
+            Happening::Exec(_) | Happening::ExecFailed { .. } | Happening::Container => None,
         }
     }
 
@@ -20,7 +21,7 @@ impl<'a> View<'a> {
         match &self.event.happening {
             Happening::Open { .. } => self.file_path().map(<[u8]>::to_vec),
             Happening::Socket(socket) => self.socket_name(socket),
-            Happening::Exec(_) | Happening::PathCall { .. } => None,
+            _ => None,
         }
     }
 
@@ -63,12 +64,14 @@ impl<'a> View<'a> {
     fn path_call_field(self, field: Field, call: &'a PathCall) -> Option<Value<'a>> {
         let number = path_call::descriptor(self.event.head.call, call)?;
         let (kind, letter) = names::file_type(call.inode_mode);
-        let path = || Some(text(call.base.as_ref()?.as_bytes()?.to_vec()));
+        let path = || call.base.as_ref().and_then(|base| base.as_bytes());
         Some(match field {
             Field::FdNum => Value::Int(number.into()),
             // There is nothing behind that number.
             _ if call.inode_mode == 0 => return None,
-            Field::FdName => path()?,
+            Field::FdName => Value::text(path()?),
+            Field::FdDirectory => Value::text(path::split(path()?)?.0),
+            Field::FdFilename => Value::text(path::split(path()?)?.1),
             Field::FdType => Value::text(kind),
             Field::FdTypechar => Value::text(letter),
             _ => return None,

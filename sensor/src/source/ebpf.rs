@@ -14,6 +14,7 @@ mod leftover;
 mod loader;
 mod messages;
 mod programs;
+mod queued;
 mod reader;
 mod ring;
 

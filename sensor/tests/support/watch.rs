@@ -20,6 +20,8 @@ use lanner_sensor::{
     },
 };
 
+use lanner_testkit::not_run::not_run;
+
 use crate::kernel::{can_watch, has_tracefs};
 
 /// A way to load the programs. Every test of the kernel side runs in each.
@@ -40,7 +42,8 @@ impl Mode {
             Self::Base => (ProgramSet::Base, SyscallHooks::TpBtf),
             Self::Tracepoints => (ProgramSet::Full, SyscallHooks::Tracepoints),
         };
-        LoadOptions { ring_bytes: 1 << 20, programs, hooks, ..LoadOptions::default() }
+        // Nobody reads while the programs run, and the whole machine is seen.
+        LoadOptions { ring_bytes: 32 << 20, programs, hooks, ..LoadOptions::default() }
     }
 }
 
@@ -104,14 +107,32 @@ impl Watch {
         })
     }
 
-    /// Asks for these calls alone: on a busy machine the others may fill the ring.
-    pub(crate) fn want_calls(&mut self, calls: impl IntoIterator<Item = Call>) {
-        self.loaded.want(&calls.into_iter().collect()).unwrap();
+    /// Why calls made through io_uring are not seen, if they are not.
+    pub(crate) fn misses_queued_calls(&self) -> Option<&str> {
+        self.loaded.misses_queued_calls()
     }
 
     /// Asks for fewer messages through sockets than all.
     pub(crate) fn want_messages(&mut self, needs: MessageNeeds) {
         self.loaded.want_messages(needs).unwrap();
+    }
+
+    /// Only these calls from now on, so that what the rest of the machine does meanwhile does not
+    /// fill the ring.
+    pub(crate) fn only(&mut self, calls: &[Call]) {
+        self.loaded.want(&calls.iter().copied().collect()).unwrap();
+    }
+
+    /// Whether the kernel has a tracepoint for the call where one is needed: it has none for calls
+    /// that it was built without.
+    pub(crate) fn has_tracepoint(&self, test: &str, call: Call) -> bool {
+        let folder = "/sys/kernel/tracing/events/syscalls";
+        let name = format!("sys_exit_{}", call.name());
+        if self.loaded.hooks() == "tp_btf" || std::path::Path::new(folder).join(&name).exists() {
+            return true;
+        }
+        not_run(test, &format!("this kernel has no tracepoint {name}"));
+        false
     }
 
     /// The next event that `is_it` says yes to.

@@ -34,7 +34,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Write below etc"],
         mitre: "T1098",
         act: |scene| make_file(scene, "/etc", ""),
-        leaves: &["/etc/lanner-generate-{token}"],
+        leaves: &["/etc/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -44,7 +44,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Write below binary dir"],
         mitre: "T1543",
         act: |scene| make_file(scene, "/usr/bin", ""),
-        leaves: &["/usr/bin/lanner-generate-{token}"],
+        leaves: &["/usr/bin/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -56,13 +56,14 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1222.002",
         event: "mkdir",
         act: |scene| {
+            let _folders = NewFolders::make(Path::new("/usr/bin"))?;
             let folder = named_by_token(scene, "/usr/bin", "");
             fs::create_dir(&folder).context("cannot make a folder")?;
             fs::remove_dir(&folder).context("cannot remove the folder")?;
             scene.expect_path("evt.arg.path", &folder);
             Ok(())
         },
-        leaves: &["/usr/bin/lanner-generate-{token}"],
+        leaves: &["/usr/bin/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -73,6 +74,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1222.002",
         event: "rename",
         act: |scene| {
+            let _folders = NewFolders::make(Path::new("/usr/bin"))?;
             let file = named_by_token(scene, "/usr/bin", "");
             let renamed = named_by_token(scene, "/usr/bin", "-renamed");
             File::create_new(&file).context("cannot make a file")?;
@@ -80,7 +82,7 @@ pub(super) const ACTIONS: &[Action] = &[
             fs::remove_file(&renamed).context("cannot remove the file")?;
             Ok(())
         },
-        leaves: &["/usr/bin/lanner-generate-{token}", "/usr/bin/lanner-generate-{token}-renamed"],
+        leaves: &["/usr/bin/lanner-generate-<token>", "/usr/bin/lanner-generate-<token>-renamed"],
         ..NEW_FILE
     },
     Action {
@@ -90,7 +92,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Write below root"],
         mitre: "T1543",
         act: |scene| make_file(scene, "/root", ""),
-        leaves: &["/root/lanner-generate-{token}"],
+        leaves: &["/root/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -100,7 +102,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Write below rpm database"],
         mitre: "T1072",
         act: |scene| make_file(scene, "/var/lib/rpm", ""),
-        leaves: &["/var/lib/rpm/lanner-generate-{token}"],
+        leaves: &["/var/lib/rpm/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -110,7 +112,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Update Package Repository"],
         mitre: "T1072",
         act: |scene| make_file(scene, "/etc/apt/sources.list.d", ".list"),
-        leaves: &["/etc/apt/sources.list.d/lanner-generate-{token}.list"],
+        leaves: &["/etc/apt/sources.list.d/lanner-generate-<token>.list"],
         ..NEW_FILE
     },
     Action {
@@ -133,6 +135,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["New executable in container"],
         mitre: "T1105",
         act: |scene| {
+            let _folders = NewFolders::make(Path::new("/tmp"))?;
             let file = named_by_token(scene, "/tmp", "");
             let mut options = OpenOptions::new();
             options.write(true).create_new(true).mode(0o755);
@@ -141,7 +144,7 @@ pub(super) const ACTIONS: &[Action] = &[
             scene.expect_path("fd.name", &file);
             Ok(())
         },
-        leaves: &["/tmp/lanner-generate-{token}"],
+        leaves: &["/tmp/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -183,7 +186,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Lanner's settings changed"],
         mitre: "T1562.001",
         act: |scene| make_file(scene, "/etc/lanner", ""),
-        leaves: &["/etc/lanner/lanner-generate-{token}"],
+        leaves: &["/etc/lanner/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -192,7 +195,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Lanner's spool changed"],
         mitre: "T1562.001",
         act: |scene| make_file(scene, "/var/lib/lanner", ""),
-        leaves: &["/var/lib/lanner/lanner-generate-{token}"],
+        leaves: &["/var/lib/lanner/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -202,7 +205,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Create files below dev"],
         mitre: "T1543",
         act: |scene| make_file(scene, "/dev", ""),
-        leaves: &["/dev/lanner-generate-{token}"],
+        leaves: &["/dev/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -239,7 +242,7 @@ pub(super) const ACTIONS: &[Action] = &[
             scene.expect_path("fd.name", &log);
             Ok(())
         },
-        leaves: &["/var/log/lanner-generate-{token}.log"],
+        leaves: &["/var/log/lanner-generate-<token>.log"],
         ..NEW_FILE
     },
     Action {

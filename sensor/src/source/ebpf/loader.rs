@@ -24,6 +24,7 @@ use super::{
     filter::{FilterError, KernelFilter},
     messages::MessageSettings,
     programs::{HANDLERS, Handler, LIFECYCLE},
+    queued::QueuedCalls,
     ring::Ring,
 };
 use crate::{decode::Call, message_needs::MessageNeeds};
@@ -107,6 +108,7 @@ pub struct Loaded {
     tables: CallTables,
     messages: MessageSettings,
     attached: Attached,
+    queued: QueuedCalls,
     filter: Option<KernelFilter>,
     is_base: bool,
     missing: Vec<(Handler, String)>,
@@ -199,6 +201,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
     let tables = CallTables::take(&mut programs)?;
     let messages = MessageSettings::take(&mut programs, options.messages)?;
     let filter = Some(KernelFilter::take(&mut programs)?);
+    let queued = QueuedCalls::load(&mut programs, &btf)?;
 
     // Attached only when all are loaded: no event before its process's exec can be seen.
     for program in LIFECYCLE {
@@ -217,6 +220,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
         tables,
         messages,
         attached,
+        queued,
         filter,
         is_base,
         missing,
@@ -251,7 +255,7 @@ impl Loaded {
         if let Attached::Tracepoints(attached) = &mut self.attached {
             attached.follow(&mut self.programs, &wanted)?;
         }
-        Ok(())
+        self.queued.follow(&mut self.programs, &wanted)
     }
 
     /// Reports these messages through sockets from now on, and no other.
@@ -276,6 +280,11 @@ impl Loaded {
     /// Handlers that the kernel refused, and what it said.
     pub fn missing(&self) -> &[(Handler, String)] {
         &self.missing
+    }
+
+    /// Why calls made through io_uring are not seen, if they are not.
+    pub fn misses_queued_calls(&self) -> Option<&str> {
+        self.queued.refused()
     }
 
     /// How system calls are seen: `tracepoints` or `tp_btf`.
@@ -360,7 +369,12 @@ fn program_array(programs: &mut Ebpf) -> Result<ProgramArray<MapData>, LoadError
         .map_err(|source| LoadError::Map { name: "handlers", source })
 }
 
-fn load_btf(programs: &mut Ebpf, name: &str, tracepoint: &str, btf: &Btf) -> Result<(), LoadError> {
+pub(super) fn load_btf(
+    programs: &mut Ebpf,
+    name: &str,
+    tracepoint: &str,
+    btf: &Btf,
+) -> Result<(), LoadError> {
     btf_program(programs, name)?
         .load(tracepoint, btf)
         .map_err(|source| LoadError::Program { name: name.to_owned(), source: Box::new(source) })
@@ -374,7 +388,10 @@ fn attach_btf(programs: &mut Ebpf, name: &str, tracepoint: &str) -> Result<(), L
     })
 }
 
-fn btf_program<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoint, LoadError> {
+pub(super) fn btf_program<'a>(
+    programs: &'a mut Ebpf,
+    name: &str,
+) -> Result<&'a mut BtfTracePoint, LoadError> {
     programs
         .program_mut(name)
         .ok_or_else(|| LoadError::Missing { name: name.to_owned() })?
