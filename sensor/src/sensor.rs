@@ -28,7 +28,6 @@ use crate::{
         procfs::Procfs,
         runtimes::{self, Socket},
     },
-    event::CONTAINER_EVENT,
     features::{self, Feature},
     message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},
