@@ -158,6 +158,8 @@ static __always_inline u16 likely_role(struct message_request *request, struct s
 				       struct socket_facts *facts,
 				       struct message_settings *settings)
 {
+	if (request->flags & MSG_FASTOPEN)
+		return SOCKET_CLIENT;
 	if (facts->type == SOCK_STREAM)
 		return facts->local_port < facts->remote_port ? SOCKET_SERVER : SOCKET_CLIENT;
 	if (facts->bits & SOCKET_CONNECTED)

@@ -332,7 +332,7 @@ const MANY: &str = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n\
     class Vec(ctypes.Structure): _fields_ = [('base', ctypes.c_void_p), ('len', ctypes.c_size_t)]\n\
     class Header(ctypes.Structure): _fields_ = [('name', ctypes.c_void_p), ('name_len', ctypes.c_uint),\n\
       ('vec', ctypes.c_void_p), ('vecs', ctypes.c_size_t), ('control', ctypes.c_void_p),\n\
-      ('control_len', ctypes.c_size_t), ('flags', ctypes.c_int), ('len', ctypes.c_uint)]\n\
+      ('control_len', ctypes.c_size_t), ('flags', ctypes.c_long), ('len', ctypes.c_ulong)]\n\
     def headers(names, datas):\n\
     \x20 all = (Header * len(datas))(); keep = []\n\
     \x20 for header, name, data in zip(all, names, datas):\n\
