@@ -177,6 +177,10 @@ impl ProcessCache {
 
     pub fn on_fork(&self, head: &EventHead, facts: &ProcessFacts) {
         let mut child = Process::from_head(head);
+        if !self.is_behind(child.key, head.exec_id) {
+            // `/proc` was asked meanwhile, and what that said is newer.
+            return;
+        }
         child.facts = facts.clone();
         if let Some(parent) = self.at_exec(child.parent, head.exec_id) {
             child.image = Arc::clone(&parent.image);
