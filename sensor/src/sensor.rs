@@ -19,7 +19,6 @@ use crate::{
     alerts::AlertMaker,
     config::Config,
     decode::Call,
-    event::CONTAINER_EVENT,
     doctor,
     enrich::{
         Node,
@@ -28,6 +27,7 @@ use crate::{
         procfs::Procfs,
         runtimes::{self, Socket},
     },
+    event::CONTAINER_EVENT,
     features::{self, Feature},
     message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},

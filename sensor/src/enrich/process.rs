@@ -210,6 +210,10 @@ impl ProcessCache {
     /// one became another program, the new one's is looked up when it does something.
     pub fn on_fork(&self, head: &EventHead, fork: &Fork) {
         let mut child = Process::from_head(head);
+        if !self.is_behind(child.key, head.exec_id) {
+            // `/proc` was asked meanwhile, and what that said is newer.
+            return;
+        }
         child.facts = fork.process.clone();
         let maker = ProcessKey::new(fork.maker_tgid, fork.maker_start_ns);
         match self.at_exec(maker, head.exec_id) {
