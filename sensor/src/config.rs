@@ -119,6 +119,9 @@ pub struct EbpfConfig {
 
     /// Which of the two sets of programs is used.
     pub programs: ProgramSet,
+
+    /// Whether the kernel withholds events that no rule can match.
+    pub kernel_filter: bool,
 }
 
 impl EbpfConfig {
@@ -237,6 +240,7 @@ impl Default for EbpfConfig {
             ring_size_bytes: RING_BYTES_DEFAULT,
             syscall_hooks: SyscallHooks::default(),
             programs: ProgramSet::default(),
+            kernel_filter: true,
         }
     }
 }

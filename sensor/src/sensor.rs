@@ -22,12 +22,12 @@ use crate::{
     doctor,
     enrich::{Node, cri, metadata::Containers, procfs::Procfs},
     output::{AlertSender, LossAlert, Outputs},
-    pipeline::{Common, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    pipeline::{Common, Fields, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
     reload::{Reloader, Stamps},
     repetition::Repetition,
     rules::{self, LiveRules},
     source::{
-        ebpf::{self, LoadOptions, Loaded},
+        ebpf::{self, LoadOptions, Loaded, Place},
         replay,
     },
 };
@@ -209,6 +209,12 @@ impl Watcher {
             Err(error) => warn!(%error, "cannot read /proc; older processes stay unknown"),
         }
 
+        if let Some(places) = loaded.take_places() {
+            node.watch_cgroups(move |id, is_container| {
+                places.set(id, if is_container { Place::Container } else { Place::Host });
+            });
+        }
+
         let repetition = Arc::new(Mutex::new(Repetition::new(config.repetition.limit())));
         let common = Common {
             node,
@@ -223,10 +229,15 @@ impl Watcher {
         let sources = loaded.take_sources();
         let loaded = Arc::new(Mutex::new(loaded));
         let mut rules = rules;
-        rules.follow(traced_calls(Arc::clone(&loaded), flags.record.is_some()));
+        rules.follow(traced_calls(
+            Arc::clone(&loaded),
+            config.ebpf.kernel_filter,
+            flags.record.is_some(),
+        ));
         let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
         let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop.clone()));
-        let metrics = Metrics::new(&config.metrics);
+        let mut metrics = Metrics::new(&config.metrics);
+        metrics.add(pass_counts(Arc::clone(&loaded)));
         let reloader = Reloader { config, stamps, rules, repetition, maker, alerts };
         let reloader = tokio::spawn(reloader.run(stop));
         let recount = Box::new(move |losses: &LossCounts| {
@@ -239,9 +250,11 @@ impl Watcher {
     }
 }
 
-/// Has the kernel report the calls that rules want, and no other; for a recording, all.
+/// Has the kernel report the calls that rules want, and of these what some rule may match; for a
+/// recording, all.
 fn traced_calls(
     loaded: Arc<Mutex<Loaded>>,
+    has_filter: bool,
     is_recording: bool,
 ) -> impl FnMut(&RuleSet) + Send + 'static {
     move |rules| {
@@ -250,6 +263,28 @@ fn traced_calls(
         let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
         if let Err(error) = loaded.want(&calls) {
             error!(error = %Chain(&error), "cannot change which system calls are seen");
+        }
+        let filter = loaded.filter();
+        let filtered = match has_filter && !is_recording {
+            true => filter.install(&rules.projection("syscall")),
+            false => filter.remove(),
+        };
+        if let Err(error) = filtered {
+            warn!(error = %Chain(&error), "the kernel does not filter; every event is reported");
+        }
+    }
+}
+
+/// What the kernel tested and what it reported, by the type of the events.
+fn pass_counts(loaded: Arc<Mutex<Loaded>>) -> impl Fn(&mut Fields) + Send + 'static {
+    move |fields| {
+        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        for count in loaded.filter().pass_counts() {
+            let mut add = |what: &str, value: u64| {
+                fields.insert(format!("lanner.kernel_filter.{}.{what}", count.event_type), value.into())
+            };
+            add("seen", count.seen);
+            add("passed", count.passed);
         }
     }
 }

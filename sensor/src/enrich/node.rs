@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
@@ -26,6 +26,9 @@ use crate::decode::{EventHead, KernelPath};
 /// Most control groups that are remembered.
 const CGROUPS_MAX: usize = 16_384;
 
+/// Is told of each control group whether it is a container's.
+type CgroupWatcher = Box<dyn Fn(u64, bool) + Send + Sync>;
+
 /// Everything known about this node while it runs.
 pub struct Node {
     /// Its name in alerts.
@@ -34,6 +37,7 @@ pub struct Node {
     pub processes: ProcessCache,
     containers: Mutex<Containers>,
     cgroups: RwLock<HashMap<u64, Option<Arc<ContainerId>>>>,
+    cgroup_watcher: OnceLock<CgroupWatcher>,
     users: Mutex<Users>,
     procfs: Procfs,
     process_reader: Mutex<Patient<(Procfs, u32), Option<Process>>>,
@@ -60,6 +64,7 @@ impl Node {
             processes: ProcessCache::default(),
             containers: Mutex::new(containers),
             cgroups: RwLock::default(),
+            cgroup_watcher: OnceLock::new(),
             users: Mutex::default(),
             procfs,
             process_reader: Mutex::new(Patient::new("process", |(procfs, pid): (Procfs, u32)| {
@@ -152,6 +157,12 @@ impl Node {
         self.remember_cgroup(head.cgroup_id, found)
     }
 
+    /// Has `tell` be told of each control group that is learnt, and whether it is a container's.
+    /// Only the first one is.
+    pub fn watch_cgroups(&self, tell: impl Fn(u64, bool) + Send + Sync + 'static) {
+        let _ = self.cgroup_watcher.set(Box::new(tell));
+    }
+
     /// A program was started in a control group, whose path the kernel told.
     pub fn learn_cgroup(&self, id: u64, group: Option<&KernelPath>) {
         if let Some(path) = group.and_then(|group| group.as_bytes()) {
@@ -171,6 +182,9 @@ impl Node {
             known.clear();
         }
         known.insert(id, container.clone());
+        if let Some(tell) = self.cgroup_watcher.get() {
+            tell(id, container.is_some());
+        }
         container
     }
 }

@@ -17,7 +17,7 @@ mod reader;
 mod ring;
 
 pub use self::{
-    filter::{FilterError, KernelFilter, PassCount, Place, TooMany},
+    filter::{FilterError, KernelFilter, PassCount, Place, Places, TooMany},
     leftover::{LoadedIds, loaded_ids},
     loader::{
         LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,

@@ -21,7 +21,7 @@ use aya::{
 use super::{
     attached::{Attached, AttachedCalls},
     calls::CallTables,
-    filter::{FilterError, KernelFilter},
+    filter::{FilterError, KernelFilter, Places},
     programs::{HANDLERS, Handler, LIFECYCLE},
     ring::Ring,
 };
@@ -102,7 +102,8 @@ pub struct Loaded {
     pub(super) lost: PerCpuArray<MapData, u64>,
     tables: CallTables,
     attached: Attached,
-    filter: Option<KernelFilter>,
+    filter: KernelFilter,
+    places: Option<Places>,
     is_base: bool,
     missing: Vec<(Handler, String)>,
     /// Dropped with the last user's hold on it, the kernel empties it.
@@ -192,7 +193,8 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
     let lost =
         PerCpuArray::try_from(lost).map_err(|source| LoadError::Map { name: "lost", source })?;
     let tables = CallTables::take(&mut programs)?;
-    let filter = Some(KernelFilter::take(&mut programs)?);
+    let filter = KernelFilter::take(&mut programs)?;
+    let places = Some(Places::take(&mut programs)?);
 
     // Attached only when all are loaded: no event before its process's exec can be seen.
     for program in LIFECYCLE {
@@ -211,6 +213,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
         tables,
         attached,
         filter,
+        places,
         is_base,
         missing,
         _handlers: handlers,
@@ -226,9 +229,14 @@ impl Loaded {
         std::mem::take(&mut self.rings)
     }
 
-    /// The filter, once: until it is told of rules everything passes.
-    pub fn take_filter(&mut self) -> Option<KernelFilter> {
-        self.filter.take()
+    /// The filter. Until it is told of rules everything passes.
+    pub fn filter(&mut self) -> &mut KernelFilter {
+        &mut self.filter
+    }
+
+    /// Where the filter learns which control groups are containers; the second time there is none.
+    pub fn take_places(&mut self) -> Option<Places> {
+        self.places.take()
     }
 
     /// Reports these calls from now on, and no other. Those without a handler are left out.
