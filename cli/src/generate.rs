@@ -44,7 +44,7 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Perform actions on this host, or in the container where this runs
-    Run(RunArgs),
+    Run(Box<RunArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
             report::list(catalog::all(), json)?;
             Ok(Verdict::Good)
         }
-        Command::Run(args) => run_actions(args),
+        Command::Run(args) => run_actions(*args),
     }
 }
 

@@ -23,6 +23,9 @@ enum event_kind {
 	EVENT_OPEN = 4,
 	EVENT_CONNECT = 5,
 	EVENT_PATH_CALL = 6,
+	EVENT_ACCEPT = 7,
+	EVENT_SOCKET = 8,  /* socket, listen */
+	EVENT_MESSAGE = 9, /* what goes through a socket */
 	EVENT_KINDS,
 };
 
@@ -121,19 +124,39 @@ struct open_facts {
 };
 _Static_assert(sizeof(struct open_facts) == 56, "OPEN_LEN in decode.rs");
 
-struct connect_facts {
-	s64 result;
-	s32 fd;
-	u16 family;
+enum socket_bits {
+	SOCKET_HAS_LOCAL = 1,  /* `local` is known */
+	SOCKET_HAS_REMOTE = 2, /* `remote` is known */
+	SOCKET_CONNECTED = 4,  /* and the socket itself is bound to talk to it alone */
+	SOCKET_CHANGED = 8,    /* this call gave it another peer than the one before */
+	SOCKET_CLIENT = 16,    /* the process began the conversation */
+	SOCKET_SERVER = 32,    /* the other end did */
+	SOCKET_LOCAL_INFERRED = 64, /* bound to any address: `local` is what its peer would see */
+};
+
+/* Of all calls on sockets: how the socket is after the call. */
+struct socket_facts {
+	s64 result;       /* of one message of several: its length */
+	u64 ino;          /* of the descriptor; 0 when there is no socket */
+	s32 fd;           /* accept and socket: the new one, or minus the error number */
+	u32 asked_type;   /* socket: its second argument, flags and all; accept4: its flags */
+	u32 asked_number; /* socket: its third argument; listen: how many may wait; messages: bytes */
+	u32 queue_len;    /* accept: how many wait still */
+	u32 queue_max;
+	u16 family;       /* AF_*, 0 when there is no socket */
+	u16 type;         /* SOCK_* */
 	u16 protocol;     /* IPPROTO_* */
-	u16 local_port;   /* host order */
-	u16 remote_port;  /* host order */
-	u16 unix_len;     /* section: sun_path as given */
-	u16 unused;
+	u16 bits;         /* enum socket_bits */
+	u16 local_port;   /* host order, as the other */
+	u16 remote_port;
 	u8 local[16];     /* 4 bytes used for IPv4 */
 	u8 remote[16];
+	u16 given_len;    /* section: sun_path as the program gave it */
+	u16 bound_len;    /* section: sun_path as its owner bound it */
+	u16 data_len;     /* section: what was sent or received, its first bytes */
+	u16 unused;
 };
-_Static_assert(sizeof(struct connect_facts) == 56, "CONNECT_LEN in decode.rs");
+_Static_assert(sizeof(struct socket_facts) == 88, "SOCKET_LEN in decode/socket.rs");
 
 /*
  * A call that changes what a directory holds, or a file's mode. The paths are

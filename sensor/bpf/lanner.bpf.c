@@ -3,10 +3,12 @@
  * The sensor's programs. Compiled twice: as they are, and with BASE for kernels
  * that lack bpf_loop, typed task pointers and the like.
  */
-#include "connect.h"
 #include "file_open.h"
+#include "io_uring.h"
 #include "lifecycle.h"
+#include "messages.h"
 #include "path_call.h"
+#include "socket_calls.h"
 
 /* The helpers that read kernel memory are for GPL programs only. */
 char LICENSE[] SEC("license") = "GPL";

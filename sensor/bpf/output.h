@@ -79,13 +79,18 @@ static __always_inline struct scratch *scratch_get(void)
 /* Keeps the compiler from forgetting a bound that the verifier must see. */
 #define opaque(value) asm volatile("" : "+r"(value))
 
-static __always_inline void count_lost(u32 kind, u32 cause)
+static __always_inline void count_lost_many(u32 kind, u32 cause, u32 events)
 {
 	u32 slot = kind * LOSS_CAUSES + cause;
 	u64 *count = bpf_map_lookup_elem(&lost, &slot);
 
 	if (count)
-		*count += 1;
+		*count += events;
+}
+
+static __always_inline void count_lost(u32 kind, u32 cause)
+{
+	count_lost_many(kind, cause, 1);
 }
 
 /*

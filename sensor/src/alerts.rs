@@ -5,6 +5,8 @@ use lanner_alert::{Alert, AlertId, Entity, Priority, SCHEMA};
 use lanner_engine::{Event, Match, RuleSet, Scratch};
 use serde_json::{Map, Value as Json};
 
+use crate::rules::SYSCALL;
+
 /// Evaluates events and writes alerts for what matches.
 #[derive(Clone)]
 pub struct AlertMaker {
@@ -16,8 +18,8 @@ pub struct AlertMaker {
 /// What is kept of the text of an alert that is too long: in JSON, six bytes each.
 const OUTPUT_CUT_CHARS: usize = 16 << 10;
 
-/// The source that rules about system calls name.
-const SOURCE: &str = "syscall";
+/// Among the fields of an alert that lacks what the container's runtime knows.
+pub const INCOMPLETE: &str = "container.incomplete";
 
 impl AlertMaker {
     pub fn new(node: &str, cluster: Option<&str>) -> Self {
@@ -37,7 +39,7 @@ impl AlertMaker {
         event: &dyn Event,
         about: impl Fn() -> (Entity, bool),
     ) -> Vec<Alert> {
-        let found = rules.evaluate_with(scratch, SOURCE, event).into_iter();
+        let found = rules.evaluate_with(scratch, SYSCALL, event).into_iter();
         found
             .map(|found| {
                 let (entity, is_incomplete) = about();
@@ -85,7 +87,7 @@ impl AlertMaker {
         output_fields.insert("evt.time".to_owned(), time_ns.into());
         if is_incomplete {
             // Says why the container's fields are missing.
-            output_fields.insert("container.incomplete".to_owned(), true.into());
+            output_fields.insert(INCOMPLETE.to_owned(), true.into());
         }
         let alert = Alert {
             id: AlertId::new(),

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use self::rules::{AppendOutputConfig, PriorityName, RuleMatching, SelectionConfig};
 use crate::{
+    enrich::runtimes::{Api, Socket},
     output::Format,
     source::ebpf::{LoadOptions, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks},
 };
@@ -168,8 +169,11 @@ pub struct PipelineConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuntimesConfig {
-    /// CRI sockets (containerd, CRI-O). Those that are not there are left out.
+    /// Sockets of containerd and CRI-O. One that is not there is tried again.
     pub cri_sockets: Vec<PathBuf>,
+
+    /// Sockets of Docker and Podman. One that is not there is tried again.
+    pub docker_sockets: Vec<PathBuf>,
 }
 
 impl Default for Config {
@@ -247,12 +251,19 @@ impl Default for EbpfConfig {
 
 impl Default for RuntimesConfig {
     fn default() -> Self {
-        let known = [
+        let cri = [
             "/run/containerd/containerd.sock",
             "/run/crio/crio.sock",
             "/run/k3s/containerd/containerd.sock",
+            // Bottlerocket's.
+            "/run/host-containerd/containerd.sock",
         ];
-        Self { cri_sockets: known.map(PathBuf::from).to_vec() }
+        // Those of users without root are theirs: they could tell anything.
+        let docker = ["/run/docker.sock", "/run/podman/podman.sock"];
+        Self {
+            cri_sockets: cri.map(PathBuf::from).to_vec(),
+            docker_sockets: docker.map(PathBuf::from).to_vec(),
+        }
     }
 }
 
@@ -264,6 +275,17 @@ const METRICS_INTERVAL_MIN: SignedDuration = SignedDuration::from_millis(100);
 
 /// The kernel takes a ring of a power of two of whole pages, of any page size.
 const RING_BYTES_MIN: u32 = 64 << 10;
+
+impl RuntimesConfig {
+    /// In the order in which they are asked: Docker is before containerd, which knows less of
+    /// Docker's containers.
+    pub fn sockets(&self) -> Vec<Socket> {
+        let of = |paths: &[PathBuf], api| -> Vec<Socket> {
+            paths.iter().map(|path| Socket { api, path: path.as_path().into() }).collect()
+        };
+        [of(&self.docker_sockets, Api::Http), of(&self.cri_sockets, Api::Grpc)].concat()
+    }
+}
 
 impl Config {
     /// What a type cannot express.

@@ -13,13 +13,15 @@ mod facts;
 mod path;
 mod path_call;
 mod reader;
+mod socket;
 
 use self::reader::Reader;
 pub use self::{
     call::{Call, Numbers, SOCKETCALL_NUMBER, SOCKETCALLS},
-    facts::{AF_UNIX, Connect, Exec, Exit, Open, ProcessFacts, exe_bits},
+    facts::{Exec, Exit, Open, ProcessFacts, exe_bits},
     path::KernelPath,
     path_call::PathCall,
+    socket::{End, Role, Socket, SocketFamily, SocketKind},
 };
 
 /// Bytes of an [`EventHead`] on the wire.
@@ -35,11 +37,25 @@ pub enum Family {
     Open = 4,
     Connect = 5,
     PathCall = 6,
+    Accept = 7,
+    /// `socket` and `listen`.
+    Socket = 8,
+    /// What goes through a socket.
+    Message = 9,
 }
 
 impl Family {
-    pub const ALL: [Self; 6] =
-        [Self::Exec, Self::Fork, Self::Exit, Self::Open, Self::Connect, Self::PathCall];
+    pub const ALL: [Self; 9] = [
+        Self::Exec,
+        Self::Fork,
+        Self::Exit,
+        Self::Open,
+        Self::Connect,
+        Self::PathCall,
+        Self::Accept,
+        Self::Socket,
+        Self::Message,
+    ];
 
     /// The name in logs and metrics.
     pub fn name(self) -> &'static str {
@@ -50,6 +66,9 @@ impl Family {
             Self::Open => "open",
             Self::Connect => "connect",
             Self::PathCall => "path_call",
+            Self::Accept => "accept",
+            Self::Socket => "socket",
+            Self::Message => "message",
         }
     }
 
@@ -132,7 +151,8 @@ pub enum Facts {
     Fork(ProcessFacts),
     Exit(Exit),
     Open(Box<Open>),
-    Connect(Box<Connect>),
+    /// Of each family of calls on sockets.
+    Socket(Box<Socket>),
     PathCall(Box<PathCall>),
 }
 
@@ -220,7 +240,9 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         Family::Fork => Facts::Fork(ProcessFacts::read(&mut reader)?),
         Family::Exit => Facts::Exit(Exit::read(&mut reader)?),
         Family::Open => Facts::Open(Box::new(Open::read(&mut reader)?)),
-        Family::Connect => Facts::Connect(Box::new(Connect::read(&mut reader)?)),
+        Family::Connect | Family::Accept | Family::Socket | Family::Message => {
+            Facts::Socket(Box::new(Socket::read(&mut reader)?))
+        }
         Family::PathCall => Facts::PathCall(Box::new(PathCall::read(&mut reader)?)),
     };
     Ok(KernelEvent { head, facts })

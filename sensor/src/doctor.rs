@@ -1,77 +1,43 @@
 //! What this host lacks for the sensor to see everything.
 
+use lanner_engine::projection::{RuleFilter, TypeFilter};
 use lanner_service::Finding;
-use rustix::thread::CapabilitySet;
 
-use crate::{config::Config, enrich::cri, rules, source::ebpf};
-
-/// What each capability is for, and what goes without it.
-const CAPABILITIES: [(CapabilitySet, &str, &str, bool); 4] = [
-    (CapabilitySet::BPF, "CAP_BPF", "no kernel events: run as root or grant it", true),
-    (CapabilitySet::PERFMON, "CAP_PERFMON", "no kernel events: run as root or grant it", true),
-    (
-        CapabilitySet::SYS_PTRACE,
-        "CAP_SYS_PTRACE",
-        "path, working directory and root of processes older than the sensor stay unknown",
-        false,
-    ),
-    (
-        CapabilitySet::DAC_READ_SEARCH,
-        "CAP_DAC_READ_SEARCH",
-        "environment of processes older than the sensor and user names in containers stay unknown",
-        false,
-    ),
-];
+use crate::{
+    config::Config,
+    enrich::runtimes::{self, Socket, Spoken},
+    features, rules,
+    source::ebpf,
+};
 
 /// Looks at everything, and changes nothing.
 pub async fn examine(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![kernel_btf()];
-    findings.extend(capabilities());
+    let mut findings = features::findings(config);
     findings.extend(programs(config));
-    findings.push(host_processes());
-    for socket in &config.runtimes.cri_sockets {
-        let subject = format!("CRI socket {}", socket.display());
-        findings.push(match socket.exists() {
-            false => Finding::missing(subject, "not there; needed only where this runtime is used"),
-            true => match cri::version(socket).await {
-                Ok(version) => Finding::good(format!("{subject} ({version})")),
-                Err(status) => Finding::missing(
-                    subject,
-                    format!("does not answer ({}): alerts lack pod and image", status.message()),
-                ),
-            },
-        });
+    for socket in config.runtimes.sockets() {
+        findings.push(runtime(&socket).await);
     }
     findings.push(rule_files(config));
+    findings.push(kernel_filter(config));
     findings
 }
 
-fn kernel_btf() -> Finding {
-    let subject = "kernel type information (/sys/kernel/btf/vmlinux)";
-    if ebpf::kernel_has_btf() {
-        return Finding::good(subject);
+async fn runtime(socket: &Socket) -> Finding {
+    let subject = format!("container runtime at {}", socket.path.display());
+    if !socket.path.exists() {
+        return Finding::missing(subject, "not there; needed only where this runtime is used");
     }
-    Finding::fatal(
-        subject,
-        "no kernel events: use a kernel built with CONFIG_DEBUG_INFO_BTF (5.17 and later of the common distributions)",
-    )
-}
-
-fn capabilities() -> Vec<Finding> {
-    let held =
-        rustix::thread::capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
-    let is_admin = held.contains(CapabilitySet::SYS_ADMIN);
-    let finding = |(bit, name, lack, fatal): (CapabilitySet, &str, &str, bool)| {
-        // The older, wider capability covers the two for eBPF.
-        if held.contains(bit) || (fatal && is_admin) {
-            Finding::good(name)
-        } else if fatal {
-            Finding::fatal(name, lack)
-        } else {
-            Finding::missing(name, lack)
-        }
-    };
-    CAPABILITIES.into_iter().map(finding).collect()
+    match runtimes::examine(socket).await {
+        Ok(Spoken { version, has_events: true }) => Finding::good(format!("{subject} ({version})")),
+        Ok(Spoken { version, has_events: false }) => Finding::missing(
+            format!("{subject} ({version})"),
+            "has no events: a container is known only after its first process",
+        ),
+        Err(error) => Finding::missing(
+            subject,
+            format!("does not answer ({error}): alerts lack pod and image"),
+        ),
+    }
 }
 
 /// Loads and attaches everything, and lets it go again: the only sure test.
@@ -99,21 +65,10 @@ fn programs(config: &Config) -> Vec<Finding> {
     for (handler, error) in loaded.missing() {
         findings.push(Finding::missing(format!("{} events", handler.name), error.clone()));
     }
-    findings
-}
-
-/// Process ids of events are the host's: `/proc` must show the same.
-fn host_processes() -> Finding {
-    let subject = "host processes in /proc";
-    // The first process of the host's pid namespace has this inode there.
-    const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
-    match std::fs::read_link("/proc/self/ns/pid") {
-        Ok(link) if link.as_os_str() == INITIAL_PID_NAMESPACE => Finding::good(subject),
-        _ => Finding::missing(
-            subject,
-            "this is not the host's pid namespace (hostPID: true): processes older than the sensor are unknown",
-        ),
+    if let Some(error) = loaded.misses_queued_calls() {
+        findings.push(Finding::missing("calls made through io_uring (Linux 6.4)", error));
     }
+    findings
 }
 
 fn rule_files(config: &Config) -> Finding {
@@ -127,5 +82,32 @@ fn rule_files(config: &Config) -> Finding {
             ),
         },
         Err(error) => Finding::fatal(subject, format!("{error:#}")),
+    }
+}
+
+/// Which rules have the kernel report nearly all events of a type.
+fn kernel_filter(config: &Config) -> Finding {
+    let subject = "kernel filter";
+    if !config.ebpf.kernel_filter {
+        return Finding::missing(subject, "off (ebpf.kernel_filter): every event is reported");
+    }
+    let files = config.rule_files();
+    let Ok((set, _)) = files.and_then(|files| rules::read(&files, &config.rule_options())) else {
+        return Finding::missing(subject, "the rules cannot be read");
+    };
+    let projection = set.projection("syscall");
+    // Programs that start are always reported.
+    let defeats = |filter: &&RuleFilter| {
+        let types = filter.event_types.iter().filter(|known| !known.event_type.starts_with("exec"));
+        filter.enabled && types.into_iter().any(TypeFilter::is_wide)
+    };
+    let wide: Vec<&str> =
+        projection.rules().iter().filter(defeats).map(|filter| filter.rule.as_str()).collect();
+    match wide.as_slice() {
+        [] => Finding::good(subject),
+        wide => Finding::good(format!(
+            "{subject}; nearly all events of some type are reported because of: {}",
+            wide.join(", ")
+        )),
     }
 }

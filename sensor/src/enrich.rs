@@ -10,22 +10,33 @@
 //! looked up when a rule asks.
 
 pub mod container;
+pub mod containerd;
 pub mod cri;
+pub mod docker;
+pub mod entry;
 pub mod metadata;
 mod node;
+pub mod own;
 mod patient;
 pub mod process;
 pub mod procfs;
+mod recent;
+pub mod runtimes;
+mod starts;
 pub mod users;
+pub mod workload;
 
 use std::sync::{Arc, OnceLock};
 
 use rustix::time::ClockId;
 
 pub use self::node::Node;
-use self::process::{Process, ProcessKey};
+use self::{
+    process::{Process, ProcessKey},
+    starts::Start,
+};
 use crate::{
-    decode::{EventHead, Facts, KernelEvent, KernelPath},
+    decode::{Call, EventHead, Facts, Family, KernelEvent},
     event::{Happening, SyscallEvent, path, path_call::PathTexts},
 };
 
@@ -76,6 +87,17 @@ impl Enricher {
         self.node.processes.is_behind(parent, head.parent_exec_id)
     }
 
+    /// The parent's events did not come in time: what `/proc` shows of it must do.
+    pub fn give_up_waiting(&self, head: &EventHead) {
+        let parent = ProcessKey::new(head.ppid, head.parent_start_ns);
+        if let Some(mut process) = self.node.read_process(head.ppid)
+            && process.key == parent
+        {
+            process.exec_id = Some(head.parent_exec_id);
+            self.node.processes.add_if_behind(process);
+        }
+    }
+
     /// Nanoseconds since the epoch of a time since boot.
     pub fn wall_time_ns(&self, since_boot_ns: u64) -> i64 {
         self.boot_time_ns.saturating_add(i64::try_from(since_boot_ns).unwrap_or(i64::MAX))
@@ -100,11 +122,10 @@ impl Enricher {
                 return None;
             }
             Facts::Exec(exec) => {
-                self.node.processes.on_exec(&head, &exec);
-                self.node.learn_cgroup(head.cgroup_id, exec.cgroup.as_ref());
+                self.node.on_exec(&head, &exec);
                 Happening::Exec(exec)
             }
-            Facts::Connect(connect) => Happening::Connect(connect),
+            Facts::Socket(socket) => Happening::Socket(socket),
             Facts::Open(open) => {
                 let (lexical, resolved) = path::of_open(&open, || self.cwd_of(&head));
                 Happening::Open { open, lexical, resolved }
@@ -114,18 +135,84 @@ impl Enricher {
                 Happening::PathCall { call, shown, plain }
             }
         };
-        wants(head.call.name()).then(|| self.surround(head, happening))
+        if !wants(head.call.name()) {
+            return None;
+        }
+        let event = self.surround(head, happening);
+        (!self.node.is_own(&event)).then_some(event)
     }
 
-    fn surround(&mut self, head: EventHead, happening: Happening) -> SyscallEvent {
-        let number = self.number;
-        self.number += self.partitions;
+    /// The starts of containers that are to be told of now.
+    pub fn take_starts(&mut self) -> Vec<SyscallEvent> {
+        let starts = self.node.take_starts();
+        starts.into_iter().map(|start| self.container_event(start)).collect()
+    }
+
+    /// As if the container's first process had said: here I am.
+    fn container_event(&mut self, start: Start) -> SyscallEvent {
+        let process = self.node.processes.newest_of(start.pid);
+        let process = process.or_else(|| self.node.read_process(start.pid).map(Arc::new));
+        let mut head = EventHead {
+            time_ns: now_since_boot_ns(),
+            start_ns: 0,
+            parent_start_ns: 0,
+            cgroup_id: 0,
+            tgid: start.pid,
+            tid: start.pid,
+            ppid: 0,
+            uid: 0,
+            gid: 0,
+            loginuid: u32::MAX,
+            exec_id: 0,
+            parent_exec_id: 0,
+            family: Family::Exec,
+            call: Call::Other,
+            by_io_uring: false,
+            comm: Vec::new(),
+            parent_comm: Vec::new(),
+        };
+        let process = match process {
+            Some(process) => {
+                head.start_ns = process.start_ns;
+                head.ppid = process.parent.pid;
+                (head.uid, head.gid, head.loginuid) = (process.uid, process.gid, process.loginuid);
+                head.comm.clone_from(&process.comm);
+                process
+            }
+            // It ended already.
+            None => Arc::new(Process::from_head(&head)),
+        };
+        let (number, container) = (self.next_number(), Some(start.container));
         SyscallEvent {
             number,
             time_ns: self.wall_time_ns(head.time_ns),
             boot_time_ns: self.boot_time_ns,
-            process: self.process_of(&head),
-            container: self.node.container_of(&head),
+            process,
+            container,
+            head,
+            happening: Happening::Container,
+            ancestors: OnceLock::new(),
+            session_leader: OnceLock::new(),
+            names: OnceLock::new(),
+            info: OnceLock::new(),
+            node: Arc::clone(&self.node),
+        }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        let number = self.number;
+        self.number += self.partitions;
+        number
+    }
+
+    fn surround(&mut self, head: EventHead, happening: Happening) -> SyscallEvent {
+        let process = self.process_of(&head);
+        SyscallEvent {
+            number: self.next_number(),
+            time_ns: self.wall_time_ns(head.time_ns),
+            boot_time_ns: self.boot_time_ns,
+            container: self.node.container_of(&head, process.facts.vpid),
+            process,
             head,
             happening,
             ancestors: OnceLock::new(),
@@ -154,8 +241,9 @@ impl Enricher {
         if let Some(known) = known {
             // It started this one, even if that was taken over since.
             process.parent = known.parent;
+            process.entry.clone_from(&known.entry);
         }
-        self.node.processes.replace(process.clone());
+        self.node.processes.add_if_behind(process.clone());
         Arc::new(process)
     }
 
@@ -163,6 +251,12 @@ impl Enricher {
         let process = self.node.processes.get(ProcessKey::new(head.tgid, head.start_ns));
         process.map(|process| process.cwd.clone()).unwrap_or_default()
     }
+}
+
+fn now_since_boot_ns() -> u64 {
+    let time = rustix::time::clock_gettime(ClockId::Boottime);
+    let ns = time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec);
+    u64::try_from(ns).unwrap_or(0)
 }
 
 /// When the machine was started, in nanoseconds since the epoch.

@@ -17,6 +17,8 @@ pub mod path;
 pub mod path_call;
 mod process_fields;
 pub mod recording;
+mod socket;
+mod socket_arguments;
 
 use std::{
     borrow::Cow,
@@ -28,7 +30,7 @@ use lanner_engine::{Event, Field, Value};
 
 use self::path_call::PathTexts;
 use crate::{
-    decode::{Connect, EventHead, Exec, KernelPath, Open, PathCall},
+    decode::{EventHead, Exec, Family, KernelPath, Open, PathCall, Socket},
     enrich::{
         Node,
         container::ContainerId,
@@ -49,7 +51,8 @@ pub enum Happening {
         /// The file that was opened, where that is known and another path.
         resolved: Option<Vec<u8>>,
     },
-    Connect(Box<Connect>),
+    /// Of each call on a socket.
+    Socket(Box<Socket>),
     PathCall {
         call: Box<PathCall>,
         /// As Falco would show them.
@@ -57,7 +60,12 @@ pub enum Happening {
         /// What they mean, where that is not to be seen.
         plain: Option<PathTexts>,
     },
+    /// A container started, or runs already; no system call.
+    Container,
 }
+
+/// `evt.type` of [`Happening::Container`], as Falco calls it.
+pub const CONTAINER_EVENT: &str = "container";
 
 /// One system call.
 #[derive(Clone, Debug)]
@@ -96,12 +104,13 @@ struct View<'a> {
 }
 
 impl SyscallEvent {
-    /// The path of the file that was really opened, where it is known and not the one that
-    /// `fd.name` shows.
+    /// The path of the file that was really opened, or that a server's socket is really bound to,
+    /// where it is known and not the one that `fd.name` shows.
     fn resolved_path(&self) -> Option<&[u8]> {
         match &self.happening {
             Happening::Open { resolved, .. } => resolved.as_deref(),
-            _ => None,
+            Happening::Socket(socket) => socket.other_path(),
+            Happening::Exec(_) | Happening::PathCall { .. } | Happening::Container => None,
         }
     }
 
@@ -113,8 +122,11 @@ impl SyscallEvent {
 
     /// `evt.type`.
     pub fn event_type(&self) -> &'static str {
-        // A successful execveat is an execve, as in Falco: the kernel side says so.
-        self.head.call.name()
+        match self.happening {
+            Happening::Container => CONTAINER_EVENT,
+            // A successful execveat is an execve, as in Falco: the kernel side says so.
+            _ => self.head.call.name(),
+        }
     }
 
     /// The parent first.
@@ -184,7 +196,10 @@ impl SyscallEvent {
             container_id: self.container.as_ref().map(|container| container.full.clone()),
             pod_namespace: pod.map(|pod| pod.namespace.clone()),
             pod_name: pod.map(|pod| pod.name.clone()),
-            pod_uid: pod.map(|pod| pod.uid.clone()),
+            pod_uid: match &self.container.as_ref().and_then(|found| found.pod_uid.clone()) {
+                Some(uid) => Some(uid.clone()),
+                None => pod.map(|pod| pod.uid.clone()),
+            },
             pid: Some(i64::from(self.head.tgid)),
             start_time: Some(self.head.start_ns),
             exe_path: (!exe_path.is_empty())
@@ -195,9 +210,9 @@ impl SyscallEvent {
 
     fn result(&self) -> i64 {
         match &self.happening {
-            Happening::Exec(_) => 0,
+            Happening::Exec(_) | Happening::Container => 0,
             Happening::Open { open, .. } => open.result,
-            Happening::Connect(connect) => connect.result,
+            Happening::Socket(socket) => socket.result,
             Happening::PathCall { call, .. } => call.result,
         }
     }
@@ -236,6 +251,8 @@ impl<'a> View<'a> {
             Field::EvtIsOpenRead => Value::Bool(names::asks_read(event.head.call, open?)),
             Field::EvtIsOpenWrite => Value::Bool(names::asks_write(event.head.call, open?)),
             Field::EvtIsOpenExec => Value::Bool(names::makes_executable(open?)),
+            Field::EvtBuffer => Value::text(self.data()?),
+            Field::EvtBuflen => Value::Uint(u64::try_from(self.message()?.result).ok()?),
             Field::EvtIsOpenCreate => Value::Bool(names::makes_file(open?)),
             Field::EvtIoUring => Value::Bool(event.head.by_io_uring),
             Field::EvtAbspath | Field::EvtAbspathSrc | Field::EvtAbspathDst => {
@@ -245,6 +262,21 @@ impl<'a> View<'a> {
             Field::EvtArgs => text(self.all_arguments()),
             _ => return None,
         })
+    }
+}
+
+impl<'a> View<'a> {
+    /// The call, if it sent or received something.
+    fn message(self) -> Option<&'a Socket> {
+        match &self.event.happening {
+            Happening::Socket(socket) if self.event.head.family == Family::Message => Some(socket),
+            _ => None,
+        }
+    }
+
+    fn data(self) -> Option<&'a [u8]> {
+        let data = &self.message()?.data;
+        (!data.is_empty()).then_some(data)
     }
 }
 

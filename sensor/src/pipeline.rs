@@ -34,13 +34,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use self::{losses::LossReport, partition::Partition};
 pub use self::{
+    early::EARLY_MAX,
     losses::{Cause, LossCounts},
     metrics::{Fields, Metrics},
     recorder::Recorder,
     totals::{Totals, TotalsReader},
 };
+use self::{losses::LossReport, partition::Partition};
 use crate::{
     alerts::AlertMaker,
     enrich::{Node, metadata::Answer},
@@ -65,6 +66,8 @@ pub struct Common {
     pub recorder: Option<Recorder>,
     pub losses: Arc<LossCounts>,
     pub repetition: Arc<Mutex<Repetition>>,
+    /// How long an event waits for another partition: [`EARLY_MAX`].
+    pub early_max: Duration,
     /// Matches by rule.
     pub matches: Mutex<BTreeMap<String, u64>>,
 }
@@ -136,7 +139,7 @@ impl Pipeline {
         mut upkeep: Upkeep,
     ) -> io::Result<()> {
         let mut report = LossReport::default();
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = tokio::time::interval(upkeep.metrics.every().min(TICK));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {

@@ -1,9 +1,14 @@
 //! Reads rule files, says what is wrong with them, and changes the rules in use.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
-use lanner_engine::{Diagnostic, Options, Rule, RuleSet, Severity, SourceFile, load};
+use lanner_engine::{Diagnostic, FieldRef, Options, Rule, RuleSet, Severity, SourceFile, load};
 use tokio::sync::watch;
 
 /// Loads rule files in order. What is wrong with a rule leaves out that rule, and a file that
@@ -36,6 +41,22 @@ pub fn count_errors(diagnostics: &[Diagnostic]) -> usize {
 pub fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
     diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)
 }
+
+/// Enabled rules for system calls that can never fire, as none of the events that they look at
+/// is reported; with the types of these. `is_reported` knows an event type.
+pub fn blind<'r>(
+    rules: &'r RuleSet,
+    is_reported: impl Fn(&str) -> bool,
+) -> Vec<(&'r str, Vec<&'r str>)> {
+    let ours = rules.rules().filter(|rule| rule.enabled && rule.source == SYSCALL);
+    let types = ours.map(|rule| (rule.name.as_str(), rule.event_types()));
+    types
+        .filter(|(_, types)| !types.is_empty() && !types.iter().any(|name| is_reported(name)))
+        .collect()
+}
+
+/// The source that rules about system calls name.
+pub const SYSCALL: &str = "syscall";
 
 /// The rules in use, and everything that follows when they change.
 pub struct LiveRules {
@@ -112,4 +133,15 @@ fn enabled(rules: &RuleSet) -> BTreeMap<&str, &Rule> {
 
 fn looks(rule: &Rule) -> (String, &str, &[String], &str, lanner_engine::Priority) {
     (rule.condition_compiled(), &rule.output, &rule.tags, &rule.desc, rule.priority)
+}
+
+/// The names of the enabled rules whose condition or output asks for what only a container's
+/// runtime knows.
+pub fn needing_runtime(rules: &RuleSet) -> HashSet<String> {
+    let is_late = |FieldRef { field, .. }: &FieldRef| match field.name() {
+        "container.id" | "container.full_id" => false,
+        name => name.starts_with("container.") || name.starts_with("k8s."),
+    };
+    let enabled = rules.rules().filter(|rule| rule.enabled);
+    enabled.filter(|rule| rule.fields().iter().any(is_late)).map(|rule| rule.name.clone()).collect()
 }

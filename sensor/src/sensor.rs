@@ -20,14 +20,22 @@ use crate::{
     config::Config,
     decode::Call,
     doctor,
-    enrich::{Node, cri, metadata::Containers, procfs::Procfs},
+    enrich::{
+        Node,
+        metadata::Containers,
+        own::Own,
+        procfs::Procfs,
+        runtimes::{self, Socket},
+    },
+    features::{self, Feature},
+    message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},
-    pipeline::{Common, Fields, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    pipeline::{Common, EARLY_MAX, Fields, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
     reload::{Reloader, Stamps},
     repetition::Repetition,
     rules::{self, LiveRules},
     source::{
-        ebpf::{self, LoadOptions, Loaded, Place},
+        ebpf::{self, LoadOptions, Loaded},
         replay,
     },
 };
@@ -197,22 +205,28 @@ impl Watcher {
         for (handler, error) in loaded.missing() {
             warn!(handler = handler.name, %error, "the kernel refuses a program; its calls are not seen");
         }
+        if let Some(error) = loaded.misses_queued_calls() {
+            warn!(%error, "calls made through io_uring are not seen");
+        }
 
-        let sockets = config.runtimes.cri_sockets.clone();
+        for Feature { name, need, lack } in features::lacking(&config) {
+            warn!(feature = name, needs = need.name(), "{lack}");
+        }
+        let sockets = config.runtimes.sockets();
         list_runtimes(&sockets);
         let (requests, asked) = mpsc::channel(LOOK_UPS_MAX);
         let (answers, answered) = mpsc::channel(LOOK_UPS_MAX);
         let containers = Containers::new((!sockets.is_empty()).then_some(requests));
-        let node = Arc::new(Node::new(&node_name, Procfs::default(), containers));
+        let mut node = Node::new(&node_name, Procfs::default(), containers);
+        node.leave_out(Own::find());
+        let node = Arc::new(node);
         match node.add_running() {
             Ok(processes) => info!(node = node_name, processes, "watching"),
             Err(error) => warn!(%error, "cannot read /proc; older processes stay unknown"),
         }
 
         if let Some(places) = loaded.take_places() {
-            node.watch_cgroups(move |id, is_container| {
-                places.set(id, if is_container { Place::Container } else { Place::Host });
-            });
+            node.watch_cgroups(move |id| places.set_host(id));
         }
 
         let repetition = Arc::new(Mutex::new(Repetition::new(config.repetition.limit())));
@@ -224,6 +238,7 @@ impl Watcher {
             recorder,
             losses: Arc::default(),
             repetition: Arc::clone(&repetition),
+            early_max: EARLY_MAX,
             matches: Mutex::default(),
         };
         let sources = loaded.take_sources();
@@ -235,7 +250,7 @@ impl Watcher {
             flags.record.is_some(),
         ));
         let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
-        let runtimes = tokio::spawn(cri::run(sockets, asked, answers, stop.clone()));
+        let follower = tokio::spawn(runtimes::run(sockets, asked, answers, stop.clone()));
         let mut metrics = Metrics::new(&config.metrics);
         metrics.add(pass_counts(Arc::clone(&loaded)));
         let reloader = Reloader { config, stamps, rules, repetition, maker, alerts };
@@ -244,7 +259,7 @@ impl Watcher {
             loaded.lock().unwrap_or_else(PoisonError::into_inner).recount(losses);
         });
         let ended = pipeline.run(answered, Upkeep { recount, metrics }).await;
-        runtimes.abort();
+        follower.abort();
         reloader.abort();
         ended.context("cannot read the ring buffer")
     }
@@ -257,11 +272,24 @@ fn traced_calls(
     has_filter: bool,
     is_recording: bool,
 ) -> impl FnMut(&RuleSet) + Send + 'static {
-    move |rules| {
+    move |rules: &RuleSet| {
         let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let is_wanted = |call: &Call| is_recording || rules.wants(call.name());
         let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
-        if let Err(error) = loaded.want(&calls) {
+        let is_reported = |name: &str| {
+            // Programs that start are always reported.
+            [Call::Execve, Call::Execveat].iter().any(|call| call.name() == name)
+                || loaded.delivered().any(|call| call.name() == name)
+        };
+        for (rule, event_types) in rules::blind(rules, is_reported) {
+            let event_types = event_types.join(", ");
+            warn!(rule, event_types, "a rule never fires: none of its events is reported here");
+        }
+        let messages = match is_recording {
+            true => MessageNeeds::default(),
+            false => MessageNeeds::of(&rules.projection("syscall"), rules.fields()),
+        };
+        if let Err(error) = loaded.want(&calls).and_then(|()| loaded.want_messages(messages)) {
             error!(error = %Chain(&error), "cannot change which system calls are seen");
         }
         let filter = loaded.filter();
@@ -281,7 +309,10 @@ fn pass_counts(loaded: Arc<Mutex<Loaded>>) -> impl Fn(&mut Fields) + Send + 'sta
         let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
         for count in loaded.filter().pass_counts() {
             let mut add = |what: &str, value: u64| {
-                fields.insert(format!("lanner.kernel_filter.{}.{what}", count.event_type), value.into())
+                fields.insert(
+                    format!("lanner.kernel_filter.{}.{what}", count.event_type),
+                    value.into(),
+                )
             };
             add("seen", count.seen);
             add("passed", count.passed);
@@ -290,12 +321,8 @@ fn pass_counts(loaded: Arc<Mutex<Loaded>>) -> impl Fn(&mut Fields) + Send + 'sta
 }
 
 /// Says which runtimes are there. The others may come later.
-fn list_runtimes(sockets: &[PathBuf]) {
-    let (there, missing): (Vec<_>, Vec<_>) = sockets.iter().partition(|socket| socket.exists());
-    for socket in &missing {
-        info!(socket = %socket.display(), "no container runtime at this socket");
-    }
-    if there.is_empty() {
-        warn!("no container runtime's socket is there; alerts lack pod and image");
+fn list_runtimes(sockets: &[Socket]) {
+    for socket in sockets.iter().filter(|socket| !socket.path.exists()) {
+        info!(socket = %socket.path.display(), "no container runtime at this socket");
     }
 }

@@ -12,7 +12,16 @@ fn check(path: &str, expected: Option<Runtime>) {
     if let Some(found) = found {
         assert_eq!(found.full, ID);
         assert_eq!(found.short(), "8d8d2bd3c5f6");
+        assert!(found.is_certain);
     }
+}
+
+/// A container whose group bears its name.
+#[track_caller]
+fn check_named(path: &str, expected: Option<(Runtime, &str)>) {
+    let found = container_of_path(path);
+    let found = found.as_ref().map(|found| (found.runtime, found.full.as_str()));
+    assert_eq!(found, expected, "path {path}");
 }
 
 #[test]
@@ -36,6 +45,10 @@ fn containerd() {
         Some(Runtime::Containerd),
     );
     check("/default/ID", Some(Runtime::Other));
+    check(
+        "/kubepods-burstable-podbd12dd3393227d950605a2444b13c27a.slice:cri-containerd:ID",
+        Some(Runtime::Containerd),
+    );
     check("/system.slice/nerdctl-ID.scope", Some(Runtime::Containerd));
 }
 
@@ -58,6 +71,120 @@ fn podman() {
         Some(Runtime::Podman),
     );
     check("/machine.slice/libpod-conmon-ID.scope", None);
+    check("/system.slice/libpod-ID", Some(Runtime::Podman));
+    check("/machine.slice/machine-libpod_pod_1.slice/libpod-ID.scope", Some(Runtime::Podman));
+    check("/user.slice/user-1000.slice/user@1000.service/libpod-ID", Some(Runtime::Podman));
+}
+
+#[test]
+fn podman_with_split_groups() {
+    let service = "/system.slice/system-ceph-f952f5be.slice/ceph-f952f5be@mon.node-1.service";
+    for end in ["", ".scope", ".scope/container"] {
+        check(&format!("{service}/libpod-payload-ID{end}"), Some(Runtime::Podman));
+    }
+    check(&format!("{service}/supervisor"), None);
+}
+
+#[test]
+fn an_id_is_of_64_digits_and_no_more() {
+    let user = "/user.slice/user-1000.slice/user@1000.service";
+    check(&format!("{user}/libpod-ID0123456789abcdef"), None);
+    check(&format!("{user}/libpod-IDg"), None);
+    check(&format!("{user}/libpod-{}", ID.trim_start_matches('8')), None);
+}
+
+#[test]
+fn lxc() {
+    for path in ["/lxc/web-1", "/lxc/web-1/init.scope", "/lxc.payload/web-1", "/lxc.payload.web-1"]
+    {
+        check_named(path, Some((Runtime::Lxc, "web-1")));
+    }
+    check_named("/lxc.payload.web-1/system.slice/ssh.service", Some((Runtime::Lxc, "web-1")));
+    check_named("/lxc.monitor.web-1", None);
+    check_named(&format!("/lxc/{}", "a".repeat(129)), None);
+    check_named("/lxc/a b", None);
+}
+
+#[test]
+fn lxc_of_libvirt() {
+    check_named("/libvirt/lxc/web", Some((Runtime::LibvirtLxc, "web")));
+    check_named("/machine/web.libvirt-lxc", Some((Runtime::LibvirtLxc, "web")));
+    let name = r"2293906\x2dlibvirt\x2dcontainer";
+    for end in ["", "/libvirt"] {
+        let path = format!(r"/machine.slice/machine-lxc\x2d{name}.scope{end}");
+        check_named(&path, Some((Runtime::LibvirtLxc, name)));
+    }
+    check_named(r"/machine.slice/machine-qemu\x2d1\x2dweb.scope", None);
+}
+
+#[test]
+fn bpm() {
+    check_named("/system.slice/bpm-nats.worker_1.scope", Some((Runtime::Bpm, "nats.worker_1")));
+    check_named("/system.slice/bpm-.scope", None);
+}
+
+/// Two groups may be a container of `ctr`; whether they are is told by the process ids.
+#[test]
+fn two_groups_of_any_name() {
+    for (path, name) in [
+        ("/default/test_container", "test_container"),
+        ("/my_very_long_namespace-1.5/test_container", "test_container"),
+        ("/default/abcdef123456", "abcdef123456"),
+        ("/my.namespace/container.name", "container.name"),
+        ("/default/service.container", "service.container"),
+        ("/default/slice.mycontainer", "slice.mycontainer"),
+        ("/default/a", "a"),
+        ("/k8s.io/my-test_container", "my-test_container"),
+    ] {
+        check_named(path, Some((Runtime::Containerd, name)));
+        assert!(!container_of_path(path).unwrap().is_certain);
+    }
+    for path in [
+        "/default/some_short_id.service",
+        "/default/some_short_id.slice",
+        "/default/some_short_id.scope",
+        "/namespace/.service",
+        "/namespace/.slice",
+        "/namespace/.scope",
+        "/system.slice/name",
+        "/one",
+        "/one/two/three",
+        "/one/",
+        "//two",
+        "one/two",
+    ] {
+        check_named(path, None);
+    }
+    check_named(&format!("/default/{}", "a".repeat(65)), None);
+}
+
+#[test]
+fn the_pod_of_a_group() {
+    let uid = "6f6f1d6e-1d2c-11e9-b015-1ebee232acfa";
+    let slice = uid.replace('-', "_");
+    for path in [
+        format!("/kubepods/burstable/pod{uid}/{ID}"),
+        format!("/kubepods/pod{uid}/crio-{ID}"),
+        format!("/kubepods.slice/kubepods-pod{slice}.slice/crio-{ID}.scope"),
+        format!(
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{slice}.slice/cri-containerd-{ID}.scope"
+        ),
+        format!(
+            "/system.slice/containerd.service/kubepods-burstable-pod{slice}.slice:cri-containerd:{ID}"
+        ),
+        format!("/docker/{}/kubelet/kubepods/pod{uid}/{ID}", "f".repeat(64)),
+    ] {
+        let found = container_of_path(&path).unwrap();
+        assert_eq!(found.pod_uid.as_deref(), Some(uid), "path {path}");
+    }
+    for path in [
+        format!("/kubepods/besteffort/pod1/{ID}"),
+        format!("/kubepods/besteffort/pod../../{ID}"),
+        format!("/kubepods/{ID}/pod{uid}x/"),
+        format!("/docker/{ID}/pod{uid}"),
+    ] {
+        assert_eq!(container_of_path(&path).unwrap().pod_uid, None, "path {path}");
+    }
 }
 
 #[test]
@@ -79,13 +206,12 @@ fn the_host() {
         "",
         "/user.slice/user-0.slice/session-1.scope",
         "/system.slice/sshd.service",
-        "/process_api/08606f609aac072a8f30882d3ed06c03",
         "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice",
         "/system.slice/ID.service",
     ] {
         check(path, None);
     }
-    check(&format!("/docker/{}", ID.to_uppercase()), None);
+    check(&format!("/system.slice/docker-{}.scope", ID.to_uppercase()), None);
     check(&format!("/docker/{ID}0"), None);
 }
 
@@ -98,6 +224,9 @@ fn lines_of_proc() {
     let colons = format!("0::/system.slice/a.slice:cri-containerd:{ID}\n");
     assert_eq!(container_of_proc(&colons).unwrap().runtime, Runtime::Containerd);
     assert_eq!(container_of_proc("0::/init.scope\nnonsense\n"), None);
+    let both = format!("2:cpu:/a/b\n1:memory:/docker/{ID}\n0::/c/d\n");
+    assert_eq!(container_of_proc(&both).unwrap().full, ID);
+    assert_eq!(container_of_proc("2:cpu:/a/b\n0::/\n").unwrap().full, "b");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! of one container); CRI-O's is built to the shape that its sources give it.
 
 use lanner_sensor::enrich::{
+    container::Runtime,
     cri::{container_info, sandbox_info, sandbox_of, v1},
     metadata::PodInfo,
 };
@@ -27,6 +28,12 @@ fn containerd() {
     assert_eq!(info.image.tag.as_deref(), Some("1"));
     assert_eq!(info.privileged, Some(false));
     assert_eq!(info.started_ns, Some(1_795_259_870_200_636_111));
+    let image = "74f271f52141d80a5bb131d03b4968f045c3ba8b4014b7d2218a343ba3237e14";
+    assert_eq!(info.image_id.as_deref(), Some(image));
+    assert_eq!(info.runtime, Some(Runtime::Containerd));
+    assert_eq!(info.pid, Some(4705));
+    assert_eq!(info.ip.as_deref(), Some("10.231.78.3"));
+    assert_eq!(info.mounts[0].propagation, "rprivate");
     assert!(info.mounts.iter().any(|mount| mount.destination == "/etc/hosts" && mount.writable));
     let pod = info.pod.unwrap();
     assert_eq!((pod.namespace.as_str(), pod.name.as_str()), ("default", "second"));
@@ -34,6 +41,34 @@ fn containerd() {
     assert_eq!(pod.ip.as_deref(), Some("10.231.78.3"));
     assert_eq!(pod.labels["app"], "shop");
     assert_eq!(pod.sandbox_id, sandbox_id);
+    let workload = pod.workload.unwrap();
+    assert_eq!((workload.kind, workload.name.as_str()), ("Pod", "second"));
+}
+
+/// What `kubectl apply` was given is the one place where a pod's probes are seen.
+#[test]
+fn probes_of_a_pod_that_was_applied() {
+    let (container, mut sandbox) = recorded();
+    let applied = serde_json::json!({"spec": {"containers": [
+        {"name": "other", "livenessProbe": {"exec": {"command": ["no"]}}},
+        {
+            "name": "main",
+            "livenessProbe": {"exec": {"command": ["cat", "/ready"]}},
+            "readinessProbe": {"httpGet": {"port": 80}},
+            "startupProbe": {"exec": {"command": []}},
+            "lifecycle": {"preStop": {"exec": {"command": ["sleep", "5"]}}},
+        },
+    ]}});
+    let key = "kubectl.kubernetes.io/last-applied-configuration".to_owned();
+    let status = sandbox.status.as_mut().unwrap();
+    status.annotations.insert(key.clone(), applied.to_string());
+    let probes = container_info(&container, Some(&sandbox)).probes;
+    assert_eq!(probes, [["cat", "/ready"], ["sleep", "5"]]);
+    for odd in ["", "[", "{\"spec\":{\"containers\":{\"name\":\"main\"}}}"] {
+        let status = sandbox.status.as_mut().unwrap();
+        status.annotations.insert(key.clone(), odd.to_owned());
+        assert_eq!(container_info(&container, Some(&sandbox)).probes, [[""; 0]; 0]);
+    }
 }
 
 #[test]

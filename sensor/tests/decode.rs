@@ -3,8 +3,6 @@
 #[path = "support/record.rs"]
 mod record;
 
-use std::net::IpAddr;
-
 use lanner_sensor::decode::{Call, DecodeError, Facts, Family, KernelPath, decode};
 use proptest::prelude::*;
 
@@ -41,30 +39,6 @@ fn paths_come_from_leaf_to_root() {
     check_path(b"\x02b\0/\0", Some(KernelPath::Detached(b"b".to_vec())));
     check_path(b"\x03b\0a\0", Some(KernelPath::Cut));
     check_path(b"\xffb\0", Some(KernelPath::Cut));
-}
-
-#[test]
-fn a_connect_to_ipv4_and_to_an_abstract_name() {
-    let connect = |family: u16, unix: &[u8]| {
-        let mut payload = Vec::new();
-        payload.extend((-115_i64).to_ne_bytes());
-        payload.extend(5_i32.to_ne_bytes());
-        for number in [family, 6, 4000, 443, u16::try_from(unix.len()).unwrap(), 0] {
-            payload.extend(number.to_ne_bytes());
-        }
-        payload.extend([127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        payload.extend([9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        payload.extend(unix);
-        match decode(&record(&Head::default(), 5, Call::Connect.id(), &payload)).unwrap().facts {
-            Facts::Connect(connect) => connect,
-            other => panic!("not a connect: {other:?}"),
-        }
-    };
-    let inet = connect(2, b"");
-    assert_eq!(inet.remote, Some(IpAddr::from([9, 9, 9, 9])));
-    assert_eq!((inet.local_port, inet.remote_port, inet.result), (4000, 443, -115));
-    let unix = connect(1, b"\0systemd\0junk");
-    assert_eq!((unix.remote, unix.unix_path.as_slice()), (None, b"@systemd".as_slice()));
 }
 
 #[test]

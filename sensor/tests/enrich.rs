@@ -150,3 +150,57 @@ fn who_starts_many_programs_does_not_fill_the_memory() {
     check(&node.open(&shell, "/a"), Field::ProcCmdline, None, "sh");
     check(&node.open(&process(2099, 2, 10, 1, "many"), "/a"), Field::ProcExepath, None, "/bin/x");
 }
+
+fn text(value: Option<Value<'_>>) -> String {
+    match value {
+        Some(Value::Text(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// `/NAMESPACE/NAME` may be any group: whose process ids are the host's is on the host.
+#[test]
+fn a_group_that_may_be_a_container_is_one_of_processes_with_ids_of_their_own() {
+    let mut node = Node::new();
+    let mut container = |tgid: u32, vpid: u32| {
+        let group = b"\x01web\0default\0";
+        let mut payload = exec_payload(b"\x01x\0", b"\x01", group, b"x\0", b"");
+        // process_facts.vpid
+        payload[28..32].copy_from_slice(&vpid.to_ne_bytes());
+        let head = Head { tgid, cgroup_id: 5, ..Head::default() };
+        let event = node.take(&head, EXEC, &payload).unwrap();
+        text(event.get(Field::ContainerId, None))
+    };
+    assert_eq!(container(50, 50), "host");
+    assert_eq!(container(51, 1), "web");
+    assert_eq!(container(52, 52), "host");
+}
+
+/// Ten thousand groups in a row, each a container that nobody knows.
+#[test]
+fn short_lived_containers_take_no_memory_for_good() {
+    let (requests, mut asked) = tokio::sync::mpsc::channel(64);
+    let proc = tempfile::tempdir().unwrap();
+    let containers = Containers::new(Some(requests));
+    let known = Arc::new(Known::new("n", Procfs::new(proc.path()), containers));
+    let mut enricher = Enricher::new(Arc::clone(&known));
+    for number in 0..10_000_u32 {
+        let head = Head { tgid: 1000 + number, cgroup_id: number.into(), ..Head::default() };
+        let group = format!("\x01{number:064x}\0docker\0");
+        let payload = exec_payload(b"\x01x\0", b"\x01", group.as_bytes(), b"x\0", b"");
+        let event = decode(&record(&head, EXEC, 1, &payload)).unwrap();
+        let event = enricher.take(event, |_| true).unwrap();
+        assert_eq!(text(event.get(Field::ContainerFullId, None)), format!("{number:064x}"));
+        let exit = record(&head, EXIT, 0, &[0; 8]);
+        enricher.take(decode(&exit).unwrap(), |_| true);
+    }
+    let mut questions = 0;
+    while asked.try_recv().is_ok() {
+        questions += 1;
+    }
+    assert_eq!(questions, 64, "as many as the queue takes");
+    assert!(known.look_ups_refused() >= 10_000 - 64);
+    // 4096 wait to be told of, and the others are counted.
+    assert_eq!(known.starts_dropped(), 10_000 - 4096);
+    assert!(known.containers_known() <= 4096 + 1, "{}", known.containers_known());
+}

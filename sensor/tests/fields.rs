@@ -7,14 +7,16 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use lanner_engine::{ArgumentRule, Event as _, Field, Filler, Kind, Shape, Value};
 use lanner_sensor::{
-    decode::{Call, Connect, Family, decode},
+    decode::{Call, End, Family, Role, Socket, SocketFamily, SocketKind, decode},
     enrich::{
         Enricher, Node,
         container::{ContainerId, Runtime},
-        metadata::{ContainerInfo, Containers, ImageName, Known, Mount, PodInfo},
+        entry::Entry,
+        metadata::{ContainerInfo, Containers, HostShares, ImageName, Known, Mount, PodInfo},
         process::{ExeFile, Image, Process},
         procfs::Procfs,
         users::UserNames,
+        workload::Workload,
     },
     event::{Happening, SyscallEvent},
 };
@@ -54,7 +56,8 @@ fn whole_exec() -> SyscallEvent {
         memfd: false,
     };
     let image = Image { file: Some(file), ..(*event.process.image).clone() };
-    let process = Process { image: Arc::new(image), ..(*event.process).clone() };
+    let entry = Entry::Entered { container: "x".into(), session: "x".into(), is_probe: false };
+    let process = Process { image: Arc::new(image), entry, ..(*event.process).clone() };
     event.session_leader = Some(Arc::new(process.clone())).into();
     event.process = Arc::new(process);
     // A container that started before its processes.
@@ -62,8 +65,7 @@ fn whole_exec() -> SyscallEvent {
     event.time_ns = 2_000_000;
     let name = Some(b"name".to_vec());
     event.names = UserNames { user: name.clone(), group: name.clone(), login: name }.into();
-    event.container =
-        Some(Arc::new(ContainerId { full: "0".repeat(64), runtime: Runtime::Docker }));
+    event.container = Some(Arc::new(ContainerId::new(&"0".repeat(64), Runtime::Docker)));
     event.info = Known::Info(Arc::new(whole_info())).into();
     event
 }
@@ -81,8 +83,15 @@ fn whole_info() -> ContainerInfo {
         mounts: vec![Mount {
             source: "KEY".to_owned(),
             destination: "KEY".to_owned(),
+            mode: "ro".to_owned(),
             writable: true,
+            propagation: "rprivate".to_owned(),
         }],
+        runtime: None,
+        pid: Some(1),
+        ip: text(),
+        shares: HostShares { pid: Some(true), network: Some(true), ipc: Some(true) },
+        probes: Vec::new(),
         pod: Some(PodInfo {
             namespace: "x".to_owned(),
             name: "x".to_owned(),
@@ -90,6 +99,11 @@ fn whole_info() -> ContainerInfo {
             sandbox_id: "x".to_owned(),
             ip: text(),
             labels,
+            workload: Some(Workload {
+                kind: "Deployment",
+                name: "x".to_owned(),
+                replica_set: text(),
+            }),
         }),
     }
 }
@@ -103,16 +117,19 @@ fn whole_events() -> Vec<SyscallEvent> {
     let payload = open_payload(b"/KEY\0", b"\x01other\0", b"");
     let open = decode(&record(&Head::default(), OPEN, OPENAT_CALL, &payload)).unwrap();
     let open = enricher.take(open, |_| true).unwrap();
-    let connect = Connect {
-        result: 0,
+    let end = |address: &str, port| Some(End { address: address.parse().unwrap(), port });
+    let message = Socket {
         fd: 3,
-        family: 2,
-        protocol: 6,
-        local_port: 40_000,
-        remote_port: 443,
-        local: Some("10.0.0.1".parse().unwrap()),
-        remote: Some("10.0.0.2".parse().unwrap()),
-        unix_path: Vec::new(),
+        ino: 9,
+        domain: 2,
+        family: SocketFamily::Ip,
+        kind: SocketKind::Datagram,
+        protocol: 17,
+        role: Role::Client,
+        local: end("10.0.0.1", 40_000),
+        remote: end("10.0.0.2", 53),
+        data: b"x".to_vec(),
+        ..Socket::default()
     };
     let with = |happening| SyscallEvent { happening, ..exec.clone() };
     // A call of its own: some fields depend on which one it is.
@@ -120,9 +137,12 @@ fn whole_events() -> Vec<SyscallEvent> {
     let payload = path_call_payload(&rename);
     let renameat = Call::Renameat.id();
     let rename = decode(&record(&Head::default(), Family::PathCall as u16, renameat, &payload));
-    let rename = enricher.take(rename.unwrap(), |_| true, Instant::now()).unwrap().event;
+    let rename = enricher.take(rename.unwrap(), |_| true).unwrap();
     let open = SyscallEvent { head: open.head, ..with(open.happening) };
-    vec![open, with(Happening::Connect(Box::new(connect))), rename, exec]
+    let mut message = with(Happening::Socket(Box::new(message)));
+    message.head.family = Family::Message;
+    message.head.call = Call::Sendto;
+    vec![open, message, rename, exec]
 }
 
 /// An argument that the events above have something for.

@@ -23,7 +23,7 @@ use lanner_sensor::{
         procfs::Procfs,
     },
     output::Outputs,
-    pipeline::{Common, Metrics, Pipeline, Upkeep},
+    pipeline::{Common, EARLY_MAX, Metrics, Pipeline, Upkeep},
     repetition::Repetition,
     rules::LiveRules,
 };
@@ -63,9 +63,13 @@ struct Node {
 
 impl Node {
     fn start() -> Self {
+        Self::start_with(RULES)
+    }
+
+    fn start_with(rules_text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let rules = directory.path().join("rules.yaml");
-        fs::write(&rules, RULES).unwrap();
+        fs::write(&rules, rules_text).unwrap();
         let (set, diagnostics) = lanner_sensor::rules::read(&[rules], &Default::default()).unwrap();
         assert_eq!(lanner_sensor::rules::count_errors(&diagnostics), 0, "{diagnostics:?}");
         let alerts = directory.path().join("alerts");
@@ -83,6 +87,7 @@ impl Node {
             recorder: None,
             losses: Arc::default(),
             repetition: Arc::new(Mutex::new(Repetition::new(0))),
+            early_max: EARLY_MAX,
             matches: Mutex::default(),
         };
         let (records, source) = Queued::new();
@@ -169,5 +174,85 @@ async fn goes_without_an_answer_that_does_not_come() {
     assert_eq!(alerts[0].output_fields["container.incomplete"], true);
     assert_eq!(alerts[0].entity.container_id.as_deref(), Some(ID));
     assert_eq!(alerts[0].entity.pod_name, None);
+    node.finish().await;
+}
+
+const EARLY_AND_LATE: &str = "
+- rule: by its pod
+  desc: matches in any case, and shows what only the runtime knows
+  condition: evt.type = execve
+  output: pod=%k8s.pod.name
+  priority: notice
+- rule: by its image
+  desc: is decided by what only the runtime knows
+  condition: evt.type = execve and container.image.repository = shop/cart
+  output: matched
+  priority: notice
+- rule: by itself
+  desc: needs nothing of the runtime
+  condition: evt.type = execve and container.id != host
+  output: container=%container.full_id
+  priority: notice
+";
+
+#[tokio::test]
+async fn only_who_needs_the_runtime_waits_for_it() {
+    let mut node = Node::start_with(EARLY_AND_LATE);
+    node.exec().await;
+    assert_eq!(node.asked.recv().await.as_deref(), Some(ID));
+    // It is not answered yet.
+    let alerts = node.alerts(1).await;
+    assert_eq!(alerts[0].rule, "by itself");
+    assert_eq!(alerts[0].entity.container_id.as_deref(), Some(ID));
+    assert!(!alerts[0].output_fields.contains_key("container.incomplete"));
+    node.answers.send((ID.to_owned(), Some(cart()))).await.unwrap();
+    let alerts = node.alerts(3).await;
+    let names: Vec<_> = alerts.iter().map(|alert| alert.rule.as_str()).collect();
+    assert_eq!(names, ["by itself", "by its pod", "by its image"]);
+    assert_eq!(alerts[1].output_fields["k8s.pod.name"], "cart-1");
+    node.finish().await;
+}
+
+const STARTED: &str = "
+- rule: container started
+  desc: each container once
+  condition: evt.type = container
+  output: container=%container.id image=%container.image.repository process=%proc.name
+  priority: notice
+- rule: marker
+  desc: the end of the test
+  condition: evt.type = execve and proc.name = marker
+  output: done
+  priority: notice
+";
+
+#[tokio::test]
+async fn a_container_starts_once() {
+    let mut node = Node::start_with(STARTED);
+    node.exec().await;
+    node.exec().await;
+    assert_eq!(node.asked.recv().await.as_deref(), Some(ID));
+    node.answers.send((ID.to_owned(), Some(cart()))).await.unwrap();
+    let alerts = node.alerts(1).await;
+    assert_eq!(alerts[0].output_fields["container.image.repository"], "shop/cart");
+    assert_eq!(alerts[0].output_fields["proc.name"], "cat");
+    assert_eq!(alerts[0].entity.container_id.as_deref(), Some(ID));
+    node.exec().await;
+    let head = Head { tgid: 99, comm: "marker", ..Head::default() };
+    let payload = exec_payload(b"\x01m\0", b"\x01", b"\x01", b"m\0", b"");
+    node.records.send(record(&head, EXEC, Call::Execve.id(), &payload)).unwrap();
+    let names: Vec<_> = node.alerts(2).await.into_iter().map(|alert| alert.rule).collect();
+    assert_eq!(names, ["container started", "marker"]);
+    node.finish().await;
+}
+
+/// Nobody answers: it is told of all the same, without what is not known.
+#[tokio::test]
+async fn a_container_that_no_runtime_knows_starts_too() {
+    let node = Node::start_with(STARTED);
+    node.exec().await;
+    let alerts = node.alerts(1).await;
+    assert_eq!(alerts[0].rule, "container started");
+    assert_eq!(alerts[0].output_fields["container.incomplete"], true);
     node.finish().await;
 }

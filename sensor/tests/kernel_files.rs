@@ -7,7 +7,10 @@ mod kernel;
 #[path = "support/watch.rs"]
 mod watch;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use lanner_engine::{Event as _, Field};
 use lanner_sensor::event::SyscallEvent;
@@ -33,25 +36,24 @@ fn directory() -> (TempDir, PathBuf) {
     (directory, real)
 }
 
-fn python(script: &str, directory: &std::path::Path) {
+fn python(script: &str, directory: &Path) {
     run("python3", &["-c", script], directory);
 }
 
 /// `evt.args` of the next event of that type whose arguments hold `text`, without the directory.
-async fn arguments(
-    watch: &mut Watch,
-    kind: &str,
-    text: &str,
-    directory: &std::path::Path,
-) -> String {
-    let event = find(watch, kind, text).await;
+async fn arguments(watch: &mut Watch, kind: &str, text: &str, directory: &Path) -> String {
+    let event = find(watch, kind, text, directory).await;
     field(&event, Field::EvtArgs, None).replace(directory.to_str().unwrap(), "DIR")
 }
 
-async fn find(watch: &mut Watch, kind: &str, text: &str) -> SyscallEvent {
+/// The next event of that type, of a program in that directory, whose arguments hold `text`.
+async fn find(watch: &mut Watch, kind: &str, text: &str, directory: &Path) -> SyscallEvent {
+    let cwd = format!("{}/", directory.display());
     watch
         .find(&format!("{kind} of {text}"), |event| {
-            has(event, Field::EvtType, kind) && show(event.get(Field::EvtArgs, None)).contains(text)
+            has(event, Field::EvtType, kind)
+                && has(event, Field::ProcCwd, &cwd)
+                && show(event.get(Field::EvtArgs, None)).contains(text)
         })
         .await
 }
@@ -117,7 +119,7 @@ os.unlink('two', dir_fd=d)
             "res=0 olddirfd=AT_FDCWD oldpath=DIR/one newdirfd=<d>DIR/in newpath=DIR/in/two flags=RENAME_NOREPLACE"
         );
     }
-    let event = find(&mut watch, "unlinkat", "two").await;
+    let event = find(&mut watch, "unlinkat", "two", &real).await;
     assert_eq!(field(&event, Field::FdName, None), real.join("in").display().to_string());
     assert_eq!(field(&event, Field::FdTypechar, None), "d");
     let path = real.join("in/two").display().to_string();
@@ -151,7 +153,7 @@ ctypes.CDLL(None).syscall(452, d, b'tool', 0o600, 0x100)
         next("fchmodat", "tool").await,
         "res=0 dirfd=<d>DIR filename=DIR/tool mode=S_IXOTH|S_IXGRP|S_IXUSR"
     );
-    // Before Linux 6.6 there is no such call, and before 6.x its tracepoint says so.
+    // A kernel that does not know the call (before Linux 6.6) tells of it, too.
     let line = next("fchmodat2", "tool").await;
     assert!(
         line.ends_with(
@@ -175,11 +177,11 @@ os.link('file', 'hard2', src_dir_fd=d, dst_dir_fd=d)
 ",
         &real,
     );
-    let mut next = async |kind, text| arguments(&mut watch, kind, text, &real).await;
-    // Python asks for the *at form where it can.
-    let event = next("symlink", "absolute").await;
-    assert_eq!(event, "res=0 target=/etc/shadow linkpath=DIR/absolute");
-    let event = find(&mut watch, "symlink", "relative").await;
+    let line = arguments(&mut watch, "link", "hard", &real).await;
+    assert_eq!(line, "res=0 oldpath=DIR/file newpath=DIR/hard");
+    let line = arguments(&mut watch, "symlink", "absolute", &real).await;
+    assert_eq!(line, "res=0 target=/etc/shadow linkpath=DIR/absolute");
+    let event = find(&mut watch, "symlink", "relative", &real).await;
     assert_eq!(field(&event, Field::EvtArg, Some("target")), "../../../../../../etc/shadow");
     let plain = event.get_with_other_path(Field::EvtArg, Some("target"));
     assert_eq!(show(plain), "/etc/shadow");
@@ -190,7 +192,7 @@ os.link('file', 'hard2', src_dir_fd=d, dst_dir_fd=d)
     );
     assert_eq!(
         next("linkat", "hard2").await,
-        "res=0 olddir=<d>DIR oldpath=DIR/file newdir=<d>DIR newpath=DIR/hard2 flags=0"
+        "res=0 olddir=<d>DIR oldpath=DIR/file newdir=<d>DIR newpath=DIR/hard2 flags=AT_SYMLINK_FOLLOW"
     );
 }
 
@@ -223,14 +225,14 @@ openat2(d, b'/etc/missing', os.O_RDWR | os.O_CREAT, 0o640, 0x08)
 "
     );
     python(&script, &real);
-    let event = find(&mut watch, "openat2", "shadow").await;
+    let event = find(&mut watch, "openat2", "shadow", &real).await;
     // Its directory is its root: the real file is not the host's.
     let inside = real.join("root/etc/shadow").display().to_string();
     assert_eq!(field(&event, Field::FdName, None), inside);
     assert_eq!(field(&event, Field::FdNameraw, None), "/../etc/./shadow");
     assert_eq!(field(&event, Field::EvtArg, Some("resolve")), "RESOLVE_IN_ROOT");
     assert!(!event.has_other_path());
-    let event = find(&mut watch, "openat2", "missing").await;
+    let event = find(&mut watch, "openat2", "missing", &real).await;
     assert_eq!(field(&event, Field::EvtRes, None), "EXDEV");
     assert_eq!(field(&event, Field::EvtArg, Some("resolve")), "RESOLVE_BENEATH");
     assert_eq!(field(&event, Field::EvtArg, Some("mode")), "0640");
@@ -253,7 +255,7 @@ os.open('handle-worked', os.O_CREAT | os.O_WRONLY)
     python(script, &real);
     assert!(real.join("handle-worked").exists(), "the file system gives no handles");
     let secret = real.join("secret").display().to_string();
-    let event = find(&mut watch, "open_by_handle_at", "secret").await;
+    let event = find(&mut watch, "open_by_handle_at", "secret", &real).await;
     assert_eq!(field(&event, Field::FdName, None), secret);
     assert_eq!(field(&event, Field::EvtArg, Some("path")), secret);
     assert_eq!(field(&event, Field::EvtIsOpenRead, None), "true");

@@ -20,7 +20,7 @@ use lanner_sensor::{
     event::SyscallEvent,
     source::{
         Next, Records, Wake,
-        ebpf::{self, LoadOptions, Loaded, Place, ProgramSet, SyscallHooks},
+        ebpf::{self, LoadOptions, Loaded, ProgramSet, SyscallHooks},
     },
 };
 
@@ -37,7 +37,10 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("directory", "fd.directory=@/sub"),
     ("name", "fd.filename=named"),
     ("prefix", "fd.name startswith @/pre"),
-    ("short prefix and not", "fd.name startswith @ and fd.name endswith .keep and not fd.name startswith @/except"),
+    (
+        "short prefix and not",
+        "fd.name startswith @ and fd.name endswith .keep and not fd.name startswith @/except",
+    ),
     ("suffix", "fd.name endswith .a_long_suffix"),
     ("needle", "fd.name contains -needle-"),
     ("two patterns", "fd.name glob '@/*/deep/*'"),
@@ -60,7 +63,10 @@ const CONDITIONS: &[(&str, &str)] = &[
 ];
 
 const CALLS: &[(&str, &str)] = &[
-    ("removed", "evt.type in (unlink, unlinkat) and (evt.arg.path startswith @/gone or evt.arg.name startswith @/gone)"),
+    (
+        "removed",
+        "evt.type in (unlink, unlinkat) and (evt.arg.path startswith @/gone or evt.arg.name startswith @/gone)",
+    ),
     ("renamed", "evt.type in (rename, renameat, renameat2) and evt.arg.newpath endswith /new_name"),
     ("linked to", "evt.type in (symlink, symlinkat) and evt.arg.target in (/etc/shadow, /etc)"),
     ("made", "evt.type in (mkdir, mkdirat) and evt.arg.path startswith @/made"),
@@ -87,7 +93,10 @@ fn rules(folder: &Path) -> RuleSet {
         .collect();
     let (rules, diagnostics) =
         lanner_engine::load(&[SourceFile { name: "rules".to_owned(), text }], &Options::default());
-    assert!(diagnostics.iter().all(|found| found.severity != lanner_engine::Severity::Error), "{diagnostics:?}");
+    assert!(
+        diagnostics.iter().all(|found| found.severity != lanner_engine::Severity::Error),
+        "{diagnostics:?}"
+    );
     rules
 }
 
@@ -120,8 +129,20 @@ fn prepare(at: &Path) {
         fs::create_dir_all(at.join(folder)).unwrap();
     }
     for file in [
-        "is", "sub/x", "sub/named", "named", "pre1", "pre2/x", "keep.keep", "except.keep",
-        "x.a_long_suffix", "in-needle-in", "a/deep/b", "the-end", "odd\nname", "truncated",
+        "is",
+        "sub/x",
+        "sub/named",
+        "named",
+        "pre1",
+        "pre2/x",
+        "keep.keep",
+        "except.keep",
+        "x.a_long_suffix",
+        "in-needle-in",
+        "a/deep/b",
+        "the-end",
+        "odd\nname",
+        "truncated",
     ] {
         fs::write(at.join(file), "x").unwrap();
     }
@@ -164,9 +185,7 @@ impl Side {
         assert!(loaded.missing().is_empty(), "{:?}", loaded.missing());
         let node = Arc::new(Node::new("here", Procfs::default(), Containers::new(None)));
         let places = loaded.take_places().unwrap();
-        node.watch_cgroups(move |id, is_container| {
-            places.set(id, if is_container { Place::Container } else { Place::Host });
-        });
+        node.watch_cgroups(move |id| places.set_host(id));
         node.add_running().unwrap();
         Self {
             sources: loaded.take_sources(),
@@ -261,16 +280,27 @@ fn compare(
     let workload = std::thread::spawn(move || run(&script, &folder));
     let until = Instant::now() + DEADLINE;
     while !(plain.has_ended && filtered.has_ended) {
-        assert!(Instant::now() < until, "the workload's end was not seen within {DEADLINE:?}: {} {}", plain.has_ended, filtered.has_ended);
+        assert!(
+            Instant::now() < until,
+            "the workload's end was not seen within {DEADLINE:?}: {} {}",
+            plain.has_ended,
+            filtered.has_ended
+        );
         plain.take_all(&rules, &mark);
         filtered.take_all(&rules, &mark);
         meanwhile(&mut filtered.loaded);
     }
     workload.join().unwrap();
-    let missing: Vec<_> =
-        plain.alerts.iter().filter(|(alert, count)| filtered.alerts.get(*alert) != Some(count)).collect();
-    let added: Vec<_> =
-        filtered.alerts.iter().filter(|(alert, count)| plain.alerts.get(*alert) != Some(count)).collect();
+    let missing: Vec<_> = plain
+        .alerts
+        .iter()
+        .filter(|(alert, count)| filtered.alerts.get(*alert) != Some(count))
+        .collect();
+    let added: Vec<_> = filtered
+        .alerts
+        .iter()
+        .filter(|(alert, count)| plain.alerts.get(*alert) != Some(count))
+        .collect();
     assert!(
         missing.is_empty() && added.is_empty(),
         "{hooks:?} {programs:?}: the filter keeps away {missing:#?}, and only with it there is {added:#?}"
@@ -325,7 +355,8 @@ fn no_event_is_lost_while_the_rules_change() {
     let directory = tempfile::tempdir().unwrap();
     let at = fs::canonicalize(directory.path()).unwrap();
     prepare(&at);
-    let script = "for i in $(seq 2000); do read x < is; read x < named; read x < /etc/hostname; done";
+    let script =
+        "for i in $(seq 2000); do read x < is; read x < named; read x < /etc/hostname; done";
     let rules = rules(&at);
     let of_others = lanner_engine::load(
         &[SourceFile {
@@ -342,12 +373,12 @@ fn no_event_is_lost_while_the_rules_change() {
     // Both want what the rules of the workload want.
     let both = [rules.projection("syscall"), of_others.projection("syscall")];
     let mut changes = 0_usize;
-    let (alerts, _) =
-        compare(&at, (ProgramSet::Full, SyscallHooks::TpBtf), script, |loaded| {
-            changes += 1;
-            loaded.filter().install(&both[changes % 2]).unwrap();
-        });
+    let (alerts, _) = compare(&at, (ProgramSet::Full, SyscallHooks::TpBtf), script, |loaded| {
+        changes += 1;
+        loaded.filter().install(&both[changes % 2]).unwrap();
+    });
     assert!(changes > 10, "{changes}");
-    let opens: u32 = alerts.iter().filter(|(alert, _)| alert.starts_with("is: ")).map(|(_, count)| count).sum();
+    let opens: u32 =
+        alerts.iter().filter(|(alert, _)| alert.starts_with("is: ")).map(|(_, count)| count).sum();
     assert_eq!(opens, 2000);
 }

@@ -62,13 +62,17 @@ fn until_an_alert(at: &Path, sensor: &mut Running) -> Duration {
 
 /// Ids that `/proc` shows beside the descriptors of a process.
 fn ids_of(pid: u32, key: &str) -> BTreeSet<u32> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap();
-    let texts = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    let texts = texts_of(pid).into_iter();
     texts
         .filter_map(|text| {
             text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
         })
         .collect()
+}
+
+fn texts_of(pid: u32) -> Vec<String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap();
+    entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok()).collect()
 }
 
 fn pins() -> usize {
@@ -102,6 +106,7 @@ fn nothing_of_a_killed_sensor_stays_and_the_next_one_works() {
         println!("round {round}: first alert after {first_alert:?}");
         let pid = sensor.0.id();
         let (programs, maps) = (ids_of(pid, "prog_id:"), ids_of(pid, "map_id:"));
+        let shown = texts_of(pid).join("\n");
         assert!(programs.len() >= 4 && maps.len() >= 4, "{programs:?} {maps:?}");
         let loaded = loaded_ids().unwrap();
         assert!(loaded.programs.is_superset(&programs) && loaded.maps.is_superset(&maps));
@@ -119,7 +124,7 @@ fn nothing_of_a_killed_sensor_stays_and_the_next_one_works() {
             if programs.is_empty() && maps.is_empty() {
                 break;
             }
-            assert!(killed.elapsed() < DEADLINE, "{programs:?} and {maps:?} stay");
+            assert!(killed.elapsed() < DEADLINE, "{programs:?} and {maps:?} stay: {shown}");
             thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(pins(), pins_before);

@@ -23,7 +23,7 @@ use lanner_sensor::{
     decode::Call,
     enrich::{Node, metadata::Containers, procfs::Procfs},
     output::Outputs,
-    pipeline::{Common, Metrics, Pipeline, Upkeep},
+    pipeline::{Common, EARLY_MAX, Metrics, Pipeline, Upkeep},
     repetition::Repetition,
     rules::LiveRules,
     sensor::{Flags, Sensor},
@@ -58,13 +58,16 @@ struct Partitions {
 }
 
 impl Partitions {
-    fn start() -> Self {
+    fn start(early_max: Duration) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let rules = directory.path().join("rules.yaml");
         fs::write(&rules, RULES).unwrap();
         let (set, _) = lanner_sensor::rules::read(&[rules], &Default::default()).unwrap();
         let alerts = directory.path().join("alerts");
-        let yaml = format!("outputs: {{ file: {{ path: {} }} }}\n", alerts.display());
+        let yaml = format!(
+            "outputs: {{ file: {{ path: {} }} }}\nmetrics: {{ enabled: true, interval: 100ms }}\n",
+            alerts.display()
+        );
         let config: Config = lanner_service::config::parse(&yaml, "x".as_ref()).unwrap();
         let outputs = Outputs::start(&config.outputs, Box::new(|_| panic!("no socket here")));
         let procfs = Procfs::new(directory.path().join("proc"));
@@ -76,6 +79,7 @@ impl Partitions {
             recorder: None,
             losses: Arc::default(),
             repetition: Arc::new(Mutex::new(Repetition::new(0))),
+            early_max,
             matches: Mutex::default(),
         };
         let ((even, even_source), (odd, odd_source)) = (Queued::new(), Queued::new());
@@ -109,7 +113,7 @@ impl Partitions {
     async fn finish(self) -> Vec<String> {
         drop((self.even, self.odd));
         tokio::time::timeout(DEADLINE, self.pipeline).await.unwrap().unwrap();
-        let mut told: Vec<String> = read(&self.alerts).iter().map(message).collect();
+        let mut told: Vec<String> = execs(&self.alerts).iter().map(message).collect();
         told.sort();
         told
     }
@@ -118,6 +122,13 @@ impl Partitions {
 fn read(path: &Path) -> Vec<Alert> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| Alert::from_json(line.as_bytes()).ok()).collect()
+}
+
+/// Without what the sensor tells of itself.
+fn execs(path: &Path) -> Vec<Alert> {
+    let mut alerts = read(path);
+    alerts.retain(|alert| alert.rule == "exec");
+    alerts
 }
 
 /// Without time and priority.
@@ -133,11 +144,10 @@ fn head(tgid: u32, ppid: u32, exec_id: u32, parent_exec_id: u32, comm: &'static 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_waits_for_what_its_parent_became() {
-    let node = Partitions::start();
+    let node = Partitions::start(DEADLINE);
     // The shell (10) started make (11), which started cc (12): read in the wrong order.
     node.fork(&head(12, 11, 3, 3, "make"));
     node.exec(&head(12, 11, 4, 3, "cc"), "cc\0-c\0");
-    tokio::time::sleep(Duration::from_millis(5)).await;
     node.fork(&head(11, 10, 2, 2, "sh"));
     node.exec(&head(11, 10, 3, 2, "make"), "make\0all\0");
     node.exec(&head(10, 0, 2, 0, "sh"), "sh\0-c\0make\0");
@@ -149,10 +159,10 @@ async fn a_child_waits_for_what_its_parent_became() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parent_that_became_something_else_since_is_what_it_was() {
-    let node = Partitions::start();
+    let node = Partitions::start(EARLY_MAX);
     node.exec(&head(10, 0, 2, 0, "sh"), "sh\0-c\0x\0");
     node.exec(&head(10, 0, 3, 0, "daemon"), "daemon\0");
-    let told = |alerts: &Path| read(alerts).len();
+    let told = |alerts: &Path| execs(alerts).len();
     let started = Instant::now();
     while told(&node.alerts) < 2 {
         assert!(started.elapsed() < DEADLINE);
@@ -169,17 +179,61 @@ async fn a_parent_that_became_something_else_since_is_what_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parent_that_never_comes_is_not_waited_for_for_ever() {
-    let node = Partitions::start();
+    let node = Partitions::start(EARLY_MAX);
     node.fork(&head(11, 10, 2, 2, "sh"));
     for exec_id in 3..100 {
         node.exec(&head(11, 10, exec_id, 2, "ls"), "ls\0");
     }
     let (alerts, started) = (node.alerts.clone(), Instant::now());
-    while read(&alerts).len() < 97 {
+    while execs(&alerts).len() < 97 {
         assert!(started.elapsed() < DEADLINE);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     node.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_leave_as_an_alert() {
+    let node = Partitions::start(EARLY_MAX);
+    for pid in [10, 11] {
+        node.exec(&head(pid, 0, 2, 0, "sh"), "sh\0");
+    }
+    node.send(vec![0; 3], 10);
+    let snapshot = |alert: &Alert| {
+        let fields = &alert.output_fields;
+        alert.rule == "Lanner internal: metrics snapshot" && fields["lanner.alerts.made"] == 2
+    };
+    let started = Instant::now();
+    let alert = loop {
+        if let Some(found) = read(&node.alerts).into_iter().find(snapshot) {
+            break found;
+        }
+        assert!(started.elapsed() < DEADLINE, "{:?}", read(&node.alerts).last());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!((alert.priority.as_str(), alert.source.as_str()), ("Informational", "lanner"));
+    let fields = &alert.output_fields;
+    for (name, value) in [
+        ("lanner.events.exec.read", 2),
+        ("lanner.events.open.read", 0),
+        ("lanner.events.evaluated", 2),
+        ("lanner.events.unknown.lost.undecodable", 1),
+        ("lanner.events.lost.ring_full", 0),
+        ("lanner.rules.exec", 2),
+        ("lanner.processes.known", 2),
+        ("lanner.alerts.lost.file", 0),
+    ] {
+        assert_eq!(fields[name], value, "{name}");
+    }
+    assert!(fields["lanner.memory_rss_kib"].as_u64() > Some(1000));
+    assert!(fields["lanner.cpu_seconds"].as_f64() > Some(0.0));
+    let alerts = node.alerts.clone();
+    node.finish().await;
+    let lost = read(&alerts).into_iter().find(|alert| alert.rule == "Lanner lost events");
+    let rules = |alerts: Vec<Alert>| alerts.into_iter().map(|alert| alert.rule).collect::<Vec<_>>();
+    let lost = lost.unwrap_or_else(|| panic!("not told: {:?}", rules(read(&alerts))));
+    assert_eq!(lost.output_fields["lost.unknown.undecodable"], 1);
+    assert!(lost.output.contains("lost 1 events"), "{}", lost.output);
 }
 
 /// Shells that start shells, on the real kernel: each names its parent among its arguments.

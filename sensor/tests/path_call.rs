@@ -3,13 +3,13 @@
 #[path = "support/record.rs"]
 mod record;
 
-use std::{fmt::Write as _, time::Instant};
+use std::{fmt::Write as _, sync::Arc};
 
 use expect_test::{Expect, expect};
 use lanner_engine::{Event as _, Field, Value};
 use lanner_sensor::{
     decode::{Call, Family, decode},
-    enrich::{Enricher, metadata::Containers, procfs::Procfs},
+    enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
 };
 
@@ -24,8 +24,8 @@ fn event(call: Call, facts: &PathCallFacts) -> SyscallEvent {
     let bytes =
         record(&Head::default(), Family::PathCall as u16, call.id(), &path_call_payload(facts));
     let proc = tempfile::tempdir().unwrap();
-    let mut enricher = Enricher::new("n", Procfs::new(proc.path()), Containers::new(None));
-    enricher.take(decode(&bytes).unwrap(), |_| true, Instant::now()).unwrap().event
+    let node = Node::new("n", Procfs::new(proc.path()), Containers::new(None));
+    Enricher::new(Arc::new(node)).take(decode(&bytes).unwrap(), |_| true).unwrap()
 }
 
 fn show(value: Option<Value<'_>>) -> String {
@@ -311,21 +311,25 @@ fn a_link_to_a_text() {
         plain: res=0 target=/etc/shadow linkpath=/tmp/x/y
     "#]],
     );
-    let beside = PathCallFacts { dirfds: [5, NOWHERE], ..link(b"/etc//shadow\0", b"y\0") };
+    let beside = PathCallFacts {
+        dirfds: [5, NOWHERE],
+        inode_mode: DIRECTORY,
+        ..link(b"/etc//shadow\0", b"y\0")
+    };
     check(
         Call::Symlinkat,
         &beside,
         expect![[r#"
-        res=0 target=/etc//shadow linkdirfd=<f>/tmp/x linkpath=/tmp/x/y
-        fd.num 5
-        fd.name /tmp/x
-        fd.typechar f
-        fs.path.source /tmp/x/y
-        fs.path.target /etc//shadow
-        fs.path.targetraw /etc//shadow
-        evt.abspath /tmp/x/y
-        plain: res=0 target=/etc/shadow linkdirfd=<f>/tmp/x linkpath=/tmp/x/y
-    "#]],
+            res=0 target=/etc//shadow linkdirfd=<d>/tmp/x linkpath=/tmp/x/y
+            fd.num 5
+            fd.name /tmp/x
+            fd.typechar d
+            fs.path.source /tmp/x/y
+            fs.path.target /etc//shadow
+            fs.path.targetraw /etc//shadow
+            evt.abspath /tmp/x/y
+            plain: res=0 target=/etc/shadow linkdirfd=<d>/tmp/x linkpath=/tmp/x/y
+        "#]],
     );
 }
 

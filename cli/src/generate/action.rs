@@ -26,7 +26,7 @@ pub(super) struct Action {
     /// Run by the last process. Nothing to do where its start is the deed.
     pub(super) act: fn(&mut Scene) -> anyhow::Result<()>,
     /// Paths that the deed makes and removes; removed again after it, whatever
-    /// became of it. `{token}` stands for the run's token, so that nobody
+    /// became of it. `<token>` stands for the run's token, so that nobody
     /// else's file is ever meant.
     pub(super) leaves: &'static [&'static str],
 }
@@ -65,6 +65,8 @@ impl Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     Root,
+    /// To be on the host itself, for rules that leave containers out.
+    Host,
     /// A capability, by the kernel's name of it.
     Capability(&'static str),
     /// The program of raw system calls is written for this processor.
@@ -93,7 +95,7 @@ pub(super) enum Place {
 pub(super) struct Part {
     /// The name of its file and its first argument.
     pub(super) program: &'static str,
-    /// Its arguments. `{token}` and `{dir}` stand for the run's token and its
+    /// Its arguments. `<token>` and `<dir>` stand for the run's token and its
     /// folder; unless they name one, the token is added as the last.
     pub(super) args: &'static [&'static str],
     /// Whether the token may be added.

@@ -182,8 +182,8 @@ fn die_with_parent() -> anyhow::Result<()> {
 
 /// A process's arguments in this run, without its name.
 pub(super) fn arguments(orders: &Orders, part: &Part) -> Vec<String> {
-    let marked = part.args.iter().any(|arg| arg.contains("{token}") || arg.contains("{dir}"));
-    let token = (part.marked && !marked).then_some("{token}");
+    let marked = part.args.iter().any(|arg| arg.contains("<token>") || arg.contains("<dir>"));
+    let token = (part.marked && !marked).then_some("<token>");
     part.args.iter().copied().chain(token).map(|arg| orders.fill(arg)).collect()
 }
 

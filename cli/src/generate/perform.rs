@@ -143,7 +143,7 @@ impl Performer {
     async fn act(&self, action: &Action, token: &str) -> anyhow::Result<Ended> {
         let makes_container = action.place != Place::Host && self.surroundings.host_pids;
         let cast = cast(action, makes_container);
-        let leaves = action.leaves.iter().map(|path| path.replace("{token}", token).into());
+        let leaves = action.leaves.iter().map(|path| path.replace("<token>", token).into());
         // Dropped last: by then nobody can make them again.
         let _leaves = Leaves(leaves.collect());
         let groups = if makes_container { Some(Groups::make(random_hex::<32>()?)?) } else { None };
@@ -164,7 +164,7 @@ impl Performer {
         // Its last process may still be ending, which is no reason to hold up alerts.
         tokio::task::spawn_blocking(move || drop(groups)).await.context("cannot clean up")?;
 
-        let mut reports = self.stage.reports()?.into_iter().map(|(pid, report)| (pid, report));
+        let mut reports = self.stage.reports()?.into_iter();
         let Some((pid, report)) = reports.next() else {
             anyhow::bail!("nothing happened: {}", complaint.trim());
         };
@@ -223,13 +223,14 @@ fn missing(action: &Action, surroundings: &Surroundings) -> Option<String> {
     if action.place != Place::Host && surroundings.host_pids {
         needs.extend([Need::Root, Need::Capability("SYS_ADMIN")]);
     }
-    let lacks = needs.iter().find(|need| !need.is_met())?;
+    let lacks = needs.iter().find(|need| !need.is_met(surroundings))?;
     Some(format!("needs {lacks}"))
 }
 
 impl Need {
-    fn is_met(&self) -> bool {
+    fn is_met(&self, surroundings: &Surroundings) -> bool {
         match self {
+            Self::Host => surroundings.host_pids,
             Self::Root => rustix::process::geteuid().is_root(),
             Self::Capability(name) => {
                 let flag = CapabilitySet::from_name(name);
@@ -250,6 +251,7 @@ impl std::fmt::Display for Need {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Root => f.write_str("root"),
+            Self::Host => f.write_str("the host itself"),
             Self::Capability(name) => write!(f, "CAP_{name}"),
             Self::Amd64 => f.write_str("an x86-64 processor"),
             Self::File(path) => f.write_str(path),

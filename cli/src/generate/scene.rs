@@ -38,7 +38,7 @@ impl Orders {
 
     /// Fills in what only this run knows.
     pub(super) fn fill(&self, text: &str) -> String {
-        text.replace("{token}", &self.token).replace("{dir}", &self.dir().to_string_lossy())
+        text.replace("<token>", &self.token).replace("<dir>", &self.dir().to_string_lossy())
     }
 
     /// Tells the tool. It reads when the processes have ended, so this must not

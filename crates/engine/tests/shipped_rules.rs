@@ -165,21 +165,40 @@ fn every_rule_says_where_it_looks_and_which_technique_it_sees() {
     }
 }
 
+/// What a description says can be added to is there.
+#[test]
+fn every_knob_that_is_spoken_of_is_one() {
+    let knobs: BTreeSet<String> = shipped().iter().flat_map(|file| defined(&file.text)).collect();
+    let mut spoken_of = BTreeSet::new();
+    for rule in with("", &Options::default()).rules() {
+        let (_, mistakes) = rule.desc.split_once("alse positives").unwrap();
+        for word in mistakes.split(|char: char| !(char.is_ascii_lowercase() || char == '_')) {
+            let is_file = ["core_pattern", "binfmt_misc"].contains(&word);
+            if word.contains('_') && !is_file {
+                assert!(knobs.contains(word), "{}: no list is called {word}", rule.name);
+                spoken_of.insert(word.to_owned());
+            }
+        }
+    }
+    assert!(spoken_of.len() > 30, "{spoken_of:?}");
+}
+
+/// The names of a file's lists and macros.
+fn defined(text: &str) -> BTreeSet<String> {
+    let keys = ["- list: ", "- macro: ", "  macro: ", "  list: "];
+    let named =
+        |line: &str| keys.iter().find_map(|key| Some(line.strip_prefix(key)?.trim().to_owned()));
+    text.lines().filter_map(named).collect()
+}
+
 /// Else loading both would change what the official rules mean, or ours.
 #[test]
 fn lists_and_macros_have_names_of_their_own() {
-    let names = |text: &str| -> BTreeSet<String> {
-        let keys = ["- list: ", "- macro: ", "  macro: ", "  list: "];
-        let named = |line: &str| {
-            keys.iter().find_map(|key| Some(line.strip_prefix(key)?.trim().to_owned()))
-        };
-        text.lines().filter_map(named).collect()
-    };
-    let ours: BTreeSet<String> = shipped().iter().flat_map(|file| names(&file.text)).collect();
+    let ours: BTreeSet<String> = shipped().iter().flat_map(|file| defined(&file.text)).collect();
     assert!(ours.len() > 50, "{} names", ours.len());
     for file in ["falco_rules.yaml", "falco-incubating_rules.yaml", "falco-sandbox_rules.yaml"] {
         let Some(official) = official::file(file) else { continue };
-        let theirs = names(&official.text);
+        let theirs = defined(&official.text);
         let shared: Vec<&String> = ours.intersection(&theirs).collect();
         assert!(shared.is_empty(), "in {file}, too: {shared:?}");
     }

@@ -1,7 +1,5 @@
 //! What each kind of event holds behind its head.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use super::{KernelPath, Problem, reader::Reader, reader::until_nul};
 
 const PROCESS_LEN: usize = 40;
@@ -12,8 +10,6 @@ const EXIT_LEN: usize = 8;
 const _: () = assert!(EXIT_LEN == 2 * 4);
 const OPEN_LEN: usize = 56;
 const _: () = assert!(OPEN_LEN == 2 * 8 + 7 * 4 + 6 * 2);
-const CONNECT_LEN: usize = 56;
-const _: () = assert!(CONNECT_LEN == 8 + 4 + 6 * 2 + 2 * 16);
 
 /// What fork and exec both tell about a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,23 +94,6 @@ pub struct Open {
     pub resolved: Option<KernelPath>,
     /// What a relative argument starts from.
     pub base: Option<KernelPath>,
-}
-
-/// A socket was connected, or could not be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connect {
-    pub result: i64,
-    pub fd: i32,
-    pub family: u16,
-    /// `IPPROTO_*`.
-    pub protocol: u16,
-    pub local_port: u16,
-    pub remote_port: u16,
-    /// `None` unless the family is IPv4 or IPv6.
-    pub local: Option<IpAddr>,
-    pub remote: Option<IpAddr>,
-    /// The path of a Unix socket; an abstract one begins with `@`.
-    pub unix_path: Vec<u8>,
 }
 
 impl ProcessFacts {
@@ -213,54 +192,6 @@ impl Open {
             resolved: KernelPath::read(reader.section(resolved_len)?),
             base: KernelPath::read(reader.section(base_len)?),
         })
-    }
-}
-
-impl Connect {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
-        let result = reader.i64()?;
-        let fd = reader.i32()?;
-        let family = reader.u16()?;
-        let protocol = reader.u16()?;
-        let local_port = reader.u16()?;
-        let remote_port = reader.u16()?;
-        let unix_len = reader.u16()?;
-        let _unused = reader.u16()?;
-        let local = reader.array()?;
-        let remote = reader.array()?;
-        Ok(Self {
-            result,
-            fd,
-            family,
-            protocol,
-            local_port,
-            remote_port,
-            local: address(family, local),
-            remote: address(family, remote),
-            unix_path: unix_path(reader.section(unix_len)?),
-        })
-    }
-}
-
-/// [`Connect::family`] of Unix sockets.
-pub const AF_UNIX: u16 = 1;
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
-
-fn address(family: u16, bytes: [u8; 16]) -> Option<IpAddr> {
-    let [a, b, c, d, ..] = bytes;
-    match family {
-        AF_INET => Some(Ipv4Addr::new(a, b, c, d).into()),
-        AF_INET6 => Some(Ipv6Addr::from(bytes).into()),
-        _ => None,
-    }
-}
-
-/// An abstract name starts with a NUL, and is written with `@`, as in `ss`.
-fn unix_path(bytes: &[u8]) -> Vec<u8> {
-    match bytes.split_first() {
-        Some((0, name)) => [b"@", until_nul(name)].concat(),
-        _ => until_nul(bytes).to_vec(),
     }
 }
 

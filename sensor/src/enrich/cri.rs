@@ -1,5 +1,5 @@
-//! Asks the container runtimes (containerd, CRI-O) over their CRI socket what a
-//! container is and which pod it is part of.
+//! The Kubernetes runtime interface, version 1, of containerd and CRI-O: which pod a
+//! container is part of.
 //!
 //! ```text
 //! id ─▶ ContainerStatus (verbose) ─▶ sandbox id ─▶ PodSandboxStatus ─▶ ContainerInfo
@@ -8,7 +8,7 @@
 
 mod facts;
 
-/// Made by `examples/generate_cri.rs` from `proto/cri.proto`.
+/// Made by `examples/generate_grpc.rs` from `proto/cri.proto`.
 #[allow(
     clippy::all,
     clippy::allow_attributes_without_reason,
@@ -19,206 +19,95 @@ mod facts;
 #[path = "cri/runtime.v1.rs"]
 pub mod v1;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-    time::Duration,
-};
-
-use hyper_util::rt::TokioIo;
-use tokio::{
-    net::UnixStream,
-    sync::{Semaphore, mpsc},
-    time::timeout,
-};
-use tokio_util::sync::CancellationToken;
-use tonic::{
-    Code, Status,
-    transport::{Channel, Endpoint, Uri},
-};
-use tracing::{info, warn};
+use tonic::{Code, Status, Streaming, transport::Channel};
 
 pub use self::facts::{container_info, sandbox_info, sandbox_of};
 use self::v1::{
-    ContainerStatusRequest, ListContainersRequest, PodSandboxStatusRequest, VersionRequest,
-    runtime_service_client::RuntimeServiceClient,
+    ContainerEventResponse, ContainerEventType, ContainerState, ContainerStatusRequest,
+    GetEventsRequest, ListContainersRequest, ListPodSandboxRequest, PodSandboxState,
+    PodSandboxStatusRequest, VersionRequest, runtime_service_client::RuntimeServiceClient,
 };
-use super::metadata::{Answer, ContainerInfo};
-
-/// Longest that one question may take, with all that follows from it.
-const LOOK_UP_MAX: Duration = Duration::from_secs(2);
-
-/// Questions asked at the same time.
-const AT_ONCE_MAX: usize = 8;
-
-/// A container's processes may run before its runtime tells of it.
-const TRIES: usize = 4;
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(75);
+use super::metadata::ContainerInfo;
 
 /// Answers are small; an evil runtime's are cut here.
-const ANSWER_BYTES_MAX: usize = 8 << 20;
+pub(super) const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 type Client = RuntimeServiceClient<Channel>;
 
-/// One runtime's socket.
-struct Runtime {
-    socket: Arc<Path>,
+/// A client. Copies of `client` share one connection.
+pub(super) struct Cri {
     client: Client,
-    /// Whether it answered the last time; [`UNKNOWN`] before the first.
-    health: AtomicU8,
 }
 
-const UNKNOWN: u8 = 0;
-const GOOD: u8 = 1;
-const BAD: u8 = 2;
+/// The ids of containers that were made or started.
+pub(super) struct Events(Streaming<ContainerEventResponse>);
 
-impl Runtime {
-    /// Logs the first success, the first failure and each change between them.
-    fn note(&self, outcome: Result<(), &Status>) {
-        let health = if outcome.is_ok() { GOOD } else { BAD };
-        if self.health.swap(health, Ordering::Relaxed) == health {
-            return;
-        }
-        let socket = self.socket.display();
-        match outcome {
-            Ok(()) => info!(%socket, "container runtime answers"),
-            Err(status) => warn!(
-                %socket,
-                error = status.message(),
-                "container runtime does not answer; alerts lack pod and image"
-            ),
-        }
+impl Cri {
+    pub(super) fn new(channel: Channel) -> Self {
+        let client = RuntimeServiceClient::new(channel);
+        Self { client: client.max_decoding_message_size(ANSWER_BYTES_MAX) }
     }
-}
 
-/// Answers `requests` until `stop`. Each request gets its answer, if only that
-/// nobody knows.
-pub async fn run(
-    sockets: Vec<PathBuf>,
-    mut requests: mpsc::Receiver<String>,
-    answers: mpsc::Sender<Answer>,
-    stop: CancellationToken,
-) {
-    let runtimes: Arc<[Runtime]> = sockets.iter().map(|socket| connect(socket)).collect();
-    let permits = Arc::new(Semaphore::new(AT_ONCE_MAX));
-    let mut waiting: Vec<String> = Vec::new();
-    for runtime in runtimes.iter().filter(|runtime| runtime.socket.exists()) {
-        waiting.extend(running(runtime).await);
+    /// Name and version of the runtime.
+    pub(super) async fn version(&self) -> Result<String, Status> {
+        let question = VersionRequest { version: String::new() };
+        let answer = self.client.clone().version(question).await?.into_inner();
+        Ok(format!("{} {}", answer.runtime_name, answer.runtime_version))
     }
-    let mut waiting = waiting.into_iter();
-    loop {
-        let id = match waiting.next() {
-            Some(id) => id,
-            None => tokio::select! {
-                () = stop.cancelled() => return,
-                id = requests.recv() => match id {
-                    Some(id) => id,
-                    None => return,
-                },
-            },
-        };
-        // Closed never: nobody closes it.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-        let (runtimes, answers) = (Arc::clone(&runtimes), answers.clone());
-        tokio::spawn(async move {
-            let info = look_up(&runtimes, &id).await;
-            // Nobody takes answers once the sensor stops.
-            let _ = answers.send((id, info)).await;
-            drop(permit);
-        });
+
+    /// The containers and sandboxes that run.
+    pub(super) async fn running(&self) -> Result<Vec<String>, Status> {
+        let mut client = self.client.clone();
+        let containers = client.list_containers(ListContainersRequest {}).await?.into_inner();
+        let sandboxes = client.list_pod_sandbox(ListPodSandboxRequest {}).await?.into_inner();
+        let containers = containers.containers.into_iter();
+        let containers = containers
+            .filter(|container| container.state() == ContainerState::ContainerRunning)
+            .map(|container| container.id);
+        let sandboxes = sandboxes.items.into_iter();
+        let sandboxes = sandboxes
+            .filter(|sandbox| sandbox.state() == PodSandboxState::SandboxReady)
+            .map(|sandbox| sandbox.id);
+        Ok(containers.chain(sandboxes).collect())
     }
-}
 
-/// Says who answers at a socket, for `doctor`.
-///
-/// # Errors
-/// When nobody does.
-pub async fn version(socket: &Path) -> Result<String, Status> {
-    let mut client = connect(socket).client;
-    let asked = client.version(VersionRequest { version: String::new() });
-    match timeout(LOOK_UP_MAX, asked).await {
-        Ok(Ok(answer)) => {
-            let answer = answer.into_inner();
-            Ok(format!("{} {}", answer.runtime_name, answer.runtime_version))
-        }
-        Ok(Err(status)) => Err(status),
-        Err(_elapsed) => Err(Status::deadline_exceeded("no answer")),
+    /// The events of CRI-O, and of containerd from 1.7 on.
+    pub(super) async fn events(&self) -> Result<Events, Status> {
+        let stream = self.client.clone().get_container_events(GetEventsRequest {}).await?;
+        Ok(Events(stream.into_inner()))
     }
-}
 
-/// The containers that a runtime has already.
-async fn running(runtime: &Runtime) -> Vec<String> {
-    let mut client = runtime.client.clone();
-    let asked = client.list_containers(ListContainersRequest {});
-    let list = match timeout(LOOK_UP_MAX, asked).await {
-        Ok(answer) => answer,
-        Err(_elapsed) => Err(Status::deadline_exceeded("no answer")),
-    };
-    runtime.note(list.as_ref().map(|_| ()));
-    let containers = list.map(|list| list.into_inner().containers).unwrap_or_default();
-    containers.into_iter().map(|container| container.id).collect()
-}
-
-/// A client that connects when it is first used, and again when it must.
-fn connect(socket: &Path) -> Runtime {
-    let path: Arc<Path> = socket.into();
-    let at = Arc::clone(&path);
-    let connector = tower::service_fn(move |_: Uri| {
-        let at = Arc::clone(&at);
-        async move { UnixStream::connect(at).await.map(TokioIo::new) }
-    });
-    // The address is only a name: the connector knows the socket.
-    let channel =
-        Endpoint::from_static("http://cri.invalid").connect_with_connector_lazy(connector);
-    let client = RuntimeServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-    Runtime { socket: path, client, health: AtomicU8::new(UNKNOWN) }
-}
-
-async fn look_up(runtimes: &[Runtime], id: &str) -> Option<ContainerInfo> {
-    // One that is started later than we are is there from then on.
-    let there: Vec<_> = runtimes.iter().filter(|runtime| runtime.socket.exists()).collect();
-    let asked = async {
-        for _ in 0..TRIES {
-            for runtime in &there {
-                let answer = ask(&runtime.client, id).await;
-                let knows_not = |status: &Status| status.code() == Code::NotFound;
-                runtime.note(match &answer {
-                    Err(status) if !knows_not(status) => Err(status),
-                    _ => Ok(()),
-                });
-                if let Ok(info) = answer {
-                    return Some(info);
-                }
+    pub(super) async fn ask(&self, id: &str) -> Result<ContainerInfo, Status> {
+        let mut client = self.client.clone();
+        let question = ContainerStatusRequest { container_id: id.to_owned(), verbose: true };
+        match client.container_status(question).await {
+            Ok(answer) => {
+                let container = answer.into_inner();
+                let sandbox = match sandbox_of(&container) {
+                    Some(sandbox) => Some(ask_sandbox(&mut client, &sandbox).await?),
+                    None => None,
+                };
+                Ok(container_info(&container, sandbox.as_ref()))
             }
-            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            Err(status) if status.code() == Code::NotFound => {
+                Ok(sandbox_info(&ask_sandbox(&mut client, id).await?))
+            }
+            Err(status) => Err(status),
         }
-        None
-    };
-    if there.is_empty() {
-        return None;
     }
-    timeout(LOOK_UP_MAX, asked).await.ok().flatten()
 }
 
-async fn ask(client: &Client, id: &str) -> Result<ContainerInfo, Status> {
-    let mut client = client.clone();
-    let question = ContainerStatusRequest { container_id: id.to_owned(), verbose: true };
-    match client.container_status(question).await {
-        Ok(answer) => {
-            let container = answer.into_inner();
-            let sandbox = match sandbox_of(&container) {
-                Some(sandbox) => Some(ask_sandbox(&mut client, &sandbox).await?),
-                None => None,
-            };
-            Ok(container_info(&container, sandbox.as_ref()))
+impl Events {
+    pub(super) async fn next(&mut self) -> Option<String> {
+        loop {
+            let event = self.0.message().await.ok()??;
+            match event.container_event_type() {
+                ContainerEventType::ContainerCreatedEvent
+                | ContainerEventType::ContainerStartedEvent => return Some(event.container_id),
+                ContainerEventType::ContainerStoppedEvent
+                | ContainerEventType::ContainerDeletedEvent => {}
+            }
         }
-        Err(status) if status.code() == Code::NotFound => {
-            Ok(sandbox_info(&ask_sandbox(&mut client, id).await?))
-        }
-        Err(status) => Err(status),
     }
 }
 
@@ -226,6 +115,6 @@ async fn ask_sandbox(
     client: &mut Client,
     id: &str,
 ) -> Result<v1::PodSandboxStatusResponse, Status> {
-    let question = PodSandboxStatusRequest { pod_sandbox_id: id.to_owned(), verbose: false };
+    let question = PodSandboxStatusRequest { pod_sandbox_id: id.to_owned(), verbose: true };
     Ok(client.pod_sandbox_status(question).await?.into_inner())
 }

@@ -4,7 +4,7 @@
 //! reads in `/proc` and of passwd files, which are bounded (see `patient.rs`).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
@@ -15,19 +15,25 @@ use std::{
 
 use super::{
     container::{ContainerId, container_of_path, container_of_proc},
+    entry::{Entries, Entry, Starter},
     metadata::{Answer, Containers, Known},
+    own::Own,
     patient::Patient,
     process::{Process, ProcessCache, ProcessKey},
     procfs::Procfs,
+    starts::{Start, Starts},
     users::{Root, UserNames, Users},
 };
-use crate::decode::{EventHead, KernelPath};
+use crate::{
+    decode::{EventHead, Exec},
+    event::SyscallEvent,
+};
 
 /// Most control groups that are remembered.
 const CGROUPS_MAX: usize = 16_384;
 
-/// Is told of each control group whether it is a container's.
-type CgroupWatcher = Box<dyn Fn(u64, bool) + Send + Sync>;
+/// Is told of each control group that is no container's.
+type CgroupWatcher = Box<dyn Fn(u64) + Send + Sync>;
 
 /// Everything known about this node while it runs.
 pub struct Node {
@@ -38,6 +44,9 @@ pub struct Node {
     containers: Mutex<Containers>,
     cgroups: RwLock<HashMap<u64, Option<Arc<ContainerId>>>>,
     cgroup_watcher: OnceLock<CgroupWatcher>,
+    entries: Mutex<Entries>,
+    starts: Mutex<Starts>,
+    own: Own,
     users: Mutex<Users>,
     procfs: Procfs,
     process_reader: Mutex<Patient<(Procfs, u32), Option<Process>>>,
@@ -65,6 +74,9 @@ impl Node {
             containers: Mutex::new(containers),
             cgroups: RwLock::default(),
             cgroup_watcher: OnceLock::new(),
+            entries: Mutex::default(),
+            starts: Mutex::default(),
+            own: Own::default(),
             users: Mutex::default(),
             procfs,
             process_reader: Mutex::new(Patient::new("process", |(procfs, pid): (Procfs, u32)| {
@@ -75,19 +87,89 @@ impl Node {
         }
     }
 
-    /// Takes in the processes that run already. Called once the programs are
-    /// attached, so that none falls between.
+    /// Takes in the processes that run already, and the containers that they are in. Called
+    /// once the programs are attached, so that none falls between.
     ///
     /// # Errors
     /// When there is no `/proc`.
     pub fn add_running(&self) -> std::io::Result<usize> {
-        for pid in self.procfs.pids()? {
-            // One that ended meanwhile is not needed.
-            if let Some(process) = self.read_process(pid) {
-                self.processes.add_running(process);
+        let pids = self.procfs.pids()?.into_iter();
+        // One that ended meanwhile is not needed.
+        let mut running: Vec<Process> = pids.filter_map(|pid| self.read_process(pid)).collect();
+        // Parents before their children, and a container's first process before the others.
+        running.sort_by_key(|process| (process.start_ns, process.key.pid));
+        for mut process in running {
+            let (pid, vpid) = (process.key.pid, process.facts.vpid);
+            let group = self.procfs.cgroup_of(pid);
+            let container = group.as_deref().and_then(container_of_proc).map(Arc::new);
+            if let Some(container) = container.filter(|found| is_in(found, pid, vpid)) {
+                self.note_start(&container, pid);
+                let parent = self.processes.get(process.parent);
+                let starter = Starter {
+                    key: process.key,
+                    vpid,
+                    tty: process.facts.tty,
+                    args: &process.image.args,
+                    before: &Entry::Outside,
+                    parent: parent.as_ref().map(|parent| &parent.entry),
+                };
+                process.entry = locked(&self.entries).decide(&starter, &container, None);
             }
+            self.processes.add_running(process);
         }
         Ok(self.processes.len())
+    }
+
+    /// A process became another program.
+    pub(super) fn on_exec(&self, head: &EventHead, exec: &Exec) {
+        let container = self.container_of_exec(head, exec);
+        let key = ProcessKey::new(head.tgid, head.start_ns);
+        let info = container.as_ref().and_then(|container| {
+            self.note_start(container, head.tgid);
+            match self.container_info(&container.full) {
+                Known::Info(info) => Some(info),
+                Known::Pending | Known::Nothing => None,
+            }
+        });
+        self.processes.on_exec(head, exec, |before, parent| {
+            let Some(container) = &container else { return Entry::Outside };
+            let (vpid, tty) = (exec.process.vpid, exec.process.tty);
+            let starter = Starter { key, vpid, tty, args: &exec.args, before, parent };
+            locked(&self.entries).decide(&starter, container, info.as_deref())
+        });
+    }
+
+    /// Leaves out what `own` has from now on.
+    pub fn leave_out(&mut self, own: Own) {
+        self.own = own;
+    }
+
+    /// Whether an event is of our own container or pod.
+    pub(super) fn is_own(&self, event: &SyscallEvent) -> bool {
+        let container = event.container.as_ref();
+        container.is_some_and(|container| self.own.has(container, &event.process.entry))
+    }
+
+    /// The containers whose start is to be told of now.
+    pub(super) fn take_starts(&self) -> VecDeque<Start> {
+        let is_known = |container: &ContainerId| {
+            !matches!(self.container_info(&container.full), Known::Pending)
+        };
+        locked(&self.starts).take_ready(Instant::now(), is_known)
+    }
+
+    /// How many containers are remembered, with what is known of them.
+    pub fn containers_known(&self) -> usize {
+        locked(&self.containers).len()
+    }
+
+    /// Starts of containers that nobody was told of because too many waited.
+    pub fn starts_dropped(&self) -> u64 {
+        locked(&self.starts).dropped()
+    }
+
+    fn note_start(&self, container: &Arc<ContainerId>, pid: u32) {
+        locked(&self.starts).note(container, pid, Instant::now());
     }
 
     /// One process as `/proc` shows it now.
@@ -136,9 +218,16 @@ impl Node {
         locked(&self.containers).look_up(id, Instant::now())
     }
 
-    /// Takes a runtime's answer.
-    pub fn answer(&self, answer: Answer) {
-        locked(&self.containers).answer(answer, Instant::now());
+    /// Takes a runtime's answer, which it may give unasked.
+    pub fn answer(&self, (id, info): Answer) {
+        let pid = info.as_ref().and_then(|info| info.pid);
+        locked(&self.containers).answer((id.clone(), info), Instant::now());
+        // The kernel has the last word on which container it is.
+        let group = pid.and_then(|pid| self.procfs.cgroup_of(pid));
+        let container = group.as_deref().and_then(container_of_proc);
+        if let (Some(pid), Some(container)) = (pid, container.filter(|found| found.full == id)) {
+            self.note_start(&Arc::new(container), pid);
+        }
     }
 
     /// Requests to runtimes that were not made because too many were waiting.
@@ -146,33 +235,44 @@ impl Node {
         locked(&self.containers).refused()
     }
 
-    /// The container of an event's control group.
-    pub fn container_of(&self, head: &EventHead) -> Option<Arc<ContainerId>> {
-        let known = self.cgroups.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(&head.cgroup_id) {
-            return found.clone();
-        }
-        drop(known);
-        let found = container_of_proc(&self.procfs.cgroup_of(head.tgid)?);
-        self.remember_cgroup(head.cgroup_id, found)
+    /// The container of an event's control group. `vpid` is the process's number in its own
+    /// process namespace.
+    pub fn container_of(&self, head: &EventHead, vpid: u32) -> Option<Arc<ContainerId>> {
+        let container = match self.known_cgroup(head.cgroup_id) {
+            Some(known) => known,
+            None => {
+                let found = container_of_proc(&self.procfs.cgroup_of(head.tgid)?);
+                self.remember_cgroup(head.cgroup_id, found)
+            }
+        };
+        container.filter(|found| is_in(found, head.tgid, vpid))
     }
 
-    /// Has `tell` be told of each control group that is learnt, and whether it is a container's.
-    /// Only the first one is.
-    pub fn watch_cgroups(&self, tell: impl Fn(u64, bool) + Send + Sync + 'static) {
+    /// Has `tell` be told of each control group that is no container's. Only the first one is.
+    pub fn watch_cgroups(&self, tell: impl Fn(u64) + Send + Sync + 'static) {
         let _ = self.cgroup_watcher.set(Box::new(tell));
     }
 
-    /// A program was started in a control group, whose path the kernel told.
-    pub fn learn_cgroup(&self, id: u64, group: Option<&KernelPath>) {
-        if let Some(path) = group.and_then(|group| group.as_bytes()) {
-            self.remember_cgroup(id, container_of_path(&String::from_utf8_lossy(path)));
+    /// As [`Node::container_of`], by the path that the kernel told.
+    fn container_of_exec(&self, head: &EventHead, exec: &Exec) -> Option<Arc<ContainerId>> {
+        let path = exec.cgroup.as_ref().and_then(|group| group.as_bytes());
+        if let Some(path) = path
+            && self.known_cgroup(head.cgroup_id).is_none()
+        {
+            let found = container_of_path(&String::from_utf8_lossy(path));
+            self.remember_cgroup(head.cgroup_id, found);
         }
+        self.container_of(head, exec.process.vpid)
+    }
+
+    fn known_cgroup(&self, id: u64) -> Option<Option<Arc<ContainerId>>> {
+        let known = self.cgroups.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&id).cloned()
     }
 
     fn remember_cgroup(&self, id: u64, container: Option<ContainerId>) -> Option<Arc<ContainerId>> {
         let container = container.map(Arc::new);
-        if let Some(container) = &container {
+        if let Some(container) = container.as_ref().filter(|found| found.is_certain) {
             // Asked before a rule wants to know: the answer may be there by then.
             self.container_info(&container.full);
         }
@@ -182,11 +282,16 @@ impl Node {
             known.clear();
         }
         known.insert(id, container.clone());
-        if let Some(tell) = self.cgroup_watcher.get() {
-            tell(id, container.is_some());
+        if let (None, Some(tell)) = (&container, self.cgroup_watcher.get()) {
+            tell(id);
         }
         container
     }
+}
+
+/// Whether a process is in the container that its control group seems to be.
+fn is_in(container: &ContainerId, pid: u32, vpid: u32) -> bool {
+    container.is_certain || pid != vpid
 }
 
 /// A thread that died left what is whole: no change here stops half way.

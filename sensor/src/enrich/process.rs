@@ -13,6 +13,7 @@ use std::sync::{
 };
 
 use self::shard::Shards;
+use super::entry::Entry;
 use crate::decode::{EventHead, Exec, ProcessFacts, exe_bits};
 
 /// Most ancestors that are looked at.
@@ -83,6 +84,8 @@ pub struct Process {
     pub exec_id: Option<u32>,
     pub parent_seen: ParentSeen,
     pub line: CommandLine,
+    /// How it came into its container.
+    pub entry: Entry,
 }
 
 /// [`EventHead::parent_exec_id`] of the newest event that did not have to wait for the parent:
@@ -127,6 +130,7 @@ impl Process {
             exec_id: Some(head.exec_id),
             parent_seen: ParentSeen(AtomicU32::new(head.parent_exec_id)),
             line: CommandLine::default(),
+            entry: Entry::default(),
         }
     }
 
@@ -177,15 +181,26 @@ impl ProcessCache {
         if let Some(parent) = self.at_exec(child.parent, head.exec_id) {
             child.image = Arc::clone(&parent.image);
             child.cwd.clone_from(&parent.cwd);
+            child.entry.clone_from(&parent.entry);
         }
         self.known.put(child);
     }
 
-    pub fn on_exec(&self, head: &EventHead, exec: &Exec) {
+    /// `enter` says how the process came into its container, given how it, as it was before,
+    /// and its parent did.
+    pub fn on_exec(
+        &self,
+        head: &EventHead,
+        exec: &Exec,
+        enter: impl FnOnce(&Entry, Option<&Entry>) -> Entry,
+    ) {
         let mut process = Process::from_head(head);
         if let Some(before) = self.get(process.key) {
             process.parent = before.parent;
+            process.entry.clone_from(&before.entry);
         }
+        let parent = self.get(process.parent);
+        process.entry = enter(&process.entry, parent.as_ref().map(|parent| &parent.entry));
         process.facts = exec.process.clone();
         process.cwd = bytes_of(exec.cwd.as_ref());
         process.image = Arc::new(Image {
@@ -230,9 +245,11 @@ impl ProcessCache {
         process.is_none_or(|process| process.exec_id.is_some_and(|known| known < exec_id))
     }
 
-    /// A process whose exec was lost, as something else than its exec tells it.
-    pub fn replace(&self, process: Process) {
-        self.known.put(process);
+    /// A process as something else than its exec tells it, unless its exec was told meanwhile.
+    pub fn add_if_behind(&self, process: Process) {
+        if self.is_behind(process.key, process.exec_id.unwrap_or_default()) {
+            self.known.put(process);
+        }
     }
 
     /// The process that has, or last had, this id.

@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use super::process::{CommandLine, Image, ParentSeen, Process, ProcessKey};
+use super::{
+    entry::Entry,
+    process::{CommandLine, Image, ParentSeen, Process, ProcessKey},
+};
 use crate::decode::ProcessFacts;
 
 /// As much of arguments and environment as the kernel side sends.
@@ -95,6 +98,7 @@ impl Procfs {
             exec_id: None,
             parent_seen: ParentSeen::default(),
             line: CommandLine::default(),
+            entry: Entry::default(),
         })
     }
 

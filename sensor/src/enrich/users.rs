@@ -19,7 +19,19 @@ use super::patient::Patient;
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Most containers whose names are kept.
+/// Most bytes of one file's names that are kept: a few thousand names.
+const NAMES_BYTES_MAX: usize = 256 << 10;
+
+/// The kernel's own bound of a login name's length is 256 (`LOGIN_NAME_MAX`).
+const NAME_BYTES_MAX: usize = 255;
+
+/// What a name takes beside its bytes: the map's entry and the allocator's own.
+const NAME_OVERHEAD: usize = 56;
+
+/// Most bytes of names that are kept, of all roots together: then those read first go.
+const ALL_BYTES_MAX: usize = 4 << 20;
+
+/// Most containers whose names are kept, however short they are.
 const ROOTS_MAX: usize = 1024;
 
 /// How long names are believed before the file is read again.
@@ -30,6 +42,7 @@ const FRESH: Duration = Duration::from_secs(30);
 struct Names {
     users: HashMap<u32, Vec<u8>>,
     groups: HashMap<u32, Vec<u8>>,
+    size_bytes: usize,
 }
 
 /// The two names an event may need.
@@ -51,13 +64,14 @@ pub enum Root {
 /// Names of all root directories, as far as they were asked for.
 pub struct Users {
     known: HashMap<Root, (Instant, Arc<Names>)>,
+    size_bytes: usize,
     reader: Patient<PathBuf, Names>,
 }
 
 impl Default for Users {
     fn default() -> Self {
         let reader = Patient::new("user names", |directory: PathBuf| Names::read(&directory));
-        Self { known: HashMap::new(), reader }
+        Self { known: HashMap::new(), size_bytes: 0, reader }
     }
 }
 
@@ -76,12 +90,7 @@ impl Users {
             Some((read_at, names)) if now.duration_since(*read_at) < FRESH => Arc::clone(names),
             _ => {
                 let names = Arc::new(self.reader.ask(directory.to_owned()).unwrap_or_default());
-                if self.known.len() >= ROOTS_MAX {
-                    self.known.retain(|_, (read_at, _)| now.duration_since(*read_at) < FRESH);
-                }
-                if self.known.len() < ROOTS_MAX {
-                    self.known.insert(root, (now, Arc::clone(&names)));
-                }
+                self.keep(root, &names, now);
                 names
             }
         };
@@ -97,17 +106,41 @@ impl Users {
     }
 }
 
+impl Users {
+    fn keep(&mut self, root: Root, names: &Arc<Names>, now: Instant) {
+        if let Some((_, before)) = self.known.remove(&root) {
+            self.size_bytes -= before.size_bytes;
+        }
+        self.size_bytes += names.size_bytes;
+        self.known.insert(root, (now, Arc::clone(names)));
+        if self.size_bytes > ALL_BYTES_MAX || self.known.len() > ROOTS_MAX {
+            self.forget_older_half();
+        }
+    }
+
+    fn forget_older_half(&mut self) {
+        let mut times: Vec<_> = self.known.values().map(|(read_at, _)| *read_at).collect();
+        let middle = times.len() / 2;
+        let (_, middle, _) = times.select_nth_unstable(middle);
+        self.known.retain(|_, (read_at, _)| *read_at > *middle);
+        self.size_bytes = self.known.values().map(|(_, names)| names.size_bytes).sum();
+    }
+}
+
 impl Names {
     fn read(directory: &Path) -> Self {
         let names =
             |file| read_inside(directory, file).map(|text| parse(&text)).unwrap_or_default();
-        Self { users: names("etc/passwd"), groups: names("etc/group") }
+        let (users, users_bytes) = names("etc/passwd");
+        let (groups, groups_bytes) = names("etc/group");
+        Self { users, groups, size_bytes: users_bytes + groups_bytes }
     }
 }
 
-/// `name:x:number:...`, a line each; what does not look so is skipped.
-fn parse(text: &[u8]) -> HashMap<u32, Vec<u8>> {
-    let mut names = HashMap::new();
+/// `name:x:number:...`, a line each; what does not look so is skipped. With the names
+/// come the bytes that they take.
+fn parse(text: &[u8]) -> (HashMap<u32, Vec<u8>>, usize) {
+    let (mut names, mut size_bytes) = (HashMap::new(), 0);
     for line in text.split(|byte| *byte == b'\n') {
         let mut columns = line.split(|byte| *byte == b':');
         let (Some(name), Some(_), Some(number)) = (columns.next(), columns.next(), columns.next())
@@ -115,14 +148,18 @@ fn parse(text: &[u8]) -> HashMap<u32, Vec<u8>> {
             continue;
         };
         let number = std::str::from_utf8(number).ok().and_then(|text| text.parse().ok());
-        if let Some(number) = number
-            && !name.is_empty()
-        {
-            // The first line of a number wins, as in getpwuid.
-            names.entry(number).or_insert_with(|| name.to_vec());
+        let Some(number) = number else { continue };
+        // The first line of a number wins, as in getpwuid.
+        let is_fit = (1..=NAME_BYTES_MAX).contains(&name.len()) && !names.contains_key(&number);
+        if is_fit {
+            size_bytes += name.len() + NAME_OVERHEAD;
+            if size_bytes > NAMES_BYTES_MAX {
+                return (names, size_bytes);
+            }
+            names.insert(number, name.to_vec());
         }
     }
-    names
+    (names, size_bytes)
 }
 
 fn read_inside(root: &Path, file: &str) -> io::Result<Vec<u8>> {
@@ -146,9 +183,13 @@ fn read_inside(root: &Path, file: &str) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink, time::Instant};
+    use std::{
+        fs,
+        os::unix::fs::symlink,
+        time::{Duration, Instant},
+    };
 
-    use super::{Root, Users};
+    use super::{ALL_BYTES_MAX, Root, Users};
 
     fn user(directory: &std::path::Path, uid: u32) -> Option<String> {
         let root = Root::Container("c".to_owned());
@@ -167,6 +208,49 @@ mod tests {
         symlink("/data/users", root.path().join("etc/passwd")).unwrap();
         assert_eq!(user(root.path(), 33).as_deref(), Some("web"));
         assert_eq!(user(root.path(), 1), None);
+    }
+
+    /// Names that fill memory are an attack on us, not on the container.
+    #[test]
+    fn files_full_of_names_are_bounded() {
+        let mut users = Users::default();
+        let now = Instant::now();
+        let text: String = (0..60_000).map(|uid| format!("u{uid}:x:{uid}:\n")).collect();
+        for number in 0..100 {
+            let root = tempfile::tempdir().unwrap();
+            fs::create_dir(root.path().join("etc")).unwrap();
+            fs::write(root.path().join("etc/passwd"), &text).unwrap();
+            let of = Root::Container(number.to_string());
+            let now = now + Duration::from_millis(number);
+            let names = users.names(of, root.path(), 7, 0, u32::MAX, now);
+            assert_eq!(names.user.as_deref(), Some(&b"u7"[..]));
+            assert!(users.size_bytes <= ALL_BYTES_MAX, "{} bytes", users.size_bytes);
+        }
+        assert!(users.known.len() > 5, "some are kept: {}", users.known.len());
+    }
+
+    #[test]
+    fn no_link_leads_out_of_the_root() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("passwd"), "secret:x:33:33::/:\n").unwrap();
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("etc")).unwrap();
+        let passwd = root.path().join("etc/passwd");
+        let up = "../".repeat(20);
+        let outside = outside.path().join("passwd");
+        for target in [outside.display().to_string(), format!("{up}{}", outside.display())] {
+            symlink(&target, &passwd).unwrap();
+            assert_eq!(user(root.path(), 33), None, "{target}");
+            fs::remove_file(&passwd).unwrap();
+        }
+        // By way of a directory of links.
+        fs::remove_dir(root.path().join("etc")).unwrap();
+        symlink(outside.parent().unwrap(), root.path().join("etc")).unwrap();
+        assert_eq!(user(root.path(), 33), None);
+        // To itself.
+        fs::remove_file(root.path().join("etc")).unwrap();
+        symlink("etc", root.path().join("etc")).unwrap();
+        assert_eq!(user(root.path(), 0).as_deref(), Some("root"));
     }
 
     #[test]

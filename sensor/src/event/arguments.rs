@@ -1,6 +1,6 @@
 //! `evt.arg.NAME` and `evt.args`: the call's arguments as Falco names them.
 
-use super::{Happening, View, errno, names, path_call};
+use super::{Happening, View, errno, names, path_call, socket_arguments};
 use crate::{decode::Call, enrich::process::ExeFile};
 
 const OPEN: &[&str] = &["fd", "name", "flags", "mode", "dev", "ino"];
@@ -8,7 +8,6 @@ const OPENAT: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "dev", "ino"];
 const OPENAT2: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "resolve", "dev", "ino"];
 const OPEN_BY_HANDLE_AT: &[&str] = &["fd", "mountfd", "flags", "path", "dev", "ino"];
 const CREAT: &[&str] = &["fd", "name", "mode", "dev", "ino", "creat_flags"];
-const CONNECT: &[&str] = &["res", "tuple", "fd"];
 const EXEC: &[&str] = &[
     "res",
     "exe",
@@ -37,8 +36,9 @@ impl<'a> View<'a> {
     /// The names of this event's arguments, in their order.
     pub(super) fn argument_names(&self) -> &'static [&'static str] {
         match &self.event.happening {
+            Happening::Container => &[],
             Happening::Exec(_) => EXEC,
-            Happening::Connect(_) => CONNECT,
+            Happening::Socket(_) => socket_arguments::names(self.event.head.call),
             Happening::Open { .. } => match self.event.head.call {
                 Call::Open => OPEN,
                 Call::Creat => CREAT,
@@ -58,13 +58,10 @@ impl<'a> View<'a> {
             Err(_) => *names.iter().find(|known| **known == name)?,
         };
         match &self.event.happening {
+            Happening::Container => None,
             Happening::Exec(_) => self.exec_argument(name),
             Happening::Open { .. } => self.open_argument(name),
-            Happening::Connect(connect) => match name {
-                "res" => Some(errno::number_or_name(connect.result)),
-                "tuple" => self.fd_name(),
-                _ => Some(connect.fd.to_string().into()),
-            },
+            Happening::Socket(socket) => self.socket_argument(name, socket),
             Happening::PathCall { call, .. } => self.path_call_argument(name, call),
         }
     }

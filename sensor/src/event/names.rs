@@ -5,7 +5,6 @@ use crate::decode::{Call, Open};
 
 const AT_FDCWD: i32 = -100;
 const S_IFMT: u32 = 0o170_000;
-const S_IFREG: u32 = 0o100_000;
 const S_IFIFO: u32 = 0o010_000;
 pub(super) const S_IFDIR: u32 = 0o040_000;
 

@@ -51,6 +51,8 @@ impl<'a> View<'a> {
             Field::ProcDuration => {
                 Value::Uint(event.head.time_ns.saturating_sub(event.head.start_ns))
             }
+            Field::ProcExecEntered => Value::Bool(process.entry.session().is_some()),
+            Field::ProcExecSession => Value::text(process.entry.session()?),
             Field::ProcPidTs => Value::Int(self.start_ns()),
             Field::ThreadCapPermitted => text(names::capabilities(facts.cap_permitted).into()),
             Field::ThreadCapEffective => text(names::capabilities(facts.cap_effective).into()),

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::decode::KernelEvent;
+use crate::decode::{EventHead, KernelEvent};
 
 /// No event waits longer. Another partition reads its ring within milliseconds.
-const WAIT_MAX: Duration = Duration::from_millis(50);
+pub const EARLY_MAX: Duration = Duration::from_millis(50);
 
 /// Most events that wait at one time.
 const EVENTS_MAX: usize = 4096;
@@ -25,17 +25,18 @@ pub(super) struct Early {
 
 impl Early {
     /// Keeps an event; gives it back when there is no room.
-    pub(super) fn keep(&mut self, event: KernelEvent, now: Instant) -> Option<KernelEvent> {
+    pub(super) fn keep(&mut self, event: KernelEvent, until: Instant) -> Option<KernelEvent> {
         if self.events.len() >= EVENTS_MAX {
             return Some(event);
         }
-        self.keep_on(now + WAIT_MAX, event);
+        self.keep_on(until, event);
         None
     }
 
-    /// Whether an event of this process waits: a later one must not overtake it.
-    pub(super) fn has_of(&self, pid: u32) -> bool {
-        self.pids.contains(&pid)
+    /// Whether an event of the same process waits, which a later one must not overtake, or one
+    /// of its parent, which tells who that is.
+    pub(super) fn holds_up(&self, head: &EventHead) -> bool {
+        self.pids.contains(&head.tgid) || self.pids.contains(&head.ppid)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -13,25 +13,39 @@ const WAIT_MAX: Duration = Duration::from_millis(500);
 /// Most events that wait at one time.
 const EVENTS_MAX: usize = 4096;
 
+/// An event that waits.
+pub(super) struct Waiting {
+    pub(super) event: SyscallEvent,
+    /// Whether the alerts that need nothing of the runtime are sent already.
+    pub(super) is_begun: bool,
+    until: Instant,
+}
+
+impl Waiting {
+    pub(super) fn new(event: SyscallEvent, is_begun: bool, now: Instant) -> Self {
+        Self { event, is_begun, until: now + WAIT_MAX }
+    }
+}
+
 /// In the order in which they came.
 #[derive(Default)]
 pub(super) struct Held {
-    events: VecDeque<(Instant, SyscallEvent)>,
+    events: VecDeque<Waiting>,
 }
 
 impl Held {
     /// Keeps an event; gives it back when there is no room.
-    pub(super) fn hold(&mut self, event: SyscallEvent, now: Instant) -> Option<SyscallEvent> {
+    pub(super) fn hold(&mut self, waiting: Waiting) -> Option<Waiting> {
         if self.events.len() >= EVENTS_MAX {
-            return Some(event);
+            return Some(waiting);
         }
-        self.events.push_back((now + WAIT_MAX, event));
+        self.events.push_back(waiting);
         None
     }
 
     /// Whether an event of this process waits: a later one must not overtake it.
     pub(super) fn has_of(&self, pid: u32) -> bool {
-        self.events.iter().any(|(_, event)| event.head.tgid == pid)
+        self.events.iter().any(|waiting| waiting.event.head.tgid == pid)
     }
 
     /// The events that waited long enough, and those that `is_known` says yes to and that
@@ -40,16 +54,16 @@ impl Held {
         &mut self,
         now: Instant,
         is_known: impl Fn(&SyscallEvent) -> bool,
-    ) -> Vec<SyscallEvent> {
+    ) -> Vec<Waiting> {
         let mut kept = HashSet::new();
         let mut ready = Vec::new();
-        for (until, event) in std::mem::take(&mut self.events) {
-            let pid = event.head.tgid;
-            if until <= now || (!kept.contains(&pid) && is_known(&event)) {
-                ready.push(event);
+        for waiting in std::mem::take(&mut self.events) {
+            let pid = waiting.event.head.tgid;
+            if waiting.until <= now || (!kept.contains(&pid) && is_known(&waiting.event)) {
+                ready.push(waiting);
             } else {
                 kept.insert(pid);
-                self.events.push_back((until, event));
+                self.events.push_back(waiting);
             }
         }
         ready
@@ -59,7 +73,7 @@ impl Held {
         self.events.is_empty()
     }
 
-    pub(super) fn take_all(&mut self) -> Vec<SyscallEvent> {
-        self.events.drain(..).map(|(_, event)| event).collect()
+    pub(super) fn take_all(&mut self) -> Vec<Waiting> {
+        self.events.drain(..).collect()
     }
 }

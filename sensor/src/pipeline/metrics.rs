@@ -48,6 +48,11 @@ impl Metrics {
         self.contributors.push(Box::new(contributor));
     }
 
+    /// How often it may be time.
+    pub(super) fn every(&self) -> Duration {
+        self.every.unwrap_or(Duration::MAX)
+    }
+
     pub(super) fn has_alert(&self) -> bool {
         self.has_alert
     }

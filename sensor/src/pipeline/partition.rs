@@ -1,26 +1,34 @@
 //! One thread: all events of its processes, from their records to their alerts.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     io,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
 use lanner_alert::Alert;
-use lanner_engine::{RuleSet, Scratch};
+use lanner_engine::{Matching, RuleSet, Scratch};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    Cause, Common, early::Early, held::Held, locked, recorder::RecordSender, totals::TotalsWriter,
+    Cause, Common,
+    early::Early,
+    held::{Held, Waiting},
+    locked,
+    recorder::RecordSender,
+    totals::TotalsWriter,
 };
 use crate::{
+    alerts::INCOMPLETE,
     decode::{Family, KernelEvent, decode},
     enrich::{Enricher, metadata::Known},
-    event::SyscallEvent,
+    event::{CONTAINER_EVENT, SyscallEvent},
     repetition::Scope,
+    rules::needing_runtime,
     source::{Next, Records, Wake},
 };
 
@@ -54,6 +62,8 @@ struct Worker {
     common: Arc<Common>,
     enricher: Enricher,
     rules: Arc<RuleSet>,
+    /// Names of the rules whose alerts may need what the runtime knows.
+    late: HashSet<String>,
     new_rules: watch::Receiver<Arc<RuleSet>>,
     scratch: Scratch,
     early: Early,
@@ -75,6 +85,7 @@ impl Partition {
         let rules = Arc::clone(&new_rules.borrow_and_update());
         let worker = Worker {
             enricher: Enricher::of_partition(Arc::clone(&common.node), index, partitions),
+            late: needing_runtime(&rules),
             rules,
             new_rules,
             scratch: Scratch::default(),
@@ -143,11 +154,11 @@ impl Worker {
             }
         };
         self.totals.own.count_record(event.head.family);
-        let is_early = || self.enricher.is_early(&event.head);
-        if self.early.has_of(event.head.tgid) || is_early() {
+        if self.early.holds_up(&event.head) || self.enricher.is_early(&event.head) {
             self.totals.own.early += 1;
             // A full house means that it goes on with what is known.
-            if let Some(event) = self.early.keep(event, Instant::now()) {
+            let until = Instant::now() + self.common.early_max;
+            if let Some(event) = self.early.keep(event, until) {
                 self.go_on(event);
             }
         } else {
@@ -158,32 +169,50 @@ impl Worker {
     fn go_on(&mut self, event: KernelEvent) {
         if self.new_rules.has_changed().unwrap_or(false) {
             self.rules = Arc::clone(&self.new_rules.borrow_and_update());
+            self.late = needing_runtime(&self.rules);
         }
         let (is_recording, rules) = (self.recorder.is_some(), &self.rules);
         let wants = |event_type: &str| is_recording || rules.wants(event_type);
         if let Some(event) = self.enricher.take(event, wants) {
-            self.evaluate(event, true);
+            self.evaluate(event);
         }
     }
 
-    /// `may_wait` for what the runtime knows, if a rule asks for it.
-    fn evaluate(&mut self, event: SyscallEvent, may_wait: bool) {
+    /// Evaluates an event for the first time. What a rule asked of the runtime too early is
+    /// waited for, by the alerts that need it.
+    fn evaluate(&mut self, event: SyscallEvent) {
+        let mut alerts = self.alerts(&event);
+        let is_behind = !alerts.is_empty() && self.held.has_of(event.head.tgid);
+        if !event.asked_too_early() && !is_behind {
+            self.finish_event(event, alerts);
+            return;
+        }
+        // Where only the first rule that matches counts, which one that is is not known yet.
+        let is_begun = !is_behind && self.rules.matching() == Matching::All;
+        if is_begun {
+            let late: Vec<_> =
+                alerts.extract_if(.., |alert| self.late.contains(&alert.rule)).collect();
+            self.send(&event, std::mem::replace(&mut alerts, late));
+        }
+        self.totals.own.held += 1;
+        // A full house means that the event goes on without its container's facts.
+        if let Some(full) = self.held.hold(Waiting::new(event, is_begun, Instant::now())) {
+            self.finish_event(full.event, alerts);
+        }
+    }
+
+    fn alerts(&mut self, event: &SyscallEvent) -> Vec<Alert> {
         let about = || (event.entity(), event.is_incomplete());
         let maker = &self.common.maker;
-        let alerts = maker.alerts(&self.rules, &mut self.scratch, &event, about);
-        let must_wait = may_wait
-            && (event.asked_too_early()
-                || (!alerts.is_empty() && self.held.has_of(event.head.tgid)));
-        // A full house means that the event goes on without its container's facts.
-        let event = if must_wait {
-            self.totals.own.held += 1;
-            match self.held.hold(event, Instant::now()) {
-                Some(event) => event,
-                None => return,
-            }
-        } else {
-            event
-        };
+        let mut alerts = maker.alerts(&self.rules, &mut self.scratch, event, about);
+        // What a rule did not ask for is not missing from its alert.
+        for alert in alerts.iter_mut().filter(|alert| !self.late.contains(&alert.rule)) {
+            alert.output_fields.remove(INCOMPLETE);
+        }
+        alerts
+    }
+
+    fn finish_event(&mut self, event: SyscallEvent, alerts: Vec<Alert>) {
         self.totals.own.evaluated += 1;
         if !alerts.is_empty() {
             self.send(&event, alerts);
@@ -215,15 +244,14 @@ impl Worker {
     /// waits for.
     fn release_early(&mut self, now: Instant) {
         for (until, event) in self.early.take_all() {
-            let is_over = until <= now;
-            if !is_over
-                && (self.early.has_of(event.head.tgid) || self.enricher.is_early(&event.head))
-            {
+            let is_early = self.enricher.is_early(&event.head);
+            if until > now && (is_early || self.early.holds_up(&event.head)) {
                 self.early.keep_on(until, event);
                 continue;
             }
-            if is_over {
+            if is_early {
                 self.totals.own.early_given_up += 1;
+                self.enricher.give_up_waiting(&event.head);
             }
             self.go_on(event);
         }
@@ -238,17 +266,29 @@ impl Worker {
                 Some(container) => !matches!(node.container_info(&container.full), Known::Pending),
                 None => true,
             };
-            for event in self.held.take_ready(now, is_known) {
-                self.release(event);
+            for waiting in self.held.take_ready(now, is_known) {
+                self.release(waiting);
+            }
+        }
+        for event in self.enricher.take_starts() {
+            if self.recorder.is_some() || self.rules.wants(CONTAINER_EVENT) {
+                let alerts = self.alerts(&event);
+                self.finish_event(event, alerts);
             }
         }
         self.enricher.look_at_clock();
         self.totals.show();
     }
 
-    fn release(&mut self, mut event: SyscallEvent) {
+    /// With what is known now, which may be nothing.
+    fn release(&mut self, waiting: Waiting) {
+        let Waiting { mut event, is_begun, .. } = waiting;
         event.info.take();
-        self.evaluate(event, false);
+        let mut alerts = self.alerts(&event);
+        if is_begun {
+            alerts.retain(|alert| self.late.contains(&alert.rule));
+        }
+        self.finish_event(event, alerts);
     }
 
     fn sleep_max(&self) -> Duration {
@@ -260,11 +300,13 @@ impl Worker {
     }
 
     fn finish(mut self) {
-        for (_, event) in self.early.take_all() {
-            self.go_on(event);
+        // What they wait for may be read right now.
+        while !self.early.is_empty() {
+            self.release_early(Instant::now());
+            thread::sleep(LOOK_EARLY);
         }
-        for event in self.held.take_all() {
-            self.release(event);
+        for waiting in self.held.take_all() {
+            self.release(waiting);
         }
         self.totals.show();
     }

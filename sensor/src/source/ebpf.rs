@@ -12,12 +12,14 @@ mod calls;
 mod filter;
 mod leftover;
 mod loader;
+mod messages;
 mod programs;
+mod queued;
 mod reader;
 mod ring;
 
 pub use self::{
-    filter::{FilterError, KernelFilter, PassCount, Place, Places, TooMany},
+    filter::{FilterError, KernelFilter, PassCount, Places, TooMany},
     leftover::{LoadedIds, loaded_ids},
     loader::{
         LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,

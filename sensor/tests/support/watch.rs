@@ -13,6 +13,7 @@ use lanner_sensor::{
     decode::decode,
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
+    message_needs::MessageNeeds,
     source::{
         Next, Records, Wake,
         ebpf::{self, LoadOptions, Loaded, ProgramSet, SyscallHooks},
@@ -39,7 +40,8 @@ impl Mode {
             Self::Base => (ProgramSet::Base, SyscallHooks::TpBtf),
             Self::Tracepoints => (ProgramSet::Full, SyscallHooks::Tracepoints),
         };
-        LoadOptions { ring_bytes: 1 << 20, programs, hooks, ..LoadOptions::default() }
+        // Nobody reads while the programs run, and the whole machine is seen.
+        LoadOptions { ring_bytes: 32 << 20, programs, hooks, ..LoadOptions::default() }
     }
 }
 
@@ -80,7 +82,7 @@ pub(crate) struct Watch {
     sources: Vec<Box<dyn Records>>,
     wake: Wake,
     enricher: Enricher,
-    _loaded: Loaded,
+    loaded: Loaded,
 }
 
 impl Watch {
@@ -99,8 +101,18 @@ impl Watch {
             sources: loaded.take_sources(),
             wake: Wake::new().unwrap(),
             enricher: Enricher::new(node),
-            _loaded: loaded,
+            loaded,
         })
+    }
+
+    /// Why calls made through io_uring are not seen, if they are not.
+    pub(crate) fn misses_queued_calls(&self) -> Option<&str> {
+        self.loaded.misses_queued_calls()
+    }
+
+    /// Asks for fewer messages through sockets than all.
+    pub(crate) fn want_messages(&mut self, needs: MessageNeeds) {
+        self.loaded.want_messages(needs).unwrap();
     }
 
     /// The next event that `is_it` says yes to.

@@ -1,17 +1,10 @@
 //! A namespace is cut off because of what a container in it did, and a person
 //! has that taken back.
 
-use std::path::Path;
-
-use lanner_testkit::{
-    eventually, not_run,
-    process::Process,
-    product::Binary,
-    programs::{KUBERNETES_VERSION, Program},
-};
+use lanner_testkit::{eventually, not_run, programs::KUBERNETES_VERSION};
 use serde_json::Value;
 
-use crate::{DEADLINE, Xtask, one_at_a_time, output};
+use crate::{DEADLINE, Xtask, bus::Forward, one_at_a_time};
 
 const POLICY: &str = "lanner-isolated-namespace";
 
@@ -57,39 +50,4 @@ fn a_container_that_asks_the_api_server_has_its_namespace_cut_off_until_undone()
     assert!(undone.contains("undone"), "{undone}");
     let error = in_shop(&get).unwrap_err();
     assert!(error.contains("NotFound"), "{error}");
-}
-
-/// The cluster's bus on a port of this host.
-struct Forward {
-    _kubectl: Process,
-    server: String,
-    certificates: String,
-}
-
-impl Forward {
-    fn to_the_bus(xtask: &Xtask, folder: &Path) -> Self {
-        let log = folder.join("port-forward.log");
-        let kubeconfig = xtask.dir.join("pki/admin.kubeconfig");
-        let args = ["--namespace", "lanner", "port-forward", "service/nats", ":4222"];
-        let args = [&["--kubeconfig", kubeconfig.to_str().unwrap()][..], &args].concat();
-        let mut kubectl = Process::spawn(&Program::Kubectl.path(), args, &log);
-        let port = eventually("the port is forwarded", DEADLINE, || {
-            kubectl.assert_running();
-            let text = kubectl.log_tail();
-            let (_, rest) = text.split_once("127.0.0.1:")?;
-            Some(rest.split(' ').next()?.to_owned())
-        });
-        let certificates = xtask.dir.join("bus").display().to_string();
-        Self { _kubectl: kubectl, server: format!("tls://127.0.0.1:{port}"), certificates }
-    }
-
-    /// Runs our tool as the bus's admin.
-    fn lanner(&self, command: &[&str], operands: &[&str]) -> String {
-        let mut lanner = std::process::Command::new(Binary::Tool.path());
-        lanner.args(command).args(["--server", &self.server]);
-        for (flag, file) in [("--ca", "ca.crt"), ("--cert", "admin.crt"), ("--key", "admin.key")] {
-            lanner.arg(flag).arg(Path::new(&self.certificates).join(file));
-        }
-        output(lanner.args(operands)).unwrap()
-    }
 }

@@ -1,5 +1,7 @@
 //! Clusters of one real node, which take root.
 
+mod bus;
+mod generate;
 mod isolation;
 mod lifecycle;
 

@@ -58,7 +58,7 @@ pub(super) const ACTIONS: &[Action] = &[
             scene.expect("fd.name", disk);
             Ok(())
         },
-        leaves: &["/dev/sdz-{token}"],
+        leaves: &["/dev/sdz-<token>"],
         ..ACTION
     },
     Action {
@@ -81,7 +81,7 @@ pub(super) const ACTIONS: &[Action] = &[
             scene.expect("fd.name", file);
             Ok(())
         },
-        leaves: &["/host/lanner-generate-{token}"],
+        leaves: &["/host/lanner-generate-<token>"],
         ..ACTION
     },
     Action {
@@ -161,7 +161,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Kernel module loaded by unexpected program"],
         mitre: "T1547.006",
         event: "init_module",
-        needs: &[Need::Root, Need::Capability("SYS_MODULE")],
+        needs: &[Need::Host, Need::Root, Need::Capability("SYS_MODULE")],
         act: |_| load_no_module(),
         ..ACTION
     },

@@ -34,7 +34,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Write below etc"],
         mitre: "T1098",
         act: |scene| make_file(scene, "/etc", ""),
-        leaves: &["/etc/lanner-generate-{token}"],
+        leaves: &["/etc/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -44,7 +44,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Write below binary dir"],
         mitre: "T1543",
         act: |scene| make_file(scene, "/usr/bin", ""),
-        leaves: &["/usr/bin/lanner-generate-{token}"],
+        leaves: &["/usr/bin/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -62,7 +62,7 @@ pub(super) const ACTIONS: &[Action] = &[
             scene.expect_path("evt.arg.path", &folder);
             Ok(())
         },
-        leaves: &["/usr/bin/lanner-generate-{token}"],
+        leaves: &["/usr/bin/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -80,7 +80,7 @@ pub(super) const ACTIONS: &[Action] = &[
             fs::remove_file(&renamed).context("cannot remove the file")?;
             Ok(())
         },
-        leaves: &["/usr/bin/lanner-generate-{token}", "/usr/bin/lanner-generate-{token}-renamed"],
+        leaves: &["/usr/bin/lanner-generate-<token>", "/usr/bin/lanner-generate-<token>-renamed"],
         ..NEW_FILE
     },
     Action {
@@ -90,7 +90,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Write below root"],
         mitre: "T1543",
         act: |scene| make_file(scene, "/root", ""),
-        leaves: &["/root/lanner-generate-{token}"],
+        leaves: &["/root/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -100,7 +100,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Write below rpm database"],
         mitre: "T1072",
         act: |scene| make_file(scene, "/var/lib/rpm", ""),
-        leaves: &["/var/lib/rpm/lanner-generate-{token}"],
+        leaves: &["/var/lib/rpm/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -110,7 +110,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Update Package Repository"],
         mitre: "T1072",
         act: |scene| make_file(scene, "/etc/apt/sources.list.d", ".list"),
-        leaves: &["/etc/apt/sources.list.d/lanner-generate-{token}.list"],
+        leaves: &["/etc/apt/sources.list.d/lanner-generate-<token>.list"],
         ..NEW_FILE
     },
     Action {
@@ -141,7 +141,7 @@ pub(super) const ACTIONS: &[Action] = &[
             scene.expect_path("fd.name", &file);
             Ok(())
         },
-        leaves: &["/tmp/lanner-generate-{token}"],
+        leaves: &["/tmp/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -183,7 +183,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Lanner's settings changed"],
         mitre: "T1562.001",
         act: |scene| make_file(scene, "/etc/lanner", ""),
-        leaves: &["/etc/lanner/lanner-generate-{token}"],
+        leaves: &["/etc/lanner/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -192,7 +192,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Lanner's spool changed"],
         mitre: "T1562.001",
         act: |scene| make_file(scene, "/var/lib/lanner", ""),
-        leaves: &["/var/lib/lanner/lanner-generate-{token}"],
+        leaves: &["/var/lib/lanner/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -202,7 +202,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Create files below dev"],
         mitre: "T1543",
         act: |scene| make_file(scene, "/dev", ""),
-        leaves: &["/dev/lanner-generate-{token}"],
+        leaves: &["/dev/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -239,7 +239,7 @@ pub(super) const ACTIONS: &[Action] = &[
             scene.expect_path("fd.name", &log);
             Ok(())
         },
-        leaves: &["/var/log/lanner-generate-{token}.log"],
+        leaves: &["/var/log/lanner-generate-<token>.log"],
         ..NEW_FILE
     },
     Action {

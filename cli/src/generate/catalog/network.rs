@@ -112,7 +112,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Unexpected listening port"],
         mitre: "T1571",
         event: "listen",
-        cast: &[Part { program: "nc", args: &["-l", "{token}"], ..PART }],
+        cast: &[Part { program: "nc", args: &["-l", "<token>"], ..PART }],
         act: |_| {
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
             Ok(())

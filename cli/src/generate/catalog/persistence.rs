@@ -27,7 +27,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Schedule Cron Jobs"],
         mitre: "T1053.003",
         act: |scene| make_file(scene, "/etc/cron.d", ""),
-        leaves: &["/etc/cron.d/lanner-generate-{token}"],
+        leaves: &["/etc/cron.d/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -37,7 +37,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Write below etc"],
         mitre: "T1543.002",
         act: |scene| make_file(scene, "/etc/systemd/system", ".service"),
-        leaves: &["/etc/systemd/system/lanner-generate-{token}.service"],
+        leaves: &["/etc/systemd/system/lanner-generate-<token>.service"],
         ..NEW_FILE
     },
     Action {
@@ -82,6 +82,7 @@ pub(super) const ACTIONS: &[Action] = &[
         harmless: "our own program has that name, and ends at once",
         rules: &["User mgmt binaries"],
         falco: &["User mgmt binaries"],
+        needs: &[Need::Host],
         mitre: "T1098",
         cast: &[Part { program: "useradd", ..PART }],
         ..ACTION

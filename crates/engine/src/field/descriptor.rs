@@ -31,11 +31,11 @@ macro_rules! descriptor_fields {
             FdUid "fd.uid" Text Scalar None Nobody [] "Thread id and descriptor number in one";
             FdContainername "fd.containername" Text Scalar None Nobody [] "Container id and fd.name in one";
             FdContainerdirectory "fd.containerdirectory" Text Scalar None Nobody [] "Container id and fd.directory in one";
-            FdProto "fd.proto" Port EitherEnd None Nobody [ConditionOnly LeftOnly NoTransformer] "Port of either end, by the name of its service";
-            FdCproto "fd.cproto" Text Scalar None Nobody [] "Service of the client's port";
-            FdSproto "fd.sproto" Text Scalar None Nobody [] "Service of the server's port";
-            FdLproto "fd.lproto" Text Scalar None Nobody [] "Service of the local port";
-            FdRproto "fd.rproto" Text Scalar None Nobody [] "Service of the remote port";
+            FdProto "fd.proto" Port EitherEnd None Syscall [ConditionOnly LeftOnly NoTransformer] "Port of either end, by the name of its service";
+            FdCproto "fd.cproto" Text Scalar None Syscall [] "Service of the client's port";
+            FdSproto "fd.sproto" Text Scalar None Syscall [] "Service of the server's port";
+            FdLproto "fd.lproto" Text Scalar None Syscall [] "Service of the local port";
+            FdRproto "fd.rproto" Text Scalar None Syscall [] "Service of the remote port";
             FdNet "fd.net" Net EitherEnd None Syscall [ConditionOnly LeftOnly NoTransformer] "Network that either end is in";
             FdCnet "fd.cnet" Net Scalar None Syscall [ConditionOnly LeftOnly NoTransformer] "Network that the client is in";
             FdSnet "fd.snet" Net Scalar None Syscall [ConditionOnly LeftOnly NoTransformer] "Network that the server is in";

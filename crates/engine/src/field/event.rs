@@ -45,8 +45,8 @@ macro_rules! event_fields {
             EvtArg "evt.arg" Text Scalar RequiredNameOrIndex Syscall [] "One argument by its name (evt.arg.flags) or index (evt.arg[1]), as text";
             EvtRawarg "evt.rawarg" Text Scalar RequiredName Nobody [LeftOnly NoTransformer] "One argument by its name, as the number or bytes that it is (evt.rawarg.res)";
             EvtInfo "evt.info" Text Scalar None Engine [] "The same as evt.args";
-            EvtBuffer "evt.buffer" Bytes Scalar None Nobody [] "Data read or written, cut to the capture length";
-            EvtBuflen "evt.buflen" Uint Scalar None Nobody [] "Bytes of data read or written";
+            EvtBuffer "evt.buffer" Bytes Scalar None Syscall [] "Data read or written, cut to the capture length";
+            EvtBuflen "evt.buflen" Uint Scalar None Syscall [] "Bytes of data read or written";
             EvtRes "evt.res" Text Scalar None Syscall [] "SUCCESS, or the name of the error, e.g. ENOENT";
             EvtRawres "evt.rawres" Int Scalar None Syscall [] "Return value as a number";
             EvtFailed "evt.failed" Bool Scalar None Syscall [] "Whether the call failed";

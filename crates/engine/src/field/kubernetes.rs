@@ -12,7 +12,7 @@ macro_rules! kubernetes_fields {
             K8sPodId "k8s.pod.id" Text Scalar None Nobody [] "Old name of k8s.pod.uid";
             K8sPodUid "k8s.pod.uid" Text Scalar None Syscall [] "UID of the Kubernetes pod";
             K8sPodSandboxId "k8s.pod.sandbox_id" Text Scalar None Syscall [] "First 12 digits of the id of the pod's sandbox";
-            K8sPodFullSandboxId "k8s.pod.full_sandbox_id" Text Scalar None Nobody [] "Whole id of the pod's sandbox";
+            K8sPodFullSandboxId "k8s.pod.full_sandbox_id" Text Scalar None Syscall [] "Whole id of the pod's sandbox";
             K8sPodLabel "k8s.pod.label" Text Scalar RequiredKey Syscall [] "A label of the Kubernetes pod";
             K8sPodLabels "k8s.pod.labels" Text Scalar None Syscall [] "All labels of the Kubernetes pod";
             K8sPodIp "k8s.pod.ip" Text Scalar None Syscall [] "Address of the Kubernetes pod";
@@ -28,14 +28,16 @@ macro_rules! kubernetes_fields {
             K8sNsId "k8s.ns.id" Text Scalar None Nobody [Deprecated] "Id of the namespace";
             K8sNsLabel "k8s.ns.label" Text Scalar RequiredKey Nobody [Deprecated] "A label of the namespace";
             K8sNsLabels "k8s.ns.labels" Text Scalar None Nobody [Deprecated] "All labels of the namespace";
-            K8sRsName "k8s.rs.name" Text Scalar None Nobody [Deprecated] "Name of the replica set";
+            K8sRsName "k8s.rs.name" Text Scalar None Syscall [Deprecated] "Name of the replica set";
             K8sRsId "k8s.rs.id" Text Scalar None Nobody [Deprecated] "Id of the replica set";
             K8sRsLabel "k8s.rs.label" Text Scalar RequiredKey Nobody [Deprecated] "A label of the replica set";
             K8sRsLabels "k8s.rs.labels" Text Scalar None Nobody [Deprecated] "All labels of the replica set";
-            K8sDeploymentName "k8s.deployment.name" Text Scalar None Nobody [Deprecated] "Name of the deployment";
+            K8sDeploymentName "k8s.deployment.name" Text Scalar None Syscall [Deprecated] "Name of the deployment";
             K8sDeploymentId "k8s.deployment.id" Text Scalar None Nobody [Deprecated] "Id of the deployment";
             K8sDeploymentLabel "k8s.deployment.label" Text Scalar RequiredKey Nobody [Deprecated] "A label of the deployment";
             K8sDeploymentLabels "k8s.deployment.labels" Text Scalar None Nobody [Deprecated] "All labels of the deployment";
+            K8sWorkloadKind "k8s.workload.kind" Text Scalar None Syscall [Own] "What made the pod, by its labels: Deployment, StatefulSet, DaemonSet, Job, CronJob, or Pod";
+            K8sWorkloadName "k8s.workload.name" Text Scalar None Syscall [Own] "Name of what made the pod, by its labels";
             K8smetaPodName "k8smeta.pod.name" Text Scalar None Nobody [] "Pod, as the API server knows it";
             K8smetaPodUid "k8smeta.pod.uid" Text Scalar None Nobody [] "UID of the pod";
             K8smetaPodLabel "k8smeta.pod.label" Text Scalar RequiredKey Nobody [] "A label of the pod";

@@ -80,8 +80,8 @@ macro_rules! process_fields {
             ProcStdinName "proc.stdin.name" Text Scalar None Nobody [] "Name of descriptor 0";
             ProcStdoutName "proc.stdout.name" Text Scalar None Nobody [] "Name of descriptor 1";
             ProcStderrName "proc.stderr.name" Text Scalar None Nobody [] "Name of descriptor 2";
-            ProcExecEntered "proc.exec_entered" Bool Scalar None Nobody [Own] "Whether the process came into a running container by the runtime's exec";
-            ProcExecSession "proc.exec_session" Text Scalar None Nobody [Own] "Id shared by all processes of one such exec";
+            ProcExecEntered "proc.exec_entered" Bool Scalar None Syscall [Own] "Whether the process came into a running container by the runtime's exec";
+            ProcExecSession "proc.exec_session" Text Scalar None Syscall [Own] "Id shared by all processes of one such exec";
             ThreadCapPermitted "thread.cap_permitted" Text Scalar None Syscall [] "Permitted capabilities, separated by blanks";
             ThreadCapInheritable "thread.cap_inheritable" Text Scalar None Nobody [] "Inheritable capabilities, separated by blanks";
             ThreadCapEffective "thread.cap_effective" Text Scalar None Syscall [] "Effective capabilities, separated by blanks";

@@ -148,6 +148,11 @@ impl RuleSet {
         self.matches(event, |event, matching| rules.evaluate(scratch, event, matching))
     }
 
+    /// Which of several rules that match one event count.
+    pub fn matching(&self) -> Matching {
+        self.matching
+    }
+
     /// As [`RuleSet::evaluate`], but walks the conditions one after another as they are written:
     /// what the other two are compared with.
     #[doc(hidden)]

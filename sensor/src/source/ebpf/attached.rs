@@ -78,6 +78,12 @@ fn program<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut TracePoint,
         .map_err(|source| LoadError::Program { name: name.to_owned(), source: Box::new(source) })
 }
 
+/// Whether this kernel has the call: some are younger than it, some are of other machines.
+fn exists(call: Call) -> bool {
+    let name = format!("sys_exit_{}", call.name());
+    TRACEPOINTS.iter().any(|folder| Path::new(folder).join(&name).exists())
+}
+
 impl AttachedCalls {
     /// Attaches what is wanted and not attached yet, and lets go of the rest.
     pub(super) fn follow(
@@ -88,7 +94,7 @@ impl AttachedCalls {
         for handler in HANDLERS {
             let name = tracepoint_name(&handler);
             for call in handler.calls {
-                match (wanted.contains(call), self.links.contains_key(call)) {
+                match (wanted.contains(call) && exists(*call), self.links.contains_key(call)) {
                     (true, false) => {
                         let program = program(programs, &name)?;
                         let tracepoint = format!("sys_exit_{}", call.name());

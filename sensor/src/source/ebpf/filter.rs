@@ -64,13 +64,6 @@ pub struct PassCount {
     pub passed: u64,
 }
 
-/// Where the processes of a control group run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    Host = 0,
-    Container = 1,
-}
-
 impl KernelFilter {
     /// Takes the filter's maps out of the loaded object. It lets everything pass.
     ///
@@ -147,11 +140,14 @@ impl Places {
         Ok(Self(Mutex::new(take(programs, "cgroup_places")?)))
     }
 
-    /// Says where the processes of a control group run, by the number that events have.
-    pub fn set(&self, cgroup_id: u64, place: Place) {
+    /// Says that the processes of a control group run on the host, by the number that events have.
+    /// In a container's group there are processes of the host, too, so that says nothing.
+    pub fn set_host(&self, cgroup_id: u64) {
+        /// `FILTER_HOST` of `bpf/filter_image.h`.
+        const HOST: u32 = 0;
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Of a group that cannot be remembered the kernel knows nothing.
-        let _ = places.insert(cgroup_id, place as u32, 0);
+        let _ = places.insert(cgroup_id, HOST, 0);
     }
 }
 

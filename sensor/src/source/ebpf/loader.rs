@@ -22,10 +22,12 @@ use super::{
     attached::{Attached, AttachedCalls},
     calls::CallTables,
     filter::{FilterError, KernelFilter, Places},
+    messages::MessageSettings,
     programs::{HANDLERS, Handler, LIFECYCLE},
+    queued::QueuedCalls,
     ring::Ring,
 };
-use crate::decode::Call;
+use crate::{decode::Call, message_needs::MessageNeeds};
 
 /// The kernel's description of its own types; without it the programs cannot
 /// find the fields they read.
@@ -82,6 +84,8 @@ pub struct LoadOptions {
     pub programs: ProgramSet,
     /// The calls to report from the start.
     pub calls: BTreeSet<Call>,
+    /// Which messages through sockets to report from the start.
+    pub messages: MessageNeeds,
 }
 
 impl Default for LoadOptions {
@@ -92,6 +96,7 @@ impl Default for LoadOptions {
             hooks: SyscallHooks::default(),
             programs: ProgramSet::default(),
             calls: super::programs::handled_calls().collect(),
+            messages: MessageNeeds::default(),
         }
     }
 }
@@ -101,7 +106,9 @@ pub struct Loaded {
     rings: Vec<Ring>,
     pub(super) lost: PerCpuArray<MapData, u64>,
     tables: CallTables,
+    messages: MessageSettings,
     attached: Attached,
+    queued: QueuedCalls,
     filter: KernelFilter,
     places: Option<Places>,
     is_base: bool,
@@ -193,6 +200,8 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
     let lost =
         PerCpuArray::try_from(lost).map_err(|source| LoadError::Map { name: "lost", source })?;
     let tables = CallTables::take(&mut programs)?;
+    let messages = MessageSettings::take(&mut programs, options.messages)?;
+    let queued = QueuedCalls::load(&mut programs, &btf)?;
     let filter = KernelFilter::take(&mut programs)?;
     let places = Some(Places::take(&mut programs)?);
 
@@ -211,7 +220,9 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
         rings,
         lost,
         tables,
+        messages,
         attached,
+        queued,
         filter,
         places,
         is_base,
@@ -248,10 +259,19 @@ impl Loaded {
         let delivered: BTreeSet<Call> = self.delivered().collect();
         let wanted: BTreeSet<Call> = calls.intersection(&delivered).copied().collect();
         self.tables.set(&wanted)?;
+        self.messages.follow(&wanted)?;
         if let Attached::Tracepoints(attached) = &mut self.attached {
             attached.follow(&mut self.programs, &wanted)?;
         }
-        Ok(())
+        self.queued.follow(&mut self.programs, &wanted)
+    }
+
+    /// Reports these messages through sockets from now on, and no other.
+    ///
+    /// # Errors
+    /// When the kernel refuses the map.
+    pub fn want_messages(&mut self, needs: MessageNeeds) -> Result<(), LoadError> {
+        self.messages.set(needs)
     }
 
     /// The calls that can be reported on this kernel.
@@ -268,6 +288,11 @@ impl Loaded {
     /// Handlers that the kernel refused, and what it said.
     pub fn missing(&self) -> &[(Handler, String)] {
         &self.missing
+    }
+
+    /// Why calls made through io_uring are not seen, if they are not.
+    pub fn misses_queued_calls(&self) -> Option<&str> {
+        self.queued.refused()
     }
 
     /// How system calls are seen: `tracepoints` or `tp_btf`.
@@ -352,7 +377,12 @@ fn program_array(programs: &mut Ebpf) -> Result<ProgramArray<MapData>, LoadError
         .map_err(|source| LoadError::Map { name: "handlers", source })
 }
 
-fn load_btf(programs: &mut Ebpf, name: &str, tracepoint: &str, btf: &Btf) -> Result<(), LoadError> {
+pub(super) fn load_btf(
+    programs: &mut Ebpf,
+    name: &str,
+    tracepoint: &str,
+    btf: &Btf,
+) -> Result<(), LoadError> {
     btf_program(programs, name)?
         .load(tracepoint, btf)
         .map_err(|source| LoadError::Program { name: name.to_owned(), source: Box::new(source) })
@@ -366,7 +396,10 @@ fn attach_btf(programs: &mut Ebpf, name: &str, tracepoint: &str) -> Result<(), L
     })
 }
 
-fn btf_program<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoint, LoadError> {
+pub(super) fn btf_program<'a>(
+    programs: &'a mut Ebpf,
+    name: &str,
+) -> Result<&'a mut BtfTracePoint, LoadError> {
     programs
         .program_mut(name)
         .ok_or_else(|| LoadError::Missing { name: name.to_owned() })?

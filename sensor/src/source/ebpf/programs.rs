@@ -23,7 +23,7 @@ pub struct Handler {
     pub calls: &'static [Call],
 }
 
-pub const HANDLERS: [Handler; 3] = [
+pub const HANDLERS: [Handler; 8] = [
     Handler {
         name: "open",
         family: Family::Open,
@@ -52,6 +52,15 @@ pub const HANDLERS: [Handler; 3] = [
             Call::Fchmodat2,
         ],
     },
+    Handler { name: "accept", family: Family::Accept, calls: &[Call::Accept, Call::Accept4] },
+    Handler { name: "listen", family: Family::Socket, calls: &[Call::Listen] },
+    Handler { name: "socket", family: Family::Socket, calls: &[Call::Socket] },
+    Handler {
+        name: "message",
+        family: Family::Message,
+        calls: &[Call::Sendto, Call::Sendmsg, Call::Recvfrom, Call::Recvmsg],
+    },
+    Handler { name: "messages", family: Family::Message, calls: &[Call::Sendmmsg, Call::Recvmmsg] },
 ];
 
 /// Every call that some handler is for.
