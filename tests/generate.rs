@@ -22,23 +22,12 @@ const NODE: &str = "node-1";
 
 /// Actions and event types that the sensor does not deliver yet: rules cannot notice.
 const NOT_DELIVERED: &[&str] = &[
-    "read-shadow-io-uring",
     "bpf",
-    "chmod",
-    "dup",
     "init_module",
     "kill",
-    "link",
-    "listen",
-    "mkdir",
     "ptrace",
-    "rename",
-    "sendto",
     "setns",
     "setuid",
-    "socket",
-    "symlink",
-    "unlink",
     "unshare",
     "userfaultfd",
 ];

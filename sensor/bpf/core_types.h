@@ -67,6 +67,7 @@ struct inode {
 	kgid_t i_gid;
 	unsigned long i_ino;
 	struct super_block *i_sb;
+	void *i_private;
 	s64 i_ctime_sec;
 	u32 i_ctime_nsec;
 	s64 i_mtime_sec;
@@ -154,8 +155,22 @@ struct cred {
 	kernel_cap_t cap_effective;
 };
 
+struct proc_ns_operations {
+	const char *name;
+};
+
+struct ns_common {
+	const struct proc_ns_operations *ops;
+	u32 inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 };
 
 struct pid {
@@ -252,7 +267,9 @@ struct task_struct {
 	u32 exit_code;
 };
 
-struct linux_binprm;
+struct linux_binprm {
+	const char *filename;
+};
 
 struct in6_addr {
 	union {

@@ -26,6 +26,8 @@ enum event_kind {
 	EVENT_ACCEPT = 7,
 	EVENT_SOCKET = 8,  /* socket, listen */
 	EVENT_MESSAGE = 9, /* what goes through a socket */
+	EVENT_CONTROL = 10,
+	EVENT_EXEC_FAILED = 11,
 	EVENT_KINDS,
 };
 
@@ -63,16 +65,40 @@ struct process_facts {
 	u32 tty;   /* device number, 0 for none */
 	u32 sid;   /* session */
 	u32 pgid;
-	u32 vpid;  /* in its own pid namespace */
+	u32 vpid;  /* in its own pid namespace, 0 when the group is not of it */
 	u32 vpgid;
-	u32 unused;
+	u32 pid_namespace; /* inode number */
 };
 _Static_assert(sizeof(struct process_facts) == 40, "PROCESS_LEN in decode.rs");
+
+/*
+ * Ancestors above the parent, which is in the head: the first is the parent's
+ * parent. Fewer when the machine's first process is reached.
+ */
+#define ANCESTORS_MAX 8
+
+struct ancestor {
+	u64 start_ns;
+	u32 tgid;
+	u32 exec_id;
+	char comm[16];
+};
+_Static_assert(sizeof(struct ancestor) == 32, "ANCESTOR_LEN in decode.rs");
+
+struct fork_facts {
+	struct process_facts process;
+	u64 maker_start_ns; /* of the process that called: with CLONE_PARENT not the parent */
+	u32 maker_tgid;
+	u32 ancestors_len; /* section: struct ancestor each */
+};
+_Static_assert(sizeof(struct fork_facts) == 56, "FORK_LEN in decode.rs");
 
 enum exe_bits {
 	EXE_UPPER_LAYER = 1, /* overlayfs, and the file is in the upper layer */
 	EXE_LOWER_LAYER = 2, /* overlayfs, and it is not */
 	EXE_READ_ONLY = 4,   /* the file system is mounted read-only */
+	EXE_ARGS_CUT = 8,    /* there are more arguments than were sent */
+	EXE_ENV_CUT = 16,    /* the same of the environment */
 };
 
 struct exec_facts {
@@ -85,14 +111,16 @@ struct exec_facts {
 	u32 exe_uid;
 	u32 exe_gid;
 	u32 exe_bits;
+	u16 ancestors_len; /* struct ancestor each; first, where there is room in any case */
+	u16 filename_len;  /* the path asked for, with its NUL */
 	u16 exe_len;    /* path section */
 	u16 cwd_len;    /* path section */
 	u16 cgroup_len; /* path section */
 	u16 args_len;   /* NUL-separated */
 	u16 env_len;    /* NUL-separated */
-	u16 unused;
+	u16 unused[3];
 };
-_Static_assert(sizeof(struct exec_facts) == 96, "EXEC_LEN in decode.rs");
+_Static_assert(sizeof(struct exec_facts) == 104, "EXEC_LEN in decode.rs");
 
 struct exit_facts {
 	u32 exit_code;
@@ -176,3 +204,36 @@ struct path_call_facts {
 	u32 unused;
 };
 _Static_assert(sizeof(struct path_call_facts) == 40, "PATH_CALL_LEN in decode.rs");
+
+/* execve or execveat that failed: the process is what it was. */
+struct exec_failed_facts {
+	s64 result;
+	s32 dirfd;
+	u32 flags;
+	u16 filename_len; /* the path asked for, with its NUL */
+	u16 base_len;     /* path section: what a relative one starts from */
+	u16 args_len;     /* NUL-separated, as asked for */
+	u16 unused;
+};
+_Static_assert(sizeof(struct exec_failed_facts) == 24, "EXEC_FAILED_LEN in decode.rs");
+
+enum control_bits {
+	CONTROL_NAMESPACE = 1, /* the descriptor is a namespace, its path the kind of it */
+	CONTROL_SOCKET = 2,    /* the descriptor is a socket */
+};
+
+/* A call whose arguments are numbers, and perhaps a descriptor or one string. */
+struct control_facts {
+	struct socket_facts socket; /* first, where socket.h fills it in; its sections stay empty */
+	s64 result;
+	u64 args[4]; /* as passed */
+	u64 cap_permitted; /* after the call, as all of it */
+	u64 cap_effective;
+	u64 ino; /* of the descriptor the call is about, as the next two */
+	u32 dev;
+	u32 inode_mode; /* 0 when there is none */
+	u32 bits;
+	u16 text_len; /* string, with its NUL */
+	u16 path_len; /* path section */
+};
+_Static_assert(sizeof(struct control_facts) == 168, "CONTROL_LEN in decode.rs");

@@ -13,6 +13,9 @@
 
 #include "file_open.h"
 #include "path_call.h"
+#include "socket_calls.h"
+
+#define REQUEST_FIXED_FILE 1 /* the file is one of the ring's own, without a descriptor */
 
 /* IORING_OP_*, to ours (enum call); 0 is a call that nobody wants. */
 CALL_TABLE(ring_calls);
@@ -34,9 +37,15 @@ struct io_cmd_data {
 	struct file *file;
 };
 
+struct io_cqe {
+	s32 fd;
+};
+
 struct io_kiocb {
 	struct io_cmd_data cmd;
 	u8 opcode;
+	u32 flags;
+	struct io_cqe cqe;
 };
 
 struct io_open {
@@ -71,6 +80,19 @@ struct io_link {
 	struct filename *oldpath;
 	struct filename *newpath;
 	int flags;
+};
+
+struct sockaddr;
+
+struct io_connect {
+	struct sockaddr *addr;
+	int addr_len;
+};
+
+struct io_socket {
+	int domain;
+	int type;
+	int protocol;
 };
 
 #pragma clang attribute pop
@@ -140,6 +162,41 @@ static __always_inline void report_ring_path_call(void *command, u16 call)
 	report_path_call(&request);
 }
 
+/* The address is read where the kernel read it, a moment before. */
+static __always_inline void report_ring_connect(struct io_kiocb *queued, void *command)
+{
+	struct io_connect *connect = command;
+	bool has_descriptor = !(BPF_CORE_READ(queued, flags) & REQUEST_FIXED_FILE);
+	struct socket_request request = {
+		.kind = EVENT_CONNECT,
+		.call = CALL_CONNECT | CALL_BY_IO_URING,
+		.fd = has_descriptor ? BPF_CORE_READ(queued, cqe.fd) : -1,
+		.address = (u64)BPF_CORE_READ(connect, addr),
+		.address_len = BPF_CORE_READ(connect, addr_len),
+		.is_pending = true,
+	};
+
+	bpf_probe_read_user(&request.asked_family, sizeof(request.asked_family),
+			    (const void *)request.address);
+	report_socket_call(&request);
+}
+
+static __always_inline void report_ring_socket(void *command)
+{
+	struct io_socket *socket = command;
+	struct socket_request request = {
+		.kind = EVENT_SOCKET,
+		.call = CALL_SOCKET | CALL_BY_IO_URING,
+		.fd = -1,
+		.asked_family = BPF_CORE_READ(socket, domain),
+		.asked_type = BPF_CORE_READ(socket, type),
+		.asked_number = BPF_CORE_READ(socket, protocol),
+		.is_pending = true,
+	};
+
+	report_socket_call(&request);
+}
+
 SEC("tp_btf/io_uring_submit_req")
 int BPF_PROG(on_ring_request, struct io_kiocb *request)
 {
@@ -149,9 +206,19 @@ int BPF_PROG(on_ring_request, struct io_kiocb *request)
 
 	if (call == CALL_OTHER || PEEK(subject.task, tgid) == own_tgid)
 		return 0;
-	if (call == CALL_OPENAT || call == CALL_OPENAT2)
+	switch (call) {
+	case CALL_OPENAT:
+	case CALL_OPENAT2:
 		report_ring_open(command, call);
-	else
+		break;
+	case CALL_CONNECT:
+		report_ring_connect(request, command);
+		break;
+	case CALL_SOCKET:
+		report_ring_socket(command);
+		break;
+	default:
 		report_ring_path_call(command, call);
+	}
 	return 0;
 }

@@ -3,6 +3,8 @@
  * The sensor's programs. Compiled twice: as they are, and with BASE for kernels
  * that lack bpf_loop, typed task pointers and the like.
  */
+#include "control.h"
+#include "exec_failed.h"
 #include "file_open.h"
 #include "io_uring.h"
 #include "lifecycle.h"

@@ -48,9 +48,23 @@ static __always_inline void fill_exe(struct exec_facts *facts, struct file *exe)
 	fill_inode_times(facts, inode);
 }
 
+/* Longer ones are cut: all sections together must fit into the buffer. */
+#define FILENAME_LEN_MAX 1024
+
+static __always_inline u32 append_filename(struct scratch *scratch, u32 at, const char *filename)
+{
+	long len;
+
+	at &= BUILD_MASK;
+	opaque(at);
+	at &= BUILD_MASK;
+	len = bpf_probe_read_kernel_str(&scratch->data[at], FILENAME_LEN_MAX, filename);
+	return len > 0 ? len & (2 * FILENAME_LEN_MAX - 1) : 0;
+}
+
 /* The new image is in place: nothing of what is read here can be raced by the old one. */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec)
+int BPF_PROG(on_exec, struct task_struct *unused, s32 old_pid, struct linux_binprm *program)
 {
 	struct subject subject = current_subject();
 	struct task_struct *task = (void *)subject.address;
@@ -73,6 +87,11 @@ int BPF_PROG(on_exec)
 	fill_process(&facts->process, subject.address);
 	filter_remember(head, &facts->process);
 
+	facts->ancestors_len = append_ancestors(scratch, at, subject.task);
+	at += facts->ancestors_len;
+	facts->filename_len = append_filename(scratch, at, PEEK(program, filename));
+	at += facts->filename_len;
+
 	mm = BPF_CORE_READ(task, mm);
 	exe = BPF_CORE_READ(mm, exe_file);
 	if (exe) {
@@ -91,12 +110,16 @@ int BPF_PROG(on_exec)
 	if (from < to) {
 		facts->args_len = append_user(scratch, at, from, to - from);
 		at += facts->args_len;
+		if (to - from > SECTION_MAX)
+			facts->exe_bits |= EXE_ARGS_CUT;
 	}
 	from = BPF_CORE_READ(mm, env_start);
 	to = BPF_CORE_READ(mm, env_end);
 	if (from < to) {
 		facts->env_len = append_user(scratch, at, from, to - from);
 		at += facts->env_len;
+		if (to - from > SECTION_MAX)
+			facts->exe_bits |= EXE_ENV_CUT;
 	}
 	submit(scratch, at, IMPORTANCE_LIFECYCLE);
 	return 0;
@@ -106,9 +129,11 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 {
 	struct subject child = {.task = trusted};
+	struct subject maker = current_subject();
+	struct task_struct *leader = PEEK(maker.task, group_leader);
 	struct scratch *scratch;
 	struct event_head *head;
-	struct process_facts *facts;
+	struct fork_facts *facts;
 
 	if (PEEK(trusted, pid) != PEEK(trusted, tgid))
 		return 0; /* a thread */
@@ -119,9 +144,13 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *trusted)
 	head = (void *)scratch->data;
 	fill_head(head, child, EVENT_FORK, CALL_OTHER);
 	facts = (void *)(scratch->data + sizeof(*head));
-	fill_process(facts, child.address);
-	filter_remember(head, facts);
-	submit(scratch, sizeof(*head) + sizeof(struct process_facts), IMPORTANCE_LIFECYCLE);
+	fill_process(&facts->process, child.address);
+	filter_remember(head, &facts->process);
+	facts->maker_start_ns = PEEK(leader, start_boottime);
+	facts->maker_tgid = PEEK(leader, tgid);
+	facts->ancestors_len =
+		append_ancestors(scratch, sizeof(*head) + sizeof(*facts), child.task);
+	submit(scratch, sizeof(*head) + sizeof(*facts) + facts->ancestors_len, IMPORTANCE_LIFECYCLE);
 	return 0;
 }
 

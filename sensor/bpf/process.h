@@ -101,15 +101,29 @@ static __always_inline u32 pid_in_host(struct pid *pid)
 	return BPF_CORE_READ(pid, numbers[0].nr);
 }
 
-static __always_inline u32 pid_in_own_namespace(struct pid *pid)
+/* The kernel's structure is longer than what we name of it. */
+static __always_inline struct upid *number_of(struct pid *pid, u32 level)
 {
-	u32 level = BPF_CORE_READ(pid, level);
-	/* The kernel's structure is longer than the two words we name. */
-	u64 size = bpf_core_type_size(struct upid);
 	void *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
-	struct upid *upid = numbers + level * size;
 
-	return BPF_CORE_READ(upid, nr);
+	return numbers + level * bpf_core_type_size(struct upid);
+}
+
+/* A process's innermost pid namespace. */
+struct pid_place {
+	struct pid_namespace *namespace;
+	u32 level;
+};
+
+/* What `pid` is called there: 0 when it is from outside (kernel/pid.c, pid_nr_ns). */
+static __always_inline u32 pid_in_place(struct pid *pid, struct pid_place *place)
+{
+	struct upid *number = number_of(pid, place->level);
+
+	if (place->level > BPF_CORE_READ(pid, level) ||
+	    BPF_CORE_READ(number, ns) != place->namespace)
+		return 0;
+	return BPF_CORE_READ(number, nr);
 }
 
 __noinline u32 tty_device(u64 signal_address)
@@ -125,21 +139,64 @@ __noinline u32 tty_device(u64 signal_address)
 	return (minor & 0xff) | (major << 8) | ((minor & ~0xffU) << 12);
 }
 
+static __always_inline void fill_capabilities(u64 *permitted, u64 *effective,
+					      const struct cred *cred)
+{
+	/* Two words before 6.3, one after: eight bytes in either case. */
+	bpf_core_read(permitted, 8, &cred->cap_permitted);
+	bpf_core_read(effective, 8, &cred->cap_effective);
+}
+
 static __always_inline void fill_process(struct process_facts *facts, u64 task_address)
 {
 	struct task_struct *task = (void *)task_address;
 	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct pid *own = BPF_CORE_READ(task, group_leader, thread_pid);
 	struct pid *group = BPF_CORE_READ(signal, pids[PIDTYPE_PGID]);
 	struct pid *session = BPF_CORE_READ(signal, pids[PIDTYPE_SID]);
-	const struct cred *cred = BPF_CORE_READ(task, cred);
+	u32 level = BPF_CORE_READ(own, level);
+	struct upid *innermost = number_of(own, level);
+	/* On its own: within BPF_CORE_READ the place would count as one of the kernel's types. */
+	struct pid_namespace *namespace = BPF_CORE_READ(innermost, ns);
+	struct pid_place place = {.namespace = namespace, .level = level};
 
-	/* Two words before 6.3, one after: eight bytes in either case. */
-	bpf_core_read(&facts->cap_permitted, 8, &cred->cap_permitted);
-	bpf_core_read(&facts->cap_effective, 8, &cred->cap_effective);
+	fill_capabilities(&facts->cap_permitted, &facts->cap_effective, BPF_CORE_READ(task, cred));
 	facts->tty = tty_device((u64)signal);
 	facts->sid = pid_in_host(session);
 	facts->pgid = pid_in_host(group);
-	facts->vpid = pid_in_own_namespace(BPF_CORE_READ(task, group_leader, thread_pid));
-	facts->vpgid = pid_in_own_namespace(group);
-	facts->unused = 0;
+	facts->vpid = BPF_CORE_READ(innermost, nr);
+	facts->vpgid = pid_in_place(group, &place);
+	facts->pid_namespace = BPF_CORE_READ(namespace, ns.inum);
+}
+
+/*
+ * Appends who started the parent, and who started that one, and so on; returns
+ * the section's length. The whole of it is in the record even if user space
+ * never heard of them.
+ */
+static __always_inline u32 append_ancestors(struct scratch *scratch, u32 at, struct task_struct *task)
+{
+	struct task_struct *starter = PEEK(task, real_parent);
+	struct task_struct *process = PEEK(starter, group_leader);
+	u32 len = 0;
+
+	for (int i = 0; i < ANCESTORS_MAX; i++) {
+		struct ancestor ancestor = {};
+		u32 pos = at + len;
+
+		starter = PEEK(process, real_parent);
+		process = PEEK(starter, group_leader);
+		ancestor.tgid = PEEK(process, tgid);
+		if (!ancestor.tgid)
+			break;
+		ancestor.start_ns = PEEK(process, start_boottime);
+		ancestor.exec_id = PEEK(process, self_exec_id);
+		bpf_core_read(&ancestor.comm, sizeof(ancestor.comm), &process->comm);
+		pos &= BUILD_MASK;
+		opaque(pos);
+		pos &= BUILD_MASK;
+		__builtin_memcpy(&scratch->data[pos], &ancestor, sizeof(ancestor));
+		len += sizeof(ancestor);
+	}
+	return len;
 }

@@ -16,7 +16,8 @@ struct socket_request {
 	u32 asked_number;
 	u16 asked_family;
 	u16 kind;
-	u16 call;
+	u16 call;        /* enum call, and CALL_BY_IO_URING */
+	bool is_pending; /* it has not been done yet */
 	s64 result;
 };
 
@@ -41,7 +42,7 @@ static __always_inline void fill_connect(struct socket_facts *facts, struct open
 {
 	struct endpoint peer = {};
 
-	if (request->result >= 0 || request->result == -EINPROGRESS) {
+	if (!request->is_pending && (request->result >= 0 || request->result == -EINPROGRESS)) {
 		if (facts->bits & SOCKET_HAS_REMOTE)
 			take_down(opened, facts, SOCKET_CLIENT);
 		else
@@ -50,6 +51,8 @@ static __always_inline void fill_connect(struct socket_facts *facts, struct open
 		/* A call that failed leaves no peer in the socket: only the argument has it. */
 		facts->bits &= ~(SOCKET_HAS_REMOTE | SOCKET_CONNECTED);
 		facts->bits |= SOCKET_CLIENT;
+		if (request->is_pending)
+			facts->bits |= SOCKET_CHANGED;
 		read_endpoint(&peer, facts->family, request->address, request->address_len);
 		if (peer.family)
 			set_remote(facts, &peer);

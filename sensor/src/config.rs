@@ -123,6 +123,9 @@ pub struct EbpfConfig {
 
     /// Whether the kernel withholds events that no rule can match.
     pub kernel_filter: bool,
+
+    /// Whether programs that could not be started are events, as they are in Falco.
+    pub failed_exec: bool,
 }
 
 impl EbpfConfig {
@@ -245,6 +248,7 @@ impl Default for EbpfConfig {
             syscall_hooks: SyscallHooks::default(),
             programs: ProgramSet::default(),
             kernel_filter: true,
+            failed_exec: false,
         }
     }
 }

@@ -8,7 +8,10 @@
 //! together. Nothing here panics, whatever the bytes are; a record that does not
 //! fit is an error that the caller counts.
 
+mod ancestor;
 mod call;
+mod control;
+mod exec_failed;
 mod facts;
 mod path;
 mod path_call;
@@ -17,8 +20,11 @@ mod socket;
 
 use self::reader::Reader;
 pub use self::{
+    ancestor::Ancestor,
     call::{Call, Numbers, SOCKETCALL_NUMBER, SOCKETCALLS},
-    facts::{Exec, Exit, Open, ProcessFacts, exe_bits},
+    control::{Control, Descriptor, Thing},
+    exec_failed::ExecFailed,
+    facts::{Exec, Exit, Fork, Open, ProcessFacts, exe_bits},
     path::KernelPath,
     path_call::PathCall,
     socket::{End, Role, Socket, SocketFamily, SocketKind},
@@ -42,10 +48,12 @@ pub enum Family {
     Socket = 8,
     /// What goes through a socket.
     Message = 9,
+    Control = 10,
+    ExecFailed = 11,
 }
 
 impl Family {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
@@ -55,6 +63,8 @@ impl Family {
         Self::Accept,
         Self::Socket,
         Self::Message,
+        Self::Control,
+        Self::ExecFailed,
     ];
 
     /// The name in logs and metrics.
@@ -69,6 +79,8 @@ impl Family {
             Self::Accept => "accept",
             Self::Socket => "socket",
             Self::Message => "message",
+            Self::Control => "control",
+            Self::ExecFailed => "exec_failed",
         }
     }
 
@@ -148,12 +160,14 @@ pub struct KernelEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Facts {
     Exec(Box<Exec>),
-    Fork(ProcessFacts),
+    Fork(Box<Fork>),
     Exit(Exit),
     Open(Box<Open>),
     /// Of each family of calls on sockets.
     Socket(Box<Socket>),
     PathCall(Box<PathCall>),
+    Control(Box<Control>),
+    ExecFailed(Box<ExecFailed>),
 }
 
 /// Why a record is not an event.
@@ -237,13 +251,15 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
     let mut reader = Reader::new(payload, family.name());
     let facts = match family {
         Family::Exec => Facts::Exec(Box::new(Exec::read(&mut reader)?)),
-        Family::Fork => Facts::Fork(ProcessFacts::read(&mut reader)?),
+        Family::Fork => Facts::Fork(Box::new(Fork::read(&mut reader)?)),
         Family::Exit => Facts::Exit(Exit::read(&mut reader)?),
         Family::Open => Facts::Open(Box::new(Open::read(&mut reader)?)),
         Family::Connect | Family::Accept | Family::Socket | Family::Message => {
             Facts::Socket(Box::new(Socket::read(&mut reader)?))
         }
         Family::PathCall => Facts::PathCall(Box::new(PathCall::read(&mut reader)?)),
+        Family::Control => Facts::Control(Box::new(Control::read(&mut reader)?)),
+        Family::ExecFailed => Facts::ExecFailed(Box::new(ExecFailed::read(&mut reader)?)),
     };
     Ok(KernelEvent { head, facts })
 }

@@ -14,6 +14,7 @@ pub mod containerd;
 pub mod cri;
 pub mod docker;
 pub mod entry;
+mod lineage;
 pub mod metadata;
 mod node;
 pub mod own;
@@ -113,19 +114,29 @@ impl Enricher {
     ) -> Option<SyscallEvent> {
         let KernelEvent { head, facts } = kernel;
         let happening = match facts {
-            Facts::Fork(facts) => {
-                self.node.processes.on_fork(&head, &facts);
+            Facts::Fork(fork) => {
+                self.node.processes.on_fork(&head, &fork);
+                self.node.learn_ancestors(&head, &fork.ancestors);
                 return None;
             }
             Facts::Exit(_) => {
                 self.node.processes.on_exit(&head);
                 return None;
             }
-            Facts::Exec(exec) => {
+            Facts::Exec(mut exec) => {
+                self.node.complete_arguments(&head, &mut exec);
                 self.node.on_exec(&head, &exec);
+                self.node.learn_ancestors(&head, &exec.ancestors);
                 Happening::Exec(exec)
             }
             Facts::Socket(socket) => Happening::Socket(socket),
+            Facts::Control(control) => Happening::Control(control),
+            Facts::ExecFailed(failed) => {
+                let base = failed.base.as_ref().and_then(|base| base.as_bytes());
+                let base = base.map_or_else(|| self.cwd_of(&head), <[u8]>::to_vec);
+                let path = path::lexical(&base, &failed.filename);
+                Happening::ExecFailed { failed, path }
+            }
             Facts::Open(open) => {
                 let (lexical, resolved) = path::of_open(&open, || self.cwd_of(&head));
                 Happening::Open { open, lexical, resolved }

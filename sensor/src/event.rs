@@ -10,6 +10,9 @@
 
 mod arguments;
 mod container_fields;
+mod control;
+mod control_names;
+mod descriptor;
 mod errno;
 mod fd_fields;
 pub(crate) mod names;
@@ -30,7 +33,7 @@ use lanner_engine::{Event, Field, Value};
 
 use self::path_call::PathTexts;
 use crate::{
-    decode::{EventHead, Exec, Family, KernelPath, Open, PathCall, Socket},
+    decode::{Control, EventHead, Exec, ExecFailed, Family, KernelPath, Open, PathCall, Socket},
     enrich::{
         Node,
         container::ContainerId,
@@ -62,6 +65,13 @@ pub enum Happening {
     },
     /// A container started, or runs already; no system call.
     Container,
+    Control(Box<Control>),
+    /// The process is what it was.
+    ExecFailed {
+        failed: Box<ExecFailed>,
+        /// Working directory and the path asked for, made plain as text.
+        path: Vec<u8>,
+    },
 }
 
 /// `evt.type` of [`Happening::Container`], as Falco calls it.
@@ -110,7 +120,7 @@ impl SyscallEvent {
         match &self.happening {
             Happening::Open { resolved, .. } => resolved.as_deref(),
             Happening::Socket(socket) => socket.other_path(),
-            Happening::Exec(_) | Happening::PathCall { .. } | Happening::Container => None,
+            _ => None,
         }
     }
 
@@ -135,7 +145,7 @@ impl SyscallEvent {
     }
 
     pub fn session_leader(&self) -> Option<&Process> {
-        let find = || self.node.processes.newest_of(self.process.facts.sid);
+        let find = || self.node.session_leader(self.process.facts.sid);
         self.session_leader.get_or_init(find).as_deref()
     }
 
@@ -208,12 +218,23 @@ impl SyscallEvent {
         }
     }
 
+    /// Permitted and effective: of the moment where the kernel sent them, else of its start as
+    /// this program.
+    fn capabilities(&self) -> (u64, u64) {
+        match &self.happening {
+            Happening::Control(control) => (control.cap_permitted, control.cap_effective),
+            _ => (self.process.facts.cap_permitted, self.process.facts.cap_effective),
+        }
+    }
+
     fn result(&self) -> i64 {
         match &self.happening {
             Happening::Exec(_) | Happening::Container => 0,
             Happening::Open { open, .. } => open.result,
             Happening::Socket(socket) => socket.result,
             Happening::PathCall { call, .. } => call.result,
+            Happening::Control(control) => control.result,
+            Happening::ExecFailed { failed, .. } => failed.result,
         }
     }
 }

@@ -150,6 +150,7 @@ impl Pipeline {
                 }
                 _ = tick.tick() => {
                     (upkeep.recount)(&self.common.losses);
+                    self.common.node.end_missing();
                     self.tell_losses(&mut report, EVERY);
                     self.tell_repeated(Some(now_ns()));
                     if let Some(snapshot) = upkeep.metrics.due(Instant::now()) {

@@ -44,10 +44,7 @@ pub fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
 
 /// Enabled rules for system calls that can never fire, as none of the events that they look at
 /// is reported; with the types of these. `is_reported` knows an event type.
-pub fn blind<'r>(
-    rules: &'r RuleSet,
-    is_reported: impl Fn(&str) -> bool,
-) -> Vec<(&'r str, Vec<&'r str>)> {
+pub fn blind(rules: &RuleSet, is_reported: impl Fn(&str) -> bool) -> Vec<(&str, Vec<&str>)> {
     let ours = rules.rules().filter(|rule| rule.enabled && rule.source == SYSCALL);
     let types = ours.map(|rule| (rule.name.as_str(), rule.event_types()));
     types

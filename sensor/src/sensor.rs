@@ -27,6 +27,7 @@ use crate::{
         procfs::Procfs,
         runtimes::{self, Socket},
     },
+    event::CONTAINER_EVENT,
     features::{self, Feature},
     message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},
@@ -244,10 +245,12 @@ impl Watcher {
         let sources = loaded.take_sources();
         let loaded = Arc::new(Mutex::new(loaded));
         let mut rules = rules;
+        let failed_exec = config.ebpf.failed_exec;
         rules.follow(traced_calls(
             Arc::clone(&loaded),
             config.ebpf.kernel_filter,
             flags.record.is_some(),
+            failed_exec,
         ));
         let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
         let follower = tokio::spawn(runtimes::run(sockets, asked, answers, stop.clone()));
@@ -271,14 +274,19 @@ fn traced_calls(
     loaded: Arc<Mutex<Loaded>>,
     has_filter: bool,
     is_recording: bool,
+    failed_exec: bool,
 ) -> impl FnMut(&RuleSet) + Send + 'static {
     move |rules: &RuleSet| {
         let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_wanted = |call: &Call| is_recording || rules.wants(call.name());
+        // Programs that were started are told without their system call.
+        let is_exec = |call: &Call| matches!(call, Call::Execve | Call::Execveat);
+        let is_wanted = |call: &Call| {
+            (is_recording || rules.wants(call.name())) && (failed_exec || !is_exec(call))
+        };
         let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
         let is_reported = |name: &str| {
-            // Programs that start are always reported.
-            [Call::Execve, Call::Execveat].iter().any(|call| call.name() == name)
+            // Programs that start are always reported, and containers are no call.
+            [Call::Execve.name(), Call::Execveat.name(), CONTAINER_EVENT].contains(&name)
                 || loaded.delivered().any(|call| call.name() == name)
         };
         for (rule, event_types) in rules::blind(rules, is_reported) {

@@ -12,7 +12,10 @@ use lanner_sensor::{
     event::SyscallEvent,
 };
 
-use crate::record::{EXEC, EXIT, FORK, Head, exec_payload, fork_payload, open_payload, record};
+use crate::record::{
+    EXEC, EXIT, FORK, Head, ancestors, exec_payload, exec_with_ancestors, made_by, open_payload,
+    record,
+};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -36,7 +39,12 @@ impl Node {
     }
 
     fn fork(&mut self, head: &Head) {
-        assert!(self.take(head, FORK, &fork_payload()).is_none());
+        let parent = Head { tgid: head.ppid, start_ns: head.parent_start_ns, ..Head::default() };
+        self.fork_by(head, &parent);
+    }
+
+    fn fork_by(&mut self, head: &Head, maker: &Head) {
+        assert!(self.take(head, FORK, &made_by(maker)).is_none());
     }
 
     fn exec(&mut self, head: &Head, args: &str) -> SyscallEvent {
@@ -58,6 +66,7 @@ fn process(tgid: u32, start_s: u64, ppid: u32, parent_start_s: u64, comm: &'stat
         tgid,
         ppid,
         comm,
+        parent_comm: "init",
         ..Head::default()
     }
 }
@@ -88,7 +97,8 @@ fn a_child_has_its_parents_program_until_it_has_its_own() {
     check(&after, Field::ProcEnv, Some("A"), "1");
     check(&after, Field::ProcPcmdline, None, "sh -c x");
     check(&after, Field::ProcAname, Some("1"), "sh");
-    check(&after, Field::ProcAname, Some("2"), "none");
+    check(&after, Field::ProcAname, Some("2"), "init");
+    check(&after, Field::ProcAname, Some("3"), "none");
 }
 
 #[test]
@@ -105,7 +115,7 @@ fn a_parent_that_ended_is_still_the_parent() {
     let event = node.open(&adopted, "/a");
     check(&event, Field::ProcPname, None, "sh");
     check(&event, Field::ProcAname, Some("2"), "sshd");
-    check(&event, Field::ProcAname, None, "2 values");
+    check(&event, Field::ProcAname, None, "3 values");
 }
 
 #[test]
@@ -149,6 +159,84 @@ fn who_starts_many_programs_does_not_fill_the_memory() {
     // Who lives is not forgotten for those who ended.
     check(&node.open(&shell, "/a"), Field::ProcCmdline, None, "sh");
     check(&node.open(&process(2099, 2, 10, 1, "many"), "/a"), Field::ProcExepath, None, "/bin/x");
+}
+
+#[test]
+fn a_child_runs_the_program_of_its_maker_not_of_its_parent() {
+    let mut node = Node::new();
+    let (shell, runtime) = (process(10, 1, 1, 0, "sh"), process(11, 2, 10, 1, "runc"));
+    node.exec(&shell, "sh\0");
+    node.exec(&runtime, "runc\0init\0");
+    let child = process(12, 3, 10, 1, "runc");
+    node.fork_by(&child, &runtime);
+    let event = node.open(&child, "/a");
+    check(&event, Field::ProcCmdline, None, "runc init");
+    check(&event, Field::ProcPname, None, "sh");
+}
+
+/// Nothing was heard of any of them, and `/proc` is empty.
+#[test]
+fn ancestors_that_were_never_heard_of_have_their_names() {
+    let mut node = Node::new();
+    let head = Head { parent_comm: "sh", ..process(50, 9, 40, 8, "x") };
+    let above = ancestors(&[(30, 7, "sshd"), (20, 6, "sshd-main"), (1, 0, "init")]);
+    let payload = exec_with_ancestors(&above, b"x\0");
+    let event = node.take(&head, EXEC, &payload).unwrap();
+    for (index, name) in [("1", "sh"), ("2", "sshd"), ("3", "sshd-main"), ("4", "init")] {
+        check(&event, Field::ProcAname, Some(index), name);
+    }
+    check(&event, Field::ProcAname, Some("5"), "none");
+    check(&event, Field::ProcAexepath, Some("1"), "none");
+    // What comes later has them too.
+    check(&node.open(&head, "/a"), Field::ProcAname, Some("3"), "sshd-main");
+}
+
+#[test]
+fn who_is_known_is_not_forgotten_for_what_the_kernel_says() {
+    let mut node = Node::new();
+    let (first, shell) = (process(1, 0, 0, 0, "init"), process(40, 8, 1, 0, "sh"));
+    node.exec(&first, "init\0");
+    node.exec(&shell, "sh\0-c\0y\0");
+    let head = Head { parent_comm: "renamed", ..process(50, 9, 40, 8, "x") };
+    let above = ancestors(&[(1, 0, "init")]);
+    let event = node.take(&head, EXEC, &exec_with_ancestors(&above, b"x\0")).unwrap();
+    check(&event, Field::ProcPcmdline, None, "sh -c y");
+    check(&event, Field::ProcAcmdline, Some("2"), "init");
+}
+
+/// Its exec was lost: what it was before must not be shown as what it is.
+#[test]
+fn a_process_that_became_another_program_unheard() {
+    let mut node = Node::new();
+    let head = process(10, 1, 1, 0, "sh");
+    node.exec(&head, "sh\0");
+    check(&node.open(&head, "/a"), Field::ProcCmdline, None, "sh");
+    let later = Head { exec_id: 2, comm: "evil", ..head.clone() };
+    let event = node.open(&later, "/a");
+    check(&event, Field::ProcName, None, "evil");
+    check(&event, Field::ProcExepath, None, "none");
+    // And the same of one whose maker's exec was not heard of yet.
+    let child = Head { exec_id: 3, ..process(11, 2, 10, 1, "evil") };
+    node.fork_by(&child, &head);
+    check(&node.open(&child, "/a"), Field::ProcCmdline, None, "evil");
+}
+
+#[test]
+fn the_end_of_a_process_may_be_lost() {
+    let mut node = Node::new();
+    let old = process(10, 1, 1, 0, "old");
+    node.exec(&old, "old\0");
+    node.exec(&process(11, 1, 1, 0, "other"), "other\0");
+    let processes = |node: &Node| node.enricher.node().processes.running().len();
+    // And their parent, by the kernel's word.
+    assert_eq!(processes(&node), 3);
+    // Its id is another process's: it cannot be there any more.
+    node.exec(&process(10, 3, 1, 0, "new"), "new\0");
+    assert_eq!(processes(&node), 3);
+    // `/proc` is empty: nobody runs.
+    node.enricher.node().end_missing();
+    assert_eq!(processes(&node), 0);
+    check(&node.open(&old, "/a"), Field::ProcName, None, "old");
 }
 
 fn text(value: Option<Value<'_>>) -> String {

@@ -33,7 +33,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     kernel::can_watch,
-    record::{EXEC, FORK, Head, exec_payload, fork_payload, record},
+    record::{EXEC, FORK, Head, exec_payload, made_by, record},
     records::Queued,
 };
 
@@ -107,7 +107,8 @@ impl Partitions {
     }
 
     fn fork(&self, head: &Head) {
-        self.send(record(head, FORK, 0, &fork_payload()), head.tgid);
+        let parent = Head { tgid: head.ppid, start_ns: head.parent_start_ns, ..head.clone() };
+        self.send(record(head, FORK, 0, &made_by(&parent)), head.tgid);
     }
 
     async fn finish(self) -> Vec<String> {

@@ -27,10 +27,7 @@ async fn the_page_does_as_it_says() {
     let bus =
         "bus:\n  servers: [\"tls://nats.lanner.svc:4222\"]\n  ca_file: /etc/lanner/pki/ca.crt\n";
     for (file, settings) in [
-        (
-            "sensor.yaml",
-            "rules_files: [rules]\noutputs: {stdout: {}}\n".to_owned(),
-        ),
+        ("sensor.yaml", "rules_files: [rules]\noutputs: {stdout: {}}\n".to_owned()),
         (
             "forwarder.yaml",
             format!(

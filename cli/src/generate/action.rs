@@ -73,6 +73,8 @@ pub(super) enum Need {
     Amd64,
     /// A file that the deed is about.
     File(&'static str),
+    /// The user `nobody`, by name.
+    Nobody,
     /// A session in which nobody logged in as root.
     OtherLogin,
 }

@@ -36,7 +36,7 @@ use super::{
 pub(super) const ORDERS: &str = "LANNER_GENERATE";
 
 /// The user and group `nobody`, on all systems of today.
-const NOBODY: u32 = 65534;
+pub(super) const NOBODY: u32 = 65534;
 
 /// The container runtime's process outside of the container, and what it starts.
 const SHIM: Part = Part { program: "containerd-shim", role: Role::MakeContainer, ..PART };
@@ -138,6 +138,8 @@ fn is_refusal(error: &anyhow::Error) -> bool {
                 | io::ErrorKind::Unsupported
                 | io::ErrorKind::ReadOnlyFilesystem
                 | io::ErrorKind::NetworkUnreachable
+                // A container's /dev/shm is often smaller than our program.
+                | io::ErrorKind::StorageFull
         )
     })
 }

@@ -15,9 +15,9 @@ use tokio::{
 use super::{
     Chosen,
     action::{Action, Need, Place},
-    cast::{self, cast},
+    cast::{self, NOBODY, cast},
     container::Groups,
-    scene::{Facts, Orders, Report, comm, own_name},
+    scene::{Facts, Orders, Report, comm, own_name, user_name},
     stage::{Leaves, Stage, random_hex},
 };
 
@@ -239,6 +239,7 @@ impl Need {
             }
             Self::Amd64 => cfg!(target_arch = "x86_64"),
             Self::File(path) => Path::new(path).exists(),
+            Self::Nobody => user_name(NOBODY).is_some(),
             // Without the kernel's audit part nobody is ever known to have logged in.
             Self::OtherLogin => {
                 fs::read_to_string("/proc/self/loginuid").is_ok_and(|uid| uid.trim() != "0")
@@ -255,6 +256,7 @@ impl std::fmt::Display for Need {
             Self::Capability(name) => write!(f, "CAP_{name}"),
             Self::Amd64 => f.write_str("an x86-64 processor"),
             Self::File(path) => f.write_str(path),
+            Self::Nobody => f.write_str("a user called nobody"),
             Self::OtherLogin => f.write_str("a session in which nobody logged in as root"),
         }
     }

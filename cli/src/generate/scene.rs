@@ -168,7 +168,7 @@ pub(super) fn comm(program: &str) -> String {
 }
 
 /// The user's name where this process runs.
-fn user_name(uid: u32) -> Option<String> {
+pub(super) fn user_name(uid: u32) -> Option<String> {
     let passwd = fs::read_to_string("/etc/passwd").ok()?;
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

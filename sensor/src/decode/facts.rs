@@ -1,11 +1,13 @@
 //! What each kind of event holds behind its head.
 
-use super::{KernelPath, Problem, reader::Reader, reader::until_nul};
+use super::{Ancestor, KernelPath, Problem, ancestor, reader::Reader, reader::until_nul};
 
 const PROCESS_LEN: usize = 40;
 const _: () = assert!(PROCESS_LEN == 2 * 8 + 6 * 4);
-const EXEC_LEN: usize = 96;
-const _: () = assert!(EXEC_LEN == PROCESS_LEN + 3 * 8 + 5 * 4 + 6 * 2);
+const FORK_LEN: usize = 56;
+const _: () = assert!(FORK_LEN == PROCESS_LEN + 8 + 2 * 4);
+const EXEC_LEN: usize = 104;
+const _: () = assert!(EXEC_LEN == PROCESS_LEN + 3 * 8 + 5 * 4 + 10 * 2);
 const EXIT_LEN: usize = 8;
 const _: () = assert!(EXIT_LEN == 2 * 4);
 const OPEN_LEN: usize = 56;
@@ -21,9 +23,11 @@ pub struct ProcessFacts {
     /// Session and process group, in the host's namespace.
     pub sid: u32,
     pub pgid: u32,
-    /// Process and process group, in its own namespace.
+    /// Process and process group, in its own namespace; a group from outside of it is 0.
     pub vpid: u32,
     pub vpgid: u32,
+    /// Inode number of that namespace; 0 when not known.
+    pub pid_namespace: u32,
 }
 
 /// Bits of [`Exec::exe_bits`].
@@ -34,6 +38,22 @@ pub mod exe_bits {
     pub const LOWER_LAYER: u32 = 2;
     /// The file system is mounted read-only.
     pub const READ_ONLY: u32 = 4;
+    /// There are more arguments than were sent.
+    pub const ARGS_CUT: u32 = 8;
+    /// There is more of the environment than was sent.
+    pub const ENV_CUT: u32 = 16;
+}
+
+/// A process was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    pub process: ProcessFacts,
+    /// The process that called, whose program the new one runs. Not always the parent: with
+    /// `CLONE_PARENT` that is the caller's own.
+    pub maker_tgid: u32,
+    pub maker_start_ns: u64,
+    /// The parent's parent first.
+    pub ancestors: Vec<Ancestor>,
 }
 
 /// A process became another program.
@@ -56,6 +76,11 @@ pub struct Exec {
     pub args: Vec<Vec<u8>>,
     /// `NAME=value`; cut at 4095 bytes in all.
     pub env: Vec<Vec<u8>>,
+    /// The parent's parent first.
+    pub ancestors: Vec<Ancestor>,
+    /// The path asked for, cut at 1023 bytes; `/dev/fd/3` where `execveat` was given a
+    /// descriptor.
+    pub filename: Vec<u8>,
 }
 
 /// The last thread of a process ended.
@@ -98,7 +123,7 @@ pub struct Open {
 
 impl ProcessFacts {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
-        let facts = Self {
+        Ok(Self {
             cap_permitted: reader.u64()?,
             cap_effective: reader.u64()?,
             tty: reader.u32()?,
@@ -106,9 +131,19 @@ impl ProcessFacts {
             pgid: reader.u32()?,
             vpid: reader.u32()?,
             vpgid: reader.u32()?,
-        };
-        let _unused = reader.u32()?;
-        Ok(facts)
+            pid_namespace: reader.u32()?,
+        })
+    }
+}
+
+impl Fork {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
+        let process = ProcessFacts::read(reader)?;
+        let maker_start_ns = reader.u64()?;
+        let maker_tgid = reader.u32()?;
+        let ancestors_len = reader.u32()?;
+        let section = reader.take(usize::try_from(ancestors_len).unwrap_or(usize::MAX))?;
+        Ok(Self { process, maker_tgid, maker_start_ns, ancestors: ancestor::read_all(section) })
     }
 }
 
@@ -123,12 +158,16 @@ impl Exec {
         let exe_uid = reader.u32()?;
         let exe_gid = reader.u32()?;
         let exe_bits = reader.u32()?;
+        let ancestors_len = reader.u16()?;
+        let filename_len = reader.u16()?;
         let exe_len = reader.u16()?;
         let cwd_len = reader.u16()?;
         let cgroup_len = reader.u16()?;
         let args_len = reader.u16()?;
         let env_len = reader.u16()?;
-        let _unused = reader.u16()?;
+        let _unused: [u8; 6] = reader.array()?;
+        let ancestors = ancestor::read_all(reader.section(ancestors_len)?);
+        let filename = until_nul(reader.section(filename_len)?).to_vec();
         Ok(Self {
             process,
             exe_ino,
@@ -144,6 +183,8 @@ impl Exec {
             cgroup: KernelPath::read(reader.section(cgroup_len)?),
             args: nul_separated(reader.section(args_len)?),
             env: nul_separated(reader.section(env_len)?),
+            ancestors,
+            filename,
         })
     }
 }
@@ -195,7 +236,7 @@ impl Open {
     }
 }
 
-fn nul_separated(bytes: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn nul_separated(bytes: &[u8]) -> Vec<Vec<u8>> {
     if bytes.is_empty() {
         return Vec::new();
     }

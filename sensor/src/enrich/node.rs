@@ -10,7 +10,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -32,6 +32,10 @@ use crate::{
 /// Most control groups that are remembered.
 const CGROUPS_MAX: usize = 16_384;
 
+/// How often processes are looked for whose end was lost. Far rarer than such losses matter:
+/// they take memory, and nothing else.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
 /// Is told of each control group that is no container's.
 type CgroupWatcher = Box<dyn Fn(u64) + Send + Sync>;
 
@@ -51,6 +55,7 @@ pub struct Node {
     procfs: Procfs,
     process_reader: Mutex<Patient<(Procfs, u32), Option<Process>>>,
     processes_read: AtomicU64,
+    swept_at: Mutex<Option<Instant>>,
     /// Where the host's own passwd is.
     host_root: PathBuf,
 }
@@ -83,6 +88,7 @@ impl Node {
                 procfs.process(pid)
             })),
             processes_read: AtomicU64::new(0),
+            swept_at: Mutex::default(),
             host_root: if has_users { first } else { PathBuf::from("/") },
         }
     }
@@ -178,31 +184,43 @@ impl Node {
         locked(&self.process_reader).ask((self.procfs.clone(), pid)).flatten()
     }
 
+    /// Forgets, in time, the processes whose end the kernel told and we did not hear. To be
+    /// called now and then; most of the time it is not due.
+    pub fn end_missing(&self) {
+        let mut swept_at = locked(&self.swept_at);
+        if swept_at.is_some_and(|at| at.elapsed() < SWEEP_EVERY) {
+            return;
+        }
+        *swept_at = Some(Instant::now());
+        drop(swept_at);
+        let known = self.processes.running();
+        let Ok(pids) = self.procfs.pids() else { return };
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let now_ns = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
+        let now_ns = u64::try_from(now_ns).unwrap_or(0);
+        self.processes.end_missing(&known, &pids.into_iter().collect(), now_ns);
+    }
+
     /// How often `/proc` was asked for a process.
     pub fn processes_read(&self) -> u64 {
         self.processes_read.load(Relaxed)
     }
 
-    /// The parent first.
-    pub fn ancestors_of(&self, head: &EventHead, process: &Process) -> Vec<Arc<Process>> {
-        let mut ancestors = self.processes.ancestors(process);
-        if let Some(first) = ancestors.first_mut() {
-            // As it was when the event happened; it may be another program by now.
-            if first.key == ProcessKey::new(head.ppid, head.parent_start_ns)
-                && let Some(then) = self.processes.at_exec(first.key, head.parent_exec_id)
-            {
-                *first = then;
-            }
-            return ancestors;
-        }
-        // The one that started it is forgotten: whoever took it over is its parent now.
-        let adopter = ProcessKey::new(head.ppid, head.parent_start_ns);
-        let Some(adopter) = self.processes.get(adopter) else { return ancestors };
-        let further = self.processes.ancestors(&adopter);
-        std::iter::once(adopter).chain(further).collect()
+    pub fn names_of(&self, head: &EventHead, container: Option<&ContainerId>) -> UserNames {
+        self.names(head, container, head.uid)
     }
 
-    pub fn names_of(&self, head: &EventHead, container: Option<&ContainerId>) -> UserNames {
+    /// The name that the process of `head` knows another user by.
+    pub fn user_name(
+        &self,
+        head: &EventHead,
+        container: Option<&ContainerId>,
+        uid: u32,
+    ) -> Option<Vec<u8>> {
+        self.names(head, container, uid).user
+    }
+
+    fn names(&self, head: &EventHead, container: Option<&ContainerId>, uid: u32) -> UserNames {
         let (root, directory) = match container {
             Some(container) => {
                 (Root::Container(container.full.clone()), self.procfs.root_of(head.tgid))
@@ -210,7 +228,7 @@ impl Node {
             None => (Root::Host, self.host_root.clone()),
         };
         let now = Instant::now();
-        locked(&self.users).names(root, &directory, head.uid, head.gid, head.loginuid, now)
+        locked(&self.users).names(root, &directory, uid, head.gid, head.loginuid, now)
     }
 
     /// What is known of a container; asks the runtime the first time.

@@ -7,20 +7,26 @@
 
 mod shard;
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU32, Ordering::Relaxed},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 use self::shard::Shards;
 use super::entry::Entry;
-use crate::decode::{EventHead, Exec, ProcessFacts, exe_bits};
+use crate::decode::{Ancestor, EventHead, Exec, Fork, ProcessFacts, exe_bits};
 
 /// Most ancestors that are looked at.
-const ANCESTORS_MAX: usize = 32;
+pub(super) const ANCESTORS_MAX: usize = 32;
 
 /// The kernel shows start times in `/proc` in hundredths of a second.
 const TICK_NS: u64 = 10_000_000;
+
+/// Inode number of the machine's first pid namespace (`PROC_PID_INIT_INO`, `linux/proc_ns.h`).
+const HOST_PID_NAMESPACE: u32 = 0xefff_fffc;
 
 /// Names one process of this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +140,26 @@ impl Process {
         }
     }
 
+    /// What the kernel says of another process's ancestor, for one we never heard of.
+    pub fn from_ancestor(ancestor: &Ancestor, parent: ProcessKey) -> Self {
+        Self {
+            key: ProcessKey::new(ancestor.tgid, ancestor.start_ns),
+            start_ns: ancestor.start_ns,
+            parent,
+            comm: ancestor.comm.clone(),
+            image: Arc::default(),
+            cwd: Vec::new(),
+            facts: ProcessFacts::default(),
+            uid: u32::MAX,
+            gid: u32::MAX,
+            loginuid: u32::MAX,
+            exec_id: Some(ancestor.exec_id),
+            parent_seen: ParentSeen::default(),
+            entry: Entry::default(),
+            line: CommandLine::default(),
+        }
+    }
+
     /// Falco's `proc.cmdline`: the name (not `argv[0]`) and the arguments.
     pub fn cmdline(&self) -> &[u8] {
         let make = || joined(&self.comm, self.image.args.get(1..).unwrap_or_default()).into();
@@ -175,13 +201,26 @@ impl ProcessCache {
         }
     }
 
-    pub fn on_fork(&self, head: &EventHead, facts: &ProcessFacts) {
+    /// What is known of a process, instead of what was known.
+    pub(super) fn replace(&self, process: Process) {
+        self.known.put(process);
+    }
+
+    /// A new process runs the program of whoever made it. Where we did not hear yet that this
+    /// one became another program, the new one's is looked up when it does something.
+    pub fn on_fork(&self, head: &EventHead, fork: &Fork) {
         let mut child = Process::from_head(head);
-        child.facts = facts.clone();
-        if let Some(parent) = self.at_exec(child.parent, head.exec_id) {
-            child.image = Arc::clone(&parent.image);
-            child.cwd.clone_from(&parent.cwd);
-            child.entry.clone_from(&parent.entry);
+        child.facts = fork.process.clone();
+        let maker = ProcessKey::new(fork.maker_tgid, fork.maker_start_ns);
+        match self.at_exec(maker, head.exec_id) {
+            Some(maker) => {
+                child.image = Arc::clone(&maker.image);
+                child.cwd.clone_from(&maker.cwd);
+                child.entry.clone_from(&maker.entry);
+                // Where we did not hear what the maker became, this one is looked up in its time.
+                child.exec_id = maker.exec_id.map(|known| known.min(head.exec_id));
+            }
+            None => child.exec_id = head.exec_id.checked_sub(1),
         }
         self.known.put(child);
     }
@@ -255,6 +294,27 @@ impl ProcessCache {
     /// The process that has, or last had, this id.
     pub fn newest_of(&self, pid: u32) -> Option<Arc<Process>> {
         self.known.newest_of(pid)
+    }
+
+    /// The process that has, or last had, this id among those of a pid namespace (the inode number
+    /// of that; 0 is the host's).
+    pub fn called(&self, pid: u32, namespace: u32) -> Option<Arc<Process>> {
+        match namespace {
+            0 | HOST_PID_NAMESPACE => self.newest_of(pid),
+            _ => self.known.called(pid, namespace),
+        }
+    }
+
+    /// Takes those that are not in `running` for ended: the kernel's word of it was lost.
+    /// `known` are the ids that were known before `running` was listed.
+    pub fn end_missing(&self, known: &[ProcessKey], running: &HashSet<u32>, now_ns: u64) -> usize {
+        let missing = known.iter().filter(|key| !running.contains(&key.pid));
+        missing.map(|key| self.known.end(*key, now_ns)).count()
+    }
+
+    /// All that did not end, as far as we know.
+    pub fn running(&self) -> Vec<ProcessKey> {
+        self.known.running()
     }
 
     /// The parent, the parent's parent and so on, as far as they are known.

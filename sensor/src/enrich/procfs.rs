@@ -16,8 +16,8 @@ use super::{
 };
 use crate::decode::ProcessFacts;
 
-/// As much of arguments and environment as the kernel side sends.
-const AREA_BYTES_MAX: u64 = 4095;
+/// Of the arguments and of the environment.
+const AREA_BYTES_MAX: u64 = 32 << 10;
 
 /// `status`, `stat` and `cgroup` are far shorter.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -91,6 +91,7 @@ impl Procfs {
                 pgid: stat.pgid,
                 vpid: status.vpid.unwrap_or(pid),
                 vpgid: status.vpgid.unwrap_or(stat.pgid),
+                pid_namespace: self.pid_namespace(pid),
             },
             uid: status.uid,
             gid: status.gid,
@@ -112,6 +113,14 @@ impl Procfs {
             path = [b"memfd:", name].concat();
         }
         path
+    }
+
+    /// The number in `pid:[4026531836]`; 0 where we may not see it.
+    fn pid_namespace(&self, pid: u32) -> u32 {
+        let link = self.link(pid, "ns/pid");
+        let number = link.strip_prefix(b"pid:[").and_then(|rest| rest.strip_suffix(b"]"));
+        let number = number.and_then(|number| std::str::from_utf8(number).ok()?.parse().ok());
+        number.unwrap_or(0)
     }
 
     fn loginuid(&self, pid: u32) -> u32 {

@@ -1,7 +1,10 @@
 //! `evt.arg.NAME` and `evt.args`: the call's arguments as Falco names them.
 
-use super::{Happening, View, errno, names, path_call, socket_arguments};
-use crate::{decode::Call, enrich::process::ExeFile};
+use super::{Happening, View, control, errno, names, path_call, socket_arguments};
+use crate::{
+    decode::{Call, ExecFailed},
+    enrich::process::ExeFile,
+};
 
 const OPEN: &[&str] = &["fd", "name", "flags", "mode", "dev", "ino"];
 const OPENAT: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "dev", "ino"];
@@ -30,6 +33,7 @@ const EXEC: &[&str] = &[
     "uid",
     "trusted_exepath",
     "gid",
+    "filename",
 ];
 
 impl<'a> View<'a> {
@@ -37,8 +41,9 @@ impl<'a> View<'a> {
     pub(super) fn argument_names(&self) -> &'static [&'static str] {
         match &self.event.happening {
             Happening::Container => &[],
-            Happening::Exec(_) => EXEC,
+            Happening::Exec(_) | Happening::ExecFailed { .. } => EXEC,
             Happening::Socket(_) => socket_arguments::names(self.event.head.call),
+            Happening::Control(_) => control::argument_names(self.event.head.call),
             Happening::Open { .. } => match self.event.head.call {
                 Call::Open => OPEN,
                 Call::Creat => CREAT,
@@ -59,7 +64,10 @@ impl<'a> View<'a> {
         };
         match &self.event.happening {
             Happening::Container => None,
+            Happening::Exec(exec) if name == "filename" => Some(exec.filename.clone()),
             Happening::Exec(_) => self.exec_argument(name),
+            Happening::ExecFailed { failed, path } => self.exec_failed_argument(name, failed, path),
+            Happening::Control(control) => self.control_argument(control, name),
             Happening::Open { .. } => self.open_argument(name),
             Happening::Socket(socket) => self.socket_argument(name, socket),
             Happening::PathCall { call, .. } => self.path_call_argument(name, call),
@@ -134,6 +142,24 @@ impl<'a> View<'a> {
             "trusted_exepath" => process.image.exe_path.clone(),
             _ => return None,
         })
+    }
+
+    /// What was asked for; the rest is the caller's, which goes on as what it is.
+    fn exec_failed_argument(
+        &self,
+        name: &str,
+        failed: &ExecFailed,
+        path: &[u8],
+    ) -> Option<Vec<u8>> {
+        match name {
+            "res" => Some(errno::number_or_name(failed.result)),
+            "exe" => failed.args.first().cloned(),
+            "args" => Some(failed.args.get(1..).unwrap_or_default().join(&b'.')),
+            "filename" => Some(path.to_vec()),
+            // Nothing is sent of it.
+            "env" => None,
+            _ => self.exec_argument(name),
+        }
     }
 
     fn exe_flags(&self, file: &ExeFile) -> String {

@@ -66,7 +66,12 @@ impl<'a> View<'a> {
             Field::ContainerImageTag => optional(&info.image.tag),
             Field::ContainerImageDigest => optional(&info.image.digest),
             Field::ContainerPrivileged => info.privileged.map(Value::Bool),
-            Field::ContainerStartTs => info.started_ns.map(Value::Int),
+            // Of a container that was just made the runtime does not know it yet.
+            Field::ContainerStartTs => {
+                let is_first = self.event.process.facts.vpid == 1;
+                let started = info.started_ns.or_else(|| is_first.then(|| self.start_ns()));
+                started.map(Value::Int)
+            }
             Field::ContainerDuration => {
                 let lived = self.event.time_ns.saturating_sub(info.started_ns?);
                 lived.try_into().ok().map(Value::Uint)

@@ -11,7 +11,8 @@ impl<'a> View<'a> {
             Happening::Open { open, .. } => self.file_field(field, open),
             Happening::Socket(socket) => self.socket_field(field, socket),
             Happening::PathCall { call, .. } => self.path_call_field(field, call),
-            Happening::Exec(_) | Happening::Container => None,
+            Happening::Control(control) => self.control_field(field, control),
+            Happening::Exec(_) | Happening::ExecFailed { .. } | Happening::Container => None,
         }
     }
 
@@ -20,7 +21,7 @@ impl<'a> View<'a> {
         match &self.event.happening {
             Happening::Open { .. } => self.file_path().map(<[u8]>::to_vec),
             Happening::Socket(socket) => self.socket_name(socket),
-            Happening::Exec(_) | Happening::PathCall { .. } | Happening::Container => None,
+            _ => None,
         }
     }
 

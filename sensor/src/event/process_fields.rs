@@ -54,8 +54,8 @@ impl<'a> View<'a> {
             Field::ProcExecEntered => Value::Bool(process.entry.session().is_some()),
             Field::ProcExecSession => Value::text(process.entry.session()?),
             Field::ProcPidTs => Value::Int(self.start_ns()),
-            Field::ThreadCapPermitted => text(names::capabilities(facts.cap_permitted).into()),
-            Field::ThreadCapEffective => text(names::capabilities(facts.cap_effective).into()),
+            Field::ThreadCapPermitted => text(names::capabilities(event.capabilities().0).into()),
+            Field::ThreadCapEffective => text(names::capabilities(event.capabilities().1).into()),
             _ => return self.exe_file_field(field, process.image.file.as_ref()?),
         })
     }
@@ -134,7 +134,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn start_ns(&self) -> i64 {
+    pub(super) fn start_ns(&self) -> i64 {
         let since_boot = i64::try_from(self.event.head.start_ns).unwrap_or(i64::MAX);
         since_boot.saturating_add(self.event.boot_time_ns)
     }

@@ -68,7 +68,7 @@ impl View<'_> {
     }
 
     /// `<4t>client->server`: type, transport and name.
-    fn socket_descriptor(&self, socket: &Socket) -> Vec<u8> {
+    pub(super) fn socket_descriptor(&self, socket: &Socket) -> Vec<u8> {
         if socket.fd < 0 {
             return errno::result_name(socket.fd.into()).into();
         }

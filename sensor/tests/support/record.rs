@@ -20,6 +20,7 @@ pub(crate) struct Head {
     pub(crate) exec_id: u32,
     pub(crate) parent_exec_id: u32,
     pub(crate) comm: &'static str,
+    pub(crate) parent_comm: &'static str,
 }
 
 impl Default for Head {
@@ -34,6 +35,7 @@ impl Default for Head {
             exec_id: 1,
             parent_exec_id: 1,
             comm: "cat",
+            parent_comm: "",
         }
     }
 }
@@ -51,13 +53,29 @@ pub(crate) fn record(head: &Head, kind: u16, call: u16, payload: &[u8]) -> Vec<u
     bytes.extend(kind.to_ne_bytes());
     bytes.extend(call.to_ne_bytes());
     bytes.extend(u32::try_from(payload.len()).unwrap().to_ne_bytes());
-    let mut comm = [0; 16];
-    comm[..head.comm.len()].copy_from_slice(head.comm.as_bytes());
-    bytes.extend(comm);
-    bytes.extend([0; 16]);
+    bytes.extend(name(head.comm));
+    bytes.extend(name(head.parent_comm));
     assert_eq!(bytes.len(), HEAD_LEN);
     bytes.extend(payload);
     bytes
+}
+
+fn name(text: &str) -> [u8; 16] {
+    let mut name = [0; 16];
+    name[..text.len()].copy_from_slice(text.as_bytes());
+    name
+}
+
+/// Process id, start in seconds since boot, and name of each; the parent's parent first.
+pub(crate) fn ancestors(above: &[(u32, u64, &str)]) -> Vec<u8> {
+    let mut section = Vec::new();
+    for (tgid, start_s, comm) in above {
+        section.extend((start_s * 1_000_000_000).to_ne_bytes());
+        section.extend(tgid.to_ne_bytes());
+        section.extend(1_u32.to_ne_bytes());
+        section.extend(name(comm));
+    }
+    section
 }
 
 pub(crate) fn open_payload(raw: &[u8], resolved: &[u8], base: &[u8]) -> Vec<u8> {
@@ -102,8 +120,13 @@ pub(crate) fn path_call_payload(facts: &PathCallFacts) -> Vec<u8> {
     payload
 }
 
-pub(crate) fn fork_payload() -> Vec<u8> {
-    vec![0; 40]
+/// A fork by this process, which need not be the parent: see `CLONE_PARENT`.
+pub(crate) fn made_by(maker: &Head) -> Vec<u8> {
+    let mut payload = vec![0; 40];
+    payload.extend(maker.start_ns.to_ne_bytes());
+    payload.extend(maker.tgid.to_ne_bytes());
+    payload.extend(0_u32.to_ne_bytes());
+    payload
 }
 
 /// The paths are sections: a status byte, then names from leaf to root.
@@ -114,9 +137,18 @@ pub(crate) fn exec_payload(
     args: &[u8],
     env: &[u8],
 ) -> Vec<u8> {
+    exec_sections(&[b"", b"", exe, cwd, cgroup, args, env])
+}
+
+pub(crate) fn exec_with_ancestors(ancestors: &[u8], args: &[u8]) -> Vec<u8> {
+    exec_sections(&[ancestors, b"", b"\x01x\0", b"\x01", b"\x01", args, b""])
+}
+
+fn exec_sections(sections: &[&[u8]; 7]) -> Vec<u8> {
     let mut payload = vec![0; 40 + 3 * 8 + 5 * 4];
-    lengths(&mut payload, &[exe, cwd, cgroup, args, env, b""]);
-    payload.extend([exe, cwd, cgroup, args, env].concat());
+    lengths(&mut payload, sections);
+    payload.extend([0; 6]);
+    payload.extend(sections.concat());
     payload
 }
 

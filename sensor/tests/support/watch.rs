@@ -10,7 +10,7 @@ use std::{
 
 use lanner_engine::{Event as _, Field, Value};
 use lanner_sensor::{
-    decode::decode,
+    decode::{Call, decode},
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
     message_needs::MessageNeeds,
@@ -19,6 +19,8 @@ use lanner_sensor::{
         ebpf::{self, LoadOptions, Loaded, ProgramSet, SyscallHooks},
     },
 };
+
+use lanner_testkit::not_run::not_run;
 
 use crate::kernel::{can_watch, has_tracefs};
 
@@ -113,6 +115,24 @@ impl Watch {
     /// Asks for fewer messages through sockets than all.
     pub(crate) fn want_messages(&mut self, needs: MessageNeeds) {
         self.loaded.want_messages(needs).unwrap();
+    }
+
+    /// Only these calls from now on, so that what the rest of the machine does meanwhile does not
+    /// fill the ring.
+    pub(crate) fn only(&mut self, calls: &[Call]) {
+        self.loaded.want(&calls.iter().copied().collect()).unwrap();
+    }
+
+    /// Whether the kernel has a tracepoint for the call where one is needed: it has none for calls
+    /// that it was built without.
+    pub(crate) fn has_tracepoint(&self, test: &str, call: Call) -> bool {
+        let folder = "/sys/kernel/tracing/events/syscalls";
+        let name = format!("sys_exit_{}", call.name());
+        if self.loaded.hooks() == "tp_btf" || std::path::Path::new(folder).join(&name).exists() {
+            return true;
+        }
+        not_run(test, &format!("this kernel has no tracepoint {name}"));
+        false
     }
 
     /// The next event that `is_it` says yes to.

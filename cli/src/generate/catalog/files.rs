@@ -56,6 +56,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1222.002",
         event: "mkdir",
         act: |scene| {
+            let _folders = NewFolders::make(Path::new("/usr/bin"))?;
             let folder = named_by_token(scene, "/usr/bin", "");
             fs::create_dir(&folder).context("cannot make a folder")?;
             fs::remove_dir(&folder).context("cannot remove the folder")?;
@@ -73,6 +74,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1222.002",
         event: "rename",
         act: |scene| {
+            let _folders = NewFolders::make(Path::new("/usr/bin"))?;
             let file = named_by_token(scene, "/usr/bin", "");
             let renamed = named_by_token(scene, "/usr/bin", "-renamed");
             File::create_new(&file).context("cannot make a file")?;
@@ -133,6 +135,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["New executable in container"],
         mitre: "T1105",
         act: |scene| {
+            let _folders = NewFolders::make(Path::new("/tmp"))?;
             let file = named_by_token(scene, "/tmp", "");
             let mut options = OpenOptions::new();
             options.write(true).create_new(true).mode(0o755);

@@ -31,11 +31,14 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1105",
         needs: &[Need::Root],
         place: Place::Container,
-        cast: &[Part {
-            program: "dropped",
-            start: Start::SpawnCopyIn("/opt/lanner-generate-<token>"),
-            ..PART
-        }],
+        cast: &[
+            PART,
+            Part {
+                program: "dropped",
+                start: Start::SpawnCopyIn("/opt/lanner-generate-<token>"),
+                ..PART
+            },
+        ],
         leaves: &["/opt/lanner-generate-<token>"],
         ..OURSELVES
     },

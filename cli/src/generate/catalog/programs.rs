@@ -259,7 +259,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["System user interactive"],
         falco: &["System user interactive"],
         mitre: "T1059",
-        needs: &[Need::Root],
+        needs: &[Need::Root, Need::Nobody],
         cast: &[Part { program: "sshd", role: Role::BecomeNobody, ..PART }, PART],
         ..ONLY_NAMED
     },

@@ -35,6 +35,7 @@ struct Remembered {
     before: Option<Arc<Process>>,
     /// Of both.
     size_bytes: usize,
+    has_ended: bool,
 }
 
 #[derive(Debug, Default)]
@@ -46,14 +47,30 @@ struct Shard {
     ended: VecDeque<(u64, ProcessKey)>,
 }
 
+/// What a process is called in a pid namespace: the namespace's inode number and its id there.
+type Name = (u32, u32);
+
 #[derive(Debug, Default)]
 pub(super) struct Shards {
     shards: [Mutex<Shard>; SHARDS],
+    /// Those that are known by another id somewhere.
+    names: Mutex<HashMap<Name, ProcessKey>>,
     /// Of all shards together, as are the bounds.
     len: AtomicUsize,
     /// About.
     size_bytes: AtomicUsize,
     refused: AtomicU64,
+}
+
+impl Shard {
+    fn end(&mut self, key: ProcessKey, time_ns: u64) {
+        if let Some(remembered) = self.known.get_mut(&key)
+            && !remembered.has_ended
+        {
+            remembered.has_ended = true;
+            self.ended.push_back((time_ns, key));
+        }
+    }
 }
 
 impl Shards {
@@ -76,8 +93,25 @@ impl Shards {
         shard.known.get(key).map(|remembered| Arc::clone(&remembered.process))
     }
 
+    pub(super) fn called(&self, pid: u32, namespace: u32) -> Option<Arc<Process>> {
+        let key = *locked(&self.names).get(&(namespace, pid))?;
+        self.get(key)
+    }
+
+    pub(super) fn running(&self) -> Vec<ProcessKey> {
+        let mut keys = Vec::new();
+        for shard in &self.shards {
+            let shard = locked(shard);
+            let running = shard.known.iter().filter(|(_, remembered)| !remembered.has_ended);
+            keys.extend(running.map(|(key, _)| *key));
+        }
+        keys
+    }
+
     pub(super) fn put(&self, process: Process) {
         let key = process.key;
+        let start_ns = process.start_ns;
+        let name = name_of(&process);
         let own_bytes = size_bytes(&process);
         let process = Arc::new(process);
         let is_too_much = {
@@ -91,11 +125,28 @@ impl Shards {
                 }
                 shard = self.shard(key.pid);
             }
-            shard.newest.insert(key.pid, key);
+            let mut has_ended = false;
+            // One id has one process at a time: the older one's end was lost.
+            match shard.newest.insert(key.pid, key) {
+                Some(other) if other.start_ticks < key.start_ticks => shard.end(other, start_ns),
+                Some(other) if other.start_ticks > key.start_ticks => {
+                    shard.newest.insert(key.pid, other);
+                    has_ended = true;
+                }
+                _ => {}
+            }
+            let had_ended = shard.known.get(&key).is_some_and(|known| known.has_ended);
+            if has_ended && !had_ended {
+                shard.ended.push_back((start_ns, key));
+            }
+            has_ended |= had_ended;
+            if let Some(name) = name {
+                locked(&self.names).insert(name, key);
+            }
             let before = shard.known.get(&key).map(|known| Arc::clone(&known.process));
             let size_bytes = own_bytes + before.as_ref().map_or(0, |before| size_bytes(before));
             self.size_bytes.fetch_add(size_bytes, Relaxed);
-            match shard.known.insert(key, Remembered { process, before, size_bytes }) {
+            match shard.known.insert(key, Remembered { process, before, size_bytes, has_ended }) {
                 Some(forgotten) => self.size_bytes.fetch_sub(forgotten.size_bytes, Relaxed),
                 None => self.len.fetch_add(1, Relaxed),
             };
@@ -109,9 +160,7 @@ impl Shards {
     /// A process ended at `time_ns`; those that ended long before are forgotten.
     pub(super) fn end(&self, key: ProcessKey, time_ns: u64) {
         let mut shard = self.shard(key.pid);
-        if shard.known.contains_key(&key) {
-            shard.ended.push_back((time_ns, key));
-        }
+        shard.end(key, time_ns);
         while let Some((when, _)) = shard.ended.front()
             && when.saturating_add(GRACE_NS) < time_ns
         {
@@ -143,6 +192,12 @@ impl Shards {
         if let Some(forgotten) = shard.known.remove(&key) {
             self.size_bytes.fetch_sub(forgotten.size_bytes, Relaxed);
             self.len.fetch_sub(1, Relaxed);
+            if let Some(name) = name_of(&forgotten.process) {
+                let mut names = locked(&self.names);
+                if names.get(&name) == Some(&key) {
+                    names.remove(&name);
+                }
+            }
         }
         if shard.newest.get(&key.pid) == Some(&key) {
             shard.newest.remove(&key.pid);
@@ -157,8 +212,15 @@ impl Shards {
 }
 
 /// A thread that died left a map that is whole: nothing here stops half way.
-fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `None` where the id is the host's.
+fn name_of(process: &Process) -> Option<Name> {
+    let facts = &process.facts;
+    let is_inside = facts.pid_namespace != 0 && facts.vpid != process.key.pid;
+    is_inside.then_some((facts.pid_namespace, facts.vpid))
 }
 
 /// About what a process takes, with its command line in one piece. An image is its first

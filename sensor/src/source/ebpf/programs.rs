@@ -23,7 +23,7 @@ pub struct Handler {
     pub calls: &'static [Call],
 }
 
-pub const HANDLERS: [Handler; 8] = [
+pub const HANDLERS: [Handler; 10] = [
     Handler {
         name: "open",
         family: Family::Open,
@@ -61,6 +61,31 @@ pub const HANDLERS: [Handler; 8] = [
         calls: &[Call::Sendto, Call::Sendmsg, Call::Recvfrom, Call::Recvmsg],
     },
     Handler { name: "messages", family: Family::Message, calls: &[Call::Sendmmsg, Call::Recvmmsg] },
+    Handler {
+        name: "control",
+        family: Family::Control,
+        calls: &[
+            Call::Dup,
+            Call::Dup2,
+            Call::Dup3,
+            Call::Setuid,
+            Call::Setns,
+            Call::Unshare,
+            Call::Ptrace,
+            Call::InitModule,
+            Call::FinitModule,
+            Call::Bpf,
+            Call::Userfaultfd,
+            Call::Kill,
+            Call::Tkill,
+            Call::Tgkill,
+        ],
+    },
+    Handler {
+        name: "exec_failed",
+        family: Family::ExecFailed,
+        calls: &[Call::Execve, Call::Execveat],
+    },
 ];
 
 /// Every call that some handler is for.

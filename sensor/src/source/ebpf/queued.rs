@@ -16,7 +16,8 @@ const PROGRAM: &str = "on_ring_request";
 const TRACEPOINT: &str = "io_uring_submit_req";
 
 /// `IORING_OP_*` of `include/uapi/linux/io_uring.h`, and the call that each does.
-const OPERATIONS: [(u32, Call); 7] = [
+const OPERATIONS: [(u32, Call); 9] = [
+    (16, Call::Connect),
     (18, Call::Openat),
     (28, Call::Openat2),
     (35, Call::Renameat2),
@@ -24,6 +25,7 @@ const OPERATIONS: [(u32, Call); 7] = [
     (37, Call::Mkdirat),
     (38, Call::Symlinkat),
     (39, Call::Linkat),
+    (45, Call::Socket),
 ];
 
 /// The program, and what it reports.
