@@ -106,7 +106,7 @@ static __always_inline void read_open_how(struct open_request *request, u64 addr
 	request->resolve = how.resolve;
 }
 
-HANDLER(open)
+HANDLER_THAT_FILTERS(open)
 {
 	struct open_request open = {
 		.result = call->result,

@@ -274,6 +274,26 @@ __noinline u32 filter_ids(u32 slot, u32 program, u32 alive)
 			     loginuid == ~0U ? -1 : (s64)loginuid, alive);
 }
 
+/* The clauses that are left once the process is known. */
+static __always_inline u32 filter_subject(u32 slot, u32 program_number, u32 alive)
+{
+	struct filter_image *image = filter_image(slot);
+	struct filter_program *program;
+	u64 cgroup;
+
+	if (!image || !alive)
+		return alive;
+	program = filter_program(image, program_number);
+	alive = filter_process(slot, program_number, alive);
+	if (alive & program->id_tests)
+		alive = filter_ids(slot, program_number, alive);
+	if (alive & program->place_tests) {
+		cgroup = deepest_cgroup(current_subject().address);
+		alive = filter_place(slot, program_number, alive, cgroup_number((void *)cgroup));
+	}
+	return alive;
+}
+
 static __always_inline bool filter_subnet_has(struct filter_subnet *subnet, const u64 *address)
 {
 	return !((address[0] ^ subnet->address[0]) & subnet->mask[0]) &&
@@ -346,4 +366,18 @@ static __always_inline bool filter_end(u32 call, u32 alive)
 		count->passed += !!alive;
 	}
 	return alive;
+}
+
+/*
+ * Whether to report a call, as far as its result and its process go. Calls with
+ * paths are tested by their own handlers.
+ */
+static __always_inline bool filter_call(u32 call, s64 result)
+{
+	struct filter_event filter;
+
+	if (!filter_begin(&filter, call, result))
+		return true;
+	filter.alive = filter_subject(filter.slot, filter.program, filter.alive);
+	return filter_end(call, filter.alive);
 }

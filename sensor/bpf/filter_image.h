@@ -162,7 +162,7 @@ struct filter_program {
 	u32 transport_tests;
 	u32 place_tests;
 	u32 process_tests; /* clauses that look at what a process_mark holds */
-	u32 unused;
+	u32 id_tests;      /* clauses that look at user and group */
 	u32 types[FILTER_TYPES];
 	u32 transports[FILTER_TRANSPORTS];
 	u32 places[FILTER_PLACES];

@@ -5,31 +5,26 @@
 #include "file.h"
 #include "filter_path.h"
 
-#define FILTER_S_IFMT 0170000
-#define FILTER_S_IFDIR 0040000
-#define FILTER_S_IFREG 0100000
-#define FILTER_O_CREAT 0100
-#define FILTER_O_TMPFILE 020000000
-#define FILTER_FMODE_CREATED 0x100000
+#define S_IFREG 0100000
 
 static __always_inline u32 filter_file_facts(struct filter_program *program, u64 file,
 					     u32 flags, u32 alive)
 {
+	bool is_created;
 	u32 mode;
 
 	/* Another thread may already have put another file under this number. */
-	if (!fits((struct file *)file, BPF_CORE_READ((struct file *)file, f_inode), flags))
+	if (!fits((void *)file, BPF_CORE_READ((struct file *)file, f_inode), flags))
 		return alive;
-	if (alive & program->type_tests) {
-		mode = BPF_CORE_READ((struct file *)file, f_inode, i_mode) & FILTER_S_IFMT;
-		if (mode == FILTER_S_IFDIR)
-			alive = filter_type(program, FILTER_TYPE_DIRECTORY, alive);
-		else if (mode == FILTER_S_IFREG)
-			alive = filter_type(program, FILTER_TYPE_FILE, alive);
-	}
-	mode = BPF_CORE_READ((struct file *)file, f_mode);
-	return filter_flag(program, FILTER_OPEN_CREATE,
-			   mode & FILTER_FMODE_CREATED || flags & FILTER_O_TMPFILE, alive);
+	mode = BPF_CORE_READ((struct file *)file, f_inode, i_mode) & S_IFMT;
+	if (mode == S_IFDIR)
+		alive = filter_type(program, FILTER_TYPE_DIRECTORY, alive);
+	else if (mode == S_IFREG)
+		alive = filter_type(program, FILTER_TYPE_FILE, alive);
+	/* As user space has it, one without a name was made, too. */
+	is_created = BPF_CORE_READ((struct file *)file, f_mode) & FMODE_CREATED ||
+		     flags & TMPFILE_BIT;
+	return filter_flag(program, FILTER_OPEN_CREATE, is_created, alive);
 }
 
 static __always_inline u32 filter_open_alive(struct filter_event *filter, u64 path, u32 flags,
@@ -50,7 +45,7 @@ static __always_inline u32 filter_open_alive(struct filter_event *filter, u64 pa
 	alive = filter_flag(program, FILTER_OPEN_READ, !is_creat && access != 1, alive);
 	alive = filter_flag(program, FILTER_OPEN_WRITE, !is_creat && access != 0, alive);
 	alive = filter_flag(program, FILTER_OPEN_EXEC,
-			    (flags & (FILTER_O_CREAT | FILTER_O_TMPFILE)) && (mode & 0111), alive);
+			    (flags & (O_CREAT | TMPFILE_BIT)) && (mode & 0111), alive);
 	alive = filter_bits(program, FILTER_ARG_FLAGS, flags, alive);
 	alive = filter_bits(program, FILTER_ARG_MODE, mode, alive);
 	if (!alive)
@@ -73,11 +68,7 @@ static __always_inline u32 filter_open_alive(struct filter_event *filter, u64 pa
 				      dirfd);
 	if (!alive)
 		return 0;
-	alive = filter_process(filter->slot, filter->program, alive);
-	alive = filter_ids(filter->slot, filter->program, alive);
-	if (alive & program->place_tests)
-		alive = filter_place(filter->slot, filter->program, alive,
-				     cgroup_number((void *)deepest_cgroup(current_subject().address)));
+	alive = filter_subject(filter->slot, filter->program, alive);
 	if (alive && file)
 		alive = filter_file_facts(program, file, flags, alive);
 	return alive;

@@ -12,11 +12,10 @@
 #define FILTER_RAW_AT 64
 #define FILTER_RESOLVED_END 2048
 #define FILTER_LEXICAL_END 3072
-#define FILTER_DENTRY_BYTES 104
+#define FILTER_DENTRY_BYTES 128
 #define FILTER_INLINE_NAME 32
 #define FILTER_NORMALIZE_MAX 255
 #define FILTER_AT_FDCWD (-100)
-#define FILTER_ONES 0x0101010101010101ULL
 
 /* Before 6.14 or so; later the short name is in `d_shortname`. */
 struct dentry___inline {
@@ -37,6 +36,8 @@ struct filter_walk {
 	u32 skip;        /* names to leave out, nearest first, because of `..` */
 	u32 at;
 	u32 name_end;
+	u64 parent; /* of the name that was read last */
+	u8 dentry[FILTER_DENTRY_BYTES];
 };
 
 struct {
@@ -112,10 +113,12 @@ __noinline u32 filter_walk_up(u64 path_address, u32 end)
 	u64 path[2] = {};
 	u64 dentry, vfsmount;
 	u32 at = end;
+	u8 *bytes;
 	u32 i;
 
 	if (!buffer || !walk)
 		return 0;
+	bytes = walk->dentry;
 	/* Fields that do not stand together are read by nobody here. */
 	if (len_at > FILTER_DENTRY_BYTES - 8 || name_at > FILTER_DENTRY_BYTES - 8 ||
 	    inline_at > FILTER_DENTRY_BYTES - FILTER_INLINE_NAME)
@@ -125,7 +128,6 @@ __noinline u32 filter_walk_up(u64 path_address, u32 end)
 	vfsmount = path[bpf_core_field_offset(struct path, mnt) / 8];
 	dentry = path[bpf_core_field_offset(struct path, dentry) / 8];
 	for (i = 0; i < FILTER_STEPS_UP; i++) {
-		u8 bytes[FILTER_DENTRY_BYTES] = {};
 		u64 parent, name;
 		u32 len;
 
@@ -148,7 +150,8 @@ __noinline u32 filter_walk_up(u64 path_address, u32 end)
 			vfsmount = (u64)below + bpf_core_field_offset(struct mount, mnt);
 			continue;
 		}
-		if (bpf_probe_read_kernel(bytes, sizeof(bytes), (void *)(dentry + parent_at)))
+		if (bpf_probe_read_kernel(bytes, inline_at + FILTER_INLINE_NAME,
+					  (void *)(dentry + parent_at)))
 			return 0;
 		parent = *(u64 *)bytes;
 		len = *(u32 *)(bytes + len_at);
@@ -411,4 +414,41 @@ __noinline u32 filter_opened(u64 slot_and_table, u32 alive, u32 raw_len, u64 fil
 	if (len >= FILTER_TEXT_MAX)
 		return alive;
 	return left | filter_text(slot, table, at, len, alive);
+}
+
+/*
+ * The clauses that are left once a path argument is known, `address` being 0
+ * where the call has none. User space shows an absolute one as it was written and
+ * made plain, so only where that is the same it is tested; `is_text` says that it
+ * starts from nowhere.
+ */
+__noinline u32 filter_named(u64 slot_and_table, u32 alive, u64 address, s32 dirfd, bool is_text)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	struct filter_walk *walk = filter_walk_get();
+	u32 slot = slot_and_table >> 32;
+	u32 table = slot_and_table;
+	u32 raw_len, at, len;
+	u64 base = 0;
+
+	if (!buffer || !walk || !table || !alive || !address)
+		return alive;
+	raw_len = filter_read_raw(address);
+	if (!raw_len)
+		return alive;
+	walk->base_dentry = 0;
+	if ((filter_word(buffer, FILTER_RAW_AT) & 0xff) != '/') {
+		base = is_text ? 0 : filter_base_of(current_subject(), dirfd);
+		if (!base)
+			return alive;
+	}
+	at = filter_lexical(raw_len, base, FILTER_LEXICAL_END);
+	if (!at)
+		return alive;
+	len = at == FILTER_RAW_AT ? raw_len : FILTER_LEXICAL_END - at;
+	if (len >= FILTER_TEXT_MAX)
+		return alive;
+	if (!base && (len != raw_len || !filter_is_same(FILTER_RAW_AT, at, len)))
+		return alive;
+	return filter_text(slot, table, at, len, alive);
 }

@@ -7,6 +7,7 @@
 /* The longest path that is tested; a longer one passes. */
 #define FILTER_TEXT_MAX 256
 #define FILTER_BUFFER_MASK 0xfff
+#define FILTER_ONES 0x0101010101010101ULL
 #define FILTER_SLASHES 0x2f2f2f2f2f2f2f2fULL
 #define FILTER_LOW_BITS 0x7f7f7f7f7f7f7f7fULL
 
@@ -216,14 +217,24 @@ __noinline u64 filter_suffixes(u32 slot, u32 table, u32 at, u32 len)
 __noinline u64 filter_one_needle(u64 word, u64 mask, u32 at, u32 len)
 {
 	struct filter_buffer *buffer = filter_buffer_get();
-	u32 i;
+	u64 firsts = (word & 0xff) * FILTER_ONES;
+	u64 seconds = (word >> 8 & 0xff) * FILTER_ONES;
+	u32 i, j;
 
 	if (!buffer)
 		return 0;
-	for (i = 0; i < FILTER_TEXT_MAX && i < len; i++) {
-		/* There is a zero behind the text, and none in a needle. */
-		if (!((filter_word(buffer, at + i) ^ word) & mask))
-			return 1;
+	/* Where there is a zero behind the text, there is none in a needle. */
+	for (i = 0; i < FILTER_TEXT_MAX && i < len; i += 8) {
+		u64 hits = filter_zero_bytes(filter_word(buffer, at + i) ^ firsts);
+
+		if (mask > 0xff)
+			hits &= filter_zero_bytes(filter_word(buffer, at + i + 1) ^ seconds);
+		if (!hits)
+			continue;
+		for (j = 0; j < 8; j++) {
+			if (!((filter_word(buffer, at + i + j) ^ word) & mask))
+				return 1;
+		}
 	}
 	return 0;
 }

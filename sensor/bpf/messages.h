@@ -251,7 +251,7 @@ static __always_inline bool wants_all(bool is_receive)
 	return settings && (is_receive ? settings->all_receives : settings->all_sends);
 }
 
-HANDLER(message)
+HANDLER_THAT_FILTERS(message)
 {
 	struct message_request request = {
 		.call = call->call,
@@ -313,7 +313,7 @@ STEP report_one(u32 index, struct many_messages *many)
 	return 0;
 }
 
-HANDLER(messages)
+HANDLER_THAT_FILTERS(messages)
 {
 	struct many_messages many = {
 		.one = {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "file.h"
+#include "filter_path.h"
 #include "syscall.h"
 
 #define NO_DIRFD (-1)
@@ -82,7 +83,36 @@ __noinline int report_path_call(struct path_request *request)
 	return 0;
 }
 
-HANDLER(path_call)
+/* Whether some rule may want the call. */
+static __always_inline bool filter_path_call(struct path_request *request)
+{
+	struct filter_image *image;
+	struct filter_program *program;
+	struct filter_event filter;
+	u64 slot;
+	u32 alive;
+
+	if (!filter_begin(&filter, request->call, request->result))
+		return true;
+	image = filter_image(filter.slot);
+	if (!image)
+		return true;
+	program = filter_program(image, filter.program);
+	slot = (u64)filter.slot << 32;
+	alive = filter_bits(program, FILTER_ARG_MODE, request->mode, filter.alive);
+	alive = filter_subject(filter.slot, filter.program, alive);
+	alive = filter_named(slot | program->paths[FILTER_PATH], alive, request->path,
+			     request->dirfd, false);
+	alive = filter_named(slot | program->paths[FILTER_OLD_PATH], alive, request->path,
+			     request->dirfd, false);
+	alive = filter_named(slot | program->paths[FILTER_NEW_PATH], alive, request->other_path,
+			     request->other_dirfd, false);
+	alive = filter_named(slot | program->paths[FILTER_LINK_TARGET], alive,
+			     request->other_path, NO_DIRFD, true);
+	return filter_end(request->call, alive);
+}
+
+HANDLER_THAT_FILTERS(path_call)
 {
 	struct path_request request = {
 		.result = call->result,
@@ -145,5 +175,6 @@ HANDLER(path_call)
 		request.path = call->args[2];
 		break;
 	}
-	report_path_call(&request);
+	if (filter_path_call(&request))
+		report_path_call(&request);
 }

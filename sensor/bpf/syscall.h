@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "filter.h"
 #include "process.h"
 
 /* The kernel's numbers, to ours (enum call); 0 is a call that nobody wants. */
@@ -159,9 +160,9 @@ struct return_record {
 
 #ifdef BASE
 /* bpf_task_pt_regs came with 5.15: without it there is only the first way in. */
-#define RETURN_PROGRAM(name)
+#define RETURN_PROGRAM(name, passes)
 #else
-#define RETURN_PROGRAM(name)                                                              \
+#define RETURN_PROGRAM(name, passes)                                                              \
 	SEC("tp/syscalls/sys_exit")                                                       \
 	int on_return_##name(struct return_record *record)                                \
 	{                                                                                 \
@@ -170,7 +171,8 @@ struct return_record {
                                                                                           \
 		if (task->tgid == own_tgid)                                               \
 			return 0;                                                         \
-		if (read_call(&call, (void *)bpf_task_pt_regs(task), record->result))     \
+		if (read_call(&call, (void *)bpf_task_pt_regs(task), record->result) &&   \
+		    passes(&call))                                                        \
 			handle_##name(&call);                                             \
 		return 0;                                                                 \
 	}
@@ -181,18 +183,32 @@ struct return_record {
  *
  *   HANDLER(open) { ... call->args[0] ... call->result ... }
  *
- * The loader's list (source/ebpf/programs.rs) says which calls it is for.
+ * The loader's list (source/ebpf/programs.rs) says which calls it is for. One that
+ * asks the kernel filter itself, as it knows more of the event, is a HANDLER_THAT_FILTERS.
  */
-#define HANDLER(name)                                                  \
+#define HANDLER(name) HANDLER_IF(name, filter_by_subject)
+#define HANDLER_THAT_FILTERS(name) HANDLER_IF(name, filter_by_itself)
+
+static __always_inline bool filter_by_subject(struct call_context *call)
+{
+	return filter_call(call->call, call->result);
+}
+
+static __always_inline bool filter_by_itself(struct call_context *call)
+{
+	return true;
+}
+
+#define HANDLER_IF(name, passes)                                       \
 	static __always_inline void handle_##name(struct call_context *call); \
 	SEC("tp_btf/sys_exit")                                         \
 	int BPF_PROG(on_sys_exit_##name, struct pt_regs *regs, long result) \
 	{                                                              \
 		struct call_context call = {};                         \
                                                                        \
-		if (read_call(&call, regs, result))                    \
+		if (read_call(&call, regs, result) && passes(&call))   \
 			handle_##name(&call);                          \
 		return 0;                                              \
 	}                                                              \
-	RETURN_PROGRAM(name)                                           \
+	RETURN_PROGRAM(name, passes)                                   \
 	static __always_inline void handle_##name(struct call_context *call)

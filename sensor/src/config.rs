@@ -121,6 +121,9 @@ pub struct EbpfConfig {
     /// Which of the two sets of programs is used.
     pub programs: ProgramSet,
 
+    /// Whether the kernel withholds events that no rule can match.
+    pub kernel_filter: bool,
+
     /// Whether programs that could not be started are events, as they are in Falco.
     pub failed_exec: bool,
 }
@@ -244,6 +247,7 @@ impl Default for EbpfConfig {
             ring_size_bytes: RING_BYTES_DEFAULT,
             syscall_hooks: SyscallHooks::default(),
             programs: ProgramSet::default(),
+            kernel_filter: true,
             failed_exec: false,
         }
     }

@@ -1,5 +1,6 @@
 //! What this host lacks for the sensor to see everything.
 
+use lanner_engine::projection::{RuleFilter, TypeFilter};
 use lanner_service::Finding;
 
 use crate::{
@@ -17,6 +18,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         findings.push(runtime(&socket).await);
     }
     findings.push(rule_files(config));
+    findings.push(kernel_filter(config));
     findings
 }
 
@@ -80,5 +82,32 @@ fn rule_files(config: &Config) -> Finding {
             ),
         },
         Err(error) => Finding::fatal(subject, format!("{error:#}")),
+    }
+}
+
+/// Which rules have the kernel report nearly all events of a type.
+fn kernel_filter(config: &Config) -> Finding {
+    let subject = "kernel filter";
+    if !config.ebpf.kernel_filter {
+        return Finding::missing(subject, "off (ebpf.kernel_filter): every event is reported");
+    }
+    let files = config.rule_files();
+    let Ok((set, _)) = files.and_then(|files| rules::read(&files, &config.rule_options())) else {
+        return Finding::missing(subject, "the rules cannot be read");
+    };
+    let projection = set.projection("syscall");
+    // Programs that start are always reported.
+    let defeats = |filter: &&RuleFilter| {
+        let types = filter.event_types.iter().filter(|known| !known.event_type.starts_with("exec"));
+        filter.enabled && types.into_iter().any(TypeFilter::is_wide)
+    };
+    let wide: Vec<&str> =
+        projection.rules().iter().filter(defeats).map(|filter| filter.rule.as_str()).collect();
+    match wide.as_slice() {
+        [] => Finding::good(subject),
+        wide => Finding::good(format!(
+            "{subject}; nearly all events of some type are reported because of: {}",
+            wide.join(", ")
+        )),
     }
 }

@@ -31,7 +31,7 @@ use crate::{
     features::{self, Feature},
     message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},
-    pipeline::{Common, EARLY_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    pipeline::{Common, EARLY_MAX, Fields, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
     reload::{Reloader, Stamps},
     repetition::Repetition,
     rules::{self, LiveRules},
@@ -226,6 +226,10 @@ impl Watcher {
             Err(error) => warn!(%error, "cannot read /proc; older processes stay unknown"),
         }
 
+        if let Some(places) = loaded.take_places() {
+            node.watch_cgroups(move |id| places.set_host(id));
+        }
+
         let repetition = Arc::new(Mutex::new(Repetition::new(config.repetition.limit())));
         let common = Common {
             node,
@@ -242,10 +246,16 @@ impl Watcher {
         let loaded = Arc::new(Mutex::new(loaded));
         let mut rules = rules;
         let failed_exec = config.ebpf.failed_exec;
-        rules.follow(traced_calls(Arc::clone(&loaded), flags.record.is_some(), failed_exec));
+        rules.follow(traced_calls(
+            Arc::clone(&loaded),
+            config.ebpf.kernel_filter,
+            flags.record.is_some(),
+            failed_exec,
+        ));
         let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
         let follower = tokio::spawn(runtimes::run(sockets, asked, answers, stop.clone()));
-        let metrics = Metrics::new(&config.metrics);
+        let mut metrics = Metrics::new(&config.metrics);
+        metrics.add(pass_counts(Arc::clone(&loaded)));
         let reloader = Reloader { config, stamps, rules, repetition, maker, alerts };
         let reloader = tokio::spawn(reloader.run(stop));
         let recount = Box::new(move |losses: &LossCounts| {
@@ -258,9 +268,11 @@ impl Watcher {
     }
 }
 
-/// Has the kernel report the calls that rules want, and no other; for a recording, all.
+/// Has the kernel report the calls that rules want, and of these what some rule may match; for a
+/// recording, all.
 fn traced_calls(
     loaded: Arc<Mutex<Loaded>>,
+    has_filter: bool,
     is_recording: bool,
     failed_exec: bool,
 ) -> impl FnMut(&RuleSet) + Send + 'static {
@@ -287,6 +299,31 @@ fn traced_calls(
         };
         if let Err(error) = loaded.want(&calls).and_then(|()| loaded.want_messages(messages)) {
             error!(error = %Chain(&error), "cannot change which system calls are seen");
+        }
+        let filter = loaded.filter();
+        let filtered = match has_filter && !is_recording {
+            true => filter.install(&rules.projection("syscall")),
+            false => filter.remove(),
+        };
+        if let Err(error) = filtered {
+            warn!(error = %Chain(&error), "the kernel does not filter; every event is reported");
+        }
+    }
+}
+
+/// What the kernel tested and what it reported, by the type of the events.
+fn pass_counts(loaded: Arc<Mutex<Loaded>>) -> impl Fn(&mut Fields) + Send + 'static {
+    move |fields| {
+        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        for count in loaded.filter().pass_counts() {
+            let mut add = |what: &str, value: u64| {
+                fields.insert(
+                    format!("lanner.kernel_filter.{}.{what}", count.event_type),
+                    value.into(),
+                )
+            };
+            add("seen", count.seen);
+            add("passed", count.passed);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     collections::{HashMap, VecDeque},
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -36,6 +36,9 @@ const CGROUPS_MAX: usize = 16_384;
 /// they take memory, and nothing else.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
+/// Is told of each control group that is no container's.
+type CgroupWatcher = Box<dyn Fn(u64) + Send + Sync>;
+
 /// Everything known about this node while it runs.
 pub struct Node {
     /// Its name in alerts.
@@ -44,6 +47,7 @@ pub struct Node {
     pub processes: ProcessCache,
     containers: Mutex<Containers>,
     cgroups: RwLock<HashMap<u64, Option<Arc<ContainerId>>>>,
+    cgroup_watcher: OnceLock<CgroupWatcher>,
     entries: Mutex<Entries>,
     starts: Mutex<Starts>,
     own: Own,
@@ -74,6 +78,7 @@ impl Node {
             processes: ProcessCache::default(),
             containers: Mutex::new(containers),
             cgroups: RwLock::default(),
+            cgroup_watcher: OnceLock::new(),
             entries: Mutex::default(),
             starts: Mutex::default(),
             own: Own::default(),
@@ -261,6 +266,11 @@ impl Node {
         container.filter(|found| is_in(found, head.tgid, vpid))
     }
 
+    /// Has `tell` be told of each control group that is no container's. Only the first one is.
+    pub fn watch_cgroups(&self, tell: impl Fn(u64) + Send + Sync + 'static) {
+        let _ = self.cgroup_watcher.set(Box::new(tell));
+    }
+
     /// As [`Node::container_of`], by the path that the kernel told.
     fn container_of_exec(&self, head: &EventHead, exec: &Exec) -> Option<Arc<ContainerId>> {
         let path = exec.cgroup.as_ref().and_then(|group| group.as_bytes());
@@ -290,6 +300,9 @@ impl Node {
             known.clear();
         }
         known.insert(id, container.clone());
+        if let (None, Some(tell)) = (&container, self.cgroup_watcher.get()) {
+            tell(id);
+        }
         container
     }
 }

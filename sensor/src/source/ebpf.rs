@@ -19,7 +19,7 @@ mod reader;
 mod ring;
 
 pub use self::{
-    filter::{FilterError, KernelFilter, PassCount, Place, TooMany},
+    filter::{FilterError, KernelFilter, PassCount, Places, TooMany},
     leftover::{LoadedIds, loaded_ids},
     loader::{
         LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,

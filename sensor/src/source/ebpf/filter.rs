@@ -15,6 +15,8 @@ mod model;
 mod paths;
 mod program;
 
+use std::sync::{Mutex, PoisonError};
+
 use aya::{
     Ebpf,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray},
@@ -33,8 +35,10 @@ pub struct KernelFilter {
     images: Array<MapData, Image>,
     slot: Array<MapData, u32>,
     counts: PerCpuArray<MapData, [u64; 2]>,
-    places: HashMap<MapData, u64, u32>,
 }
+
+/// What user space tells the kernel of control groups. A group that it has not told of passes.
+pub struct Places(Mutex<HashMap<MapData, u64, u32>>);
 
 /// Why the filter is not what the rules ask for. Everything passes then.
 #[derive(Debug, thiserror::Error)]
@@ -60,13 +64,6 @@ pub struct PassCount {
     pub passed: u64,
 }
 
-/// Where the processes of a control group run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    Host = 0,
-    Container = 1,
-}
-
 impl KernelFilter {
     /// Takes the filter's maps out of the loaded object. It lets everything pass.
     ///
@@ -77,7 +74,6 @@ impl KernelFilter {
             images: take(programs, "filter_images")?,
             slot: take(programs, "filter_slot")?,
             counts: take(programs, "filter_counts")?,
-            places: take(programs, "cgroup_places")?,
         })
     }
 
@@ -116,13 +112,6 @@ impl KernelFilter {
         self.slot.set(0, next, 0).map_err(map("filter_slot"))
     }
 
-    /// Tells the kernel where the processes of a control group run, by the number that events have.
-    ///
-    /// A group that cannot be remembered passes.
-    pub fn set_place(&mut self, cgroup_id: u64, place: Place) {
-        let _ = self.places.insert(cgroup_id, place as u32, 0);
-    }
-
     /// What was tested and what passed since the start, for each event type that was seen.
     pub fn pass_counts(&self) -> Vec<PassCount> {
         let mut counts: Vec<PassCount> = Vec::new();
@@ -143,6 +132,22 @@ impl KernelFilter {
         }
         counts.retain(|count| count.seen > 0);
         counts
+    }
+}
+
+impl Places {
+    pub(super) fn take(programs: &mut Ebpf) -> Result<Self, FilterError> {
+        Ok(Self(Mutex::new(take(programs, "cgroup_places")?)))
+    }
+
+    /// Says that the processes of a control group run on the host, by the number that events have.
+    /// In a container's group there are processes of the host, too, so that says nothing.
+    pub fn set_host(&self, cgroup_id: u64) {
+        /// `FILTER_HOST` of `bpf/filter_image.h`.
+        const HOST: u32 = 0;
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of a group that cannot be remembered the kernel knows nothing.
+        let _ = places.insert(cgroup_id, HOST, 0);
     }
 }
 

@@ -21,7 +21,7 @@ use aya::{
 use super::{
     attached::{Attached, AttachedCalls},
     calls::CallTables,
-    filter::{FilterError, KernelFilter},
+    filter::{FilterError, KernelFilter, Places},
     messages::MessageSettings,
     programs::{HANDLERS, Handler, LIFECYCLE},
     queued::QueuedCalls,
@@ -109,7 +109,8 @@ pub struct Loaded {
     messages: MessageSettings,
     attached: Attached,
     queued: QueuedCalls,
-    filter: Option<KernelFilter>,
+    filter: KernelFilter,
+    places: Option<Places>,
     is_base: bool,
     missing: Vec<(Handler, String)>,
     /// Dropped with the last user's hold on it, the kernel empties it.
@@ -200,8 +201,9 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
         PerCpuArray::try_from(lost).map_err(|source| LoadError::Map { name: "lost", source })?;
     let tables = CallTables::take(&mut programs)?;
     let messages = MessageSettings::take(&mut programs, options.messages)?;
-    let filter = Some(KernelFilter::take(&mut programs)?);
     let queued = QueuedCalls::load(&mut programs, &btf)?;
+    let filter = KernelFilter::take(&mut programs)?;
+    let places = Some(Places::take(&mut programs)?);
 
     // Attached only when all are loaded: no event before its process's exec can be seen.
     for program in LIFECYCLE {
@@ -222,6 +224,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
         attached,
         queued,
         filter,
+        places,
         is_base,
         missing,
         _handlers: handlers,
@@ -237,9 +240,14 @@ impl Loaded {
         std::mem::take(&mut self.rings)
     }
 
-    /// The filter, once: until it is told of rules everything passes.
-    pub fn take_filter(&mut self) -> Option<KernelFilter> {
-        self.filter.take()
+    /// The filter. Until it is told of rules everything passes.
+    pub fn filter(&mut self) -> &mut KernelFilter {
+        &mut self.filter
+    }
+
+    /// Where the filter learns which control groups are containers; the second time there is none.
+    pub fn take_places(&mut self) -> Option<Places> {
+        self.places.take()
     }
 
     /// Reports these calls from now on, and no other. Those without a handler are left out.

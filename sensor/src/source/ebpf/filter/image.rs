@@ -115,6 +115,7 @@ pub(super) struct Program {
     pub(super) transport_tests: Mask,
     pub(super) place_tests: Mask,
     pub(super) process_tests: Mask,
+    pub(super) id_tests: Mask,
     pub(super) types: [Mask; TYPES],
     pub(super) transports: [Mask; TRANSPORTS],
     pub(super) places: [Mask; PLACES],
@@ -439,7 +440,7 @@ impl Writer {
             program.transport_tests,
             program.place_tests,
             program.process_tests,
-            0,
+            program.id_tests,
         ] {
             self.u32(mask);
         }

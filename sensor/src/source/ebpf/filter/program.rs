@@ -139,6 +139,9 @@ impl Compiler<'_> {
         }
         (program.names, program.name_otherwise) = self.names();
         program.process_tests = self.process_tests(&program);
+        let ids = [Field::UserUid, Field::GroupGid, Field::UserLoginuid];
+        program.id_tests =
+            ids.iter().fold(0, |mask, field| mask | self.looking_at(Fact::ProcessNumber(*field)));
         for (test, fact) in program.numbers.iter_mut().zip(NUMBER_FACTS) {
             *test = self.number(fact);
         }
