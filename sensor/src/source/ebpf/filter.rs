@@ -103,12 +103,12 @@ impl KernelFilter {
     fn write(&mut self, image: Vec<u8>) -> Result<(), FilterError> {
         let map = |name| move |source| FilterError::Map { name, source };
         let image: Box<Image> =
-            image.into_boxed_slice().try_into().map_err(|_| TooMany { what: "bytes" })?;
+            image.into_boxed_slice().try_into().map_err(|_too_short| TooMany { what: "bytes" })?;
         let now = self.slot.get(&0, 0).map_err(map("filter_slot"))?;
         let next = 1 - now.min(1);
         // Who still reads the place began before the last change: let them end.
         wait_for_running_programs();
-        self.images.set(next, &*image, 0).map_err(map("filter_images"))?;
+        self.images.set(next, *image, 0).map_err(map("filter_images"))?;
         self.slot.set(0, next, 0).map_err(map("filter_slot"))
     }
 

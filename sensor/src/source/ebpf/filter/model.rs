@@ -18,7 +18,7 @@ use super::{
 fn admits(parts: &Parts, event_type: &str, facts: &dyn KernelFacts) -> bool {
     let calls = filtered_calls().filter(|(_, name)| *name == event_type);
     let programs = calls.map(|(call, _)| parts.program_of[usize::from(call)]);
-    programs.map(|number| number == 0 || passes(parts, number, facts) != 0).all(|passes| passes)
+    programs.all(|number| number == 0 || passes(parts, number, facts) != 0)
 }
 
 /// `filter_begin` and what follows in `bpf/filter*.h`.
