@@ -69,7 +69,7 @@ fn control_payload(bits: u32, ino: u64, text: &[u8], path: &[u8]) -> Vec<u8> {
     for section in [text, path] {
         payload.extend(u16::try_from(section.len()).unwrap().to_ne_bytes());
     }
-    payload.extend([0; 56]);
+    payload.extend([0; 88]);
     payload.extend([text, path].concat());
     payload
 }
