@@ -58,7 +58,8 @@ fn what_is_too_short_or_unknown_is_named() {
 }
 
 fn control_payload(bits: u32, ino: u64, text: &[u8], path: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::new();
+    // The facts of a socket, if it is one.
+    let mut payload = vec![0; 88];
     payload.extend((-1_i64).to_ne_bytes());
     for number in [1_u64, 2, 3, 4, 5, 6, ino] {
         payload.extend(number.to_ne_bytes());
@@ -69,7 +70,6 @@ fn control_payload(bits: u32, ino: u64, text: &[u8], path: &[u8]) -> Vec<u8> {
     for section in [text, path] {
         payload.extend(u16::try_from(section.len()).unwrap().to_ne_bytes());
     }
-    payload.extend([0; 56]);
     payload.extend([text, path].concat());
     payload
 }
