@@ -97,7 +97,7 @@ impl Partitions {
     }
 
     fn send(&self, bytes: Vec<u8>, pid: u32) {
-        let ring = if pid % 2 == 0 { &self.even } else { &self.odd };
+        let ring = if pid.is_multiple_of(2) { &self.even } else { &self.odd };
         ring.send(bytes).unwrap();
     }
 

@@ -17,7 +17,7 @@ use super::{
 
 fn admits(parts: &Parts, event_type: &str, facts: &dyn KernelFacts) -> bool {
     let calls = filtered_calls().filter(|(_, name)| *name == event_type);
-    let programs = calls.map(|(call, _)| parts.program_of[usize::from(call)]);
+    let mut programs = calls.map(|(call, _)| parts.program_of[usize::from(call)]);
     programs.all(|number| number == 0 || passes(parts, number, facts) != 0)
 }
 
