@@ -58,7 +58,8 @@ fn what_is_too_short_or_unknown_is_named() {
 }
 
 fn control_payload(bits: u32, ino: u64, text: &[u8], path: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::new();
+    // A socket's facts come first.
+    let mut payload = vec![0; 88];
     payload.extend((-1_i64).to_ne_bytes());
     for number in [1_u64, 2, 3, 4, 5, 6, ino] {
         payload.extend(number.to_ne_bytes());
@@ -69,7 +70,6 @@ fn control_payload(bits: u32, ino: u64, text: &[u8], path: &[u8]) -> Vec<u8> {
     for section in [text, path] {
         payload.extend(u16::try_from(section.len()).unwrap().to_ne_bytes());
     }
-    payload.extend([0; 56]);
     payload.extend([text, path].concat());
     payload
 }
@@ -77,7 +77,7 @@ fn control_payload(bits: u32, ino: u64, text: &[u8], path: &[u8]) -> Vec<u8> {
 #[track_caller]
 fn check_descriptor(bits: u32, path: &[u8], expected: Thing) {
     let payload = control_payload(bits, 9, b"debug=1\0", path);
-    let bytes = record(&Head::default(), 7, Call::FinitModule.id(), &payload);
+    let bytes = record(&Head::default(), Family::Control as u16, Call::FinitModule.id(), &payload);
     let Facts::Control(control) = decode(&bytes).unwrap().facts else { panic!("not a control") };
     assert_eq!((control.result, control.args), (-1, [1, 2, 3, 4]));
     assert_eq!((control.cap_permitted, control.cap_effective), (5, 6));
@@ -97,7 +97,12 @@ fn a_call_of_numbers_and_its_descriptor() {
     check_descriptor(0, b"", Thing::File(None));
     check_descriptor(1, b"\x02net\0", Thing::Namespace(b"net".to_vec()));
     check_descriptor(1, b"", Thing::Namespace(Vec::new()));
-    let bytes = record(&Head::default(), 7, Call::Kill.id(), &control_payload(0, 0, b"", b""));
+    let bytes = record(
+        &Head::default(),
+        Family::Control as u16,
+        Call::Kill.id(),
+        &control_payload(0, 0, b"", b""),
+    );
     let Facts::Control(control) = decode(&bytes).unwrap().facts else { panic!("not a control") };
     assert_eq!(control.descriptor, None);
 }
@@ -114,7 +119,7 @@ fn a_program_that_could_not_be_started() {
     }
     payload.extend([0; 2]);
     payload.extend(sections.concat());
-    let bytes = record(&Head::default(), 8, Call::Execve.id(), &payload);
+    let bytes = record(&Head::default(), Family::ExecFailed as u16, Call::Execve.id(), &payload);
     let Facts::ExecFailed(failed) = decode(&bytes).unwrap().facts else { panic!("no failed exec") };
     assert_eq!((failed.result, failed.dirfd), (-2, -100));
     assert_eq!(failed.filename, b"sub/x");
