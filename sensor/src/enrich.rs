@@ -130,7 +130,10 @@ impl Enricher {
                 Happening::Exec(exec)
             }
             Facts::Socket(socket) => Happening::Socket(socket),
-            Facts::Control(control) => Happening::Control(control),
+            Facts::Control(mut control) => {
+                self.node.processes.on_control(&head, &mut control);
+                Happening::Control(control)
+            }
             Facts::ExecFailed(failed) => {
                 let base = failed.base.as_ref().and_then(|base| base.as_bytes());
                 let base = base.map_or_else(|| self.cwd_of(&head), <[u8]>::to_vec);

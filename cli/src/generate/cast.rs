@@ -99,12 +99,13 @@ pub(crate) fn orders() -> Option<String> {
     std::env::var(ORDERS).ok()
 }
 
-/// The orders of a process that only waits until nobody needs it.
+/// The orders of a process that says that it is there, and waits until nobody needs it.
 pub(super) const WAIT: &str = "wait";
 
 /// Plays one process of an action to its end.
 pub(crate) fn play(orders: &str) -> ExitCode {
     if orders == WAIT {
+        let _ = io::stdout().write_all(b"\n").and_then(|()| io::stdout().flush());
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         return ExitCode::SUCCESS;
     }

@@ -17,7 +17,7 @@ use std::{
 
 use self::shard::Shards;
 use super::entry::Entry;
-use crate::decode::{Ancestor, EventHead, Exec, Fork, ProcessFacts, exe_bits};
+use crate::decode::{Ancestor, Call, Control, EventHead, Exec, Fork, ProcessFacts, exe_bits};
 
 /// Most ancestors that are looked at.
 pub(super) const ANCESTORS_MAX: usize = 32;
@@ -204,6 +204,32 @@ impl ProcessCache {
     /// What is known of a process, instead of what was known.
     pub(super) fn replace(&self, process: Process) {
         self.known.put(process);
+    }
+
+    /// Follows the capabilities of a process, and corrects what a call says of them: who enters
+    /// a user namespace of his own has all of them in there, which says nothing of what he may do
+    /// outside. Rules ask for those from before, as Falco has them.
+    pub fn on_control(&self, head: &EventHead, control: &mut Control) {
+        if control.result < 0 {
+            return;
+        }
+        let Some(known) = self.get(ProcessKey::new(head.tgid, head.start_ns)) else { return };
+        match head.call {
+            Call::Unshare | Call::Setns => {
+                control.cap_permitted = known.facts.cap_permitted;
+                control.cap_effective = known.facts.cap_effective;
+            }
+            Call::Setuid
+                if known.facts.cap_permitted != control.cap_permitted
+                    || known.facts.cap_effective != control.cap_effective =>
+            {
+                let mut process = Process::clone(&known);
+                process.facts.cap_permitted = control.cap_permitted;
+                process.facts.cap_effective = control.cap_effective;
+                self.replace(process);
+            }
+            _ => {}
+        }
     }
 
     /// A new process runs the program of whoever made it. Where we did not hear yet that this

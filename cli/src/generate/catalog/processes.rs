@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -147,12 +148,19 @@ fn our_sensor(scene: &Scene) -> anyhow::Result<PathBuf> {
     Ok(sensor)
 }
 
+/// A child that runs its own program by now: one that was only just started has its parent's
+/// name still.
 fn waiting_child(program: &Path) -> anyhow::Result<Child> {
-    Command::new(program)
+    let mut child = Command::new(program)
         .env(ORDERS, WAIT)
         .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
-        .context("cannot start a child")
+        .context("cannot start a child")?;
+    let mut word = [0];
+    let said = child.stdout.as_mut().context("the child has no output")?.read_exact(&mut word);
+    said.context("the child does not begin")?;
+    Ok(child)
 }
 
 fn attach(scene: &mut Scene, program: &Path) -> anyhow::Result<()> {
