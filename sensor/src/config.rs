@@ -134,6 +134,8 @@ impl EbpfConfig {
             ring_bytes: self.ring_size_bytes,
             hooks: self.syscall_hooks,
             programs: self.programs,
+            // The rules say which, once they are read.
+            calls: std::collections::BTreeSet::new(),
             ..LoadOptions::default()
         }
     }

@@ -221,10 +221,10 @@ impl Watcher {
         let mut node = Node::new(&node_name, Procfs::default(), containers);
         node.leave_out(Own::find());
         let node = Arc::new(node);
-        match node.add_running() {
-            Ok(processes) => info!(node = node_name, processes, "watching"),
-            Err(error) => warn!(%error, "cannot read /proc; older processes stay unknown"),
-        }
+        let processes = node.add_running().unwrap_or_else(|error| {
+            warn!(%error, "cannot read /proc; older processes stay unknown");
+            0
+        });
 
         if let Some(places) = loaded.take_places() {
             node.watch_cgroups(move |id| places.set_host(id));
@@ -253,6 +253,7 @@ impl Watcher {
             failed_exec,
         ));
         let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
+        info!(node = node_name, processes, "watching");
         let follower = tokio::spawn(runtimes::run(sockets, asked, answers, stop.clone()));
         let mut metrics = Metrics::new(&config.metrics);
         metrics.add(pass_counts(Arc::clone(&loaded)));
@@ -297,9 +298,7 @@ fn traced_calls(
             true => MessageNeeds::default(),
             false => MessageNeeds::of(&rules.projection("syscall"), rules.fields()),
         };
-        if let Err(error) = loaded.want(&calls).and_then(|()| loaded.want_messages(messages)) {
-            error!(error = %Chain(&error), "cannot change which system calls are seen");
-        }
+        // Before the calls are seen: else all that happens in between would be reported.
         let filter = loaded.filter();
         let filtered = match has_filter && !is_recording {
             true => filter.install(&rules.projection("syscall")),
@@ -307,6 +306,9 @@ fn traced_calls(
         };
         if let Err(error) = filtered {
             warn!(error = %Chain(&error), "the kernel does not filter; every event is reported");
+        }
+        if let Err(error) = loaded.want(&calls).and_then(|()| loaded.want_messages(messages)) {
+            error!(error = %Chain(&error), "cannot change which system calls are seen");
         }
     }
 }
