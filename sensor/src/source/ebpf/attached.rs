@@ -6,8 +6,8 @@ use std::{
 };
 
 use aya::{
-    Ebpf,
-    programs::{TracePoint, trace_point::TracePointLinkId},
+    Btf, Ebpf,
+    programs::{Program, ProgramError, TracePoint, trace_point::TracePointLinkId},
 };
 
 use super::{
@@ -62,12 +62,21 @@ fn tracepoint_name(handler: &Handler) -> String {
     format!("on_return_{}", handler.name)
 }
 
-/// Loads a handler's program for tracepoints.
-pub(super) fn load(programs: &mut Ebpf, handler: &Handler) -> Result<(), LoadError> {
-    let name = tracepoint_name(handler);
-    program(programs, &name)?
-        .load()
-        .map_err(|source| LoadError::Program { name, source: Box::new(source) })
+/// The name of a handler's program for this way of hooking.
+pub(super) fn program_name(handler: &Handler, hooks: SyscallHooks) -> String {
+    match hooks {
+        SyscallHooks::Tracepoints => tracepoint_name(handler),
+        _ => btf_name(handler),
+    }
+}
+
+/// Loads a handler's program.
+pub(super) fn load(program: &mut Program, btf: &Btf) -> Result<(), ProgramError> {
+    match program {
+        Program::BtfTracePoint(program) => program.load("sys_exit", btf),
+        Program::TracePoint(program) => program.load(),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
 }
 
 fn program<'a>(programs: &'a mut Ebpf, name: &str) -> Result<&'a mut TracePoint, LoadError> {

@@ -7,9 +7,10 @@
 //! ```
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex},
+    thread,
 };
 
 use aya::{
@@ -19,7 +20,7 @@ use aya::{
 };
 
 use super::{
-    attached::{Attached, AttachedCalls},
+    attached::{Attached, AttachedCalls, program_name},
     calls::CallTables,
     filter::{FilterError, KernelFilter, Places},
     messages::MessageSettings,
@@ -336,23 +337,34 @@ fn open(object: &[u8], btf: &Btf, options: &LoadOptions) -> Result<Ebpf, LoadErr
 /// Handlers that were loaded, and those that the kernel refused with what it said.
 type Handlers = (Vec<Handler>, Vec<(Handler, String)>);
 
+/// All at once: the verifier takes its time with each, and may use a processor for each.
 fn load_handlers(
     programs: &mut Ebpf,
     hooks: SyscallHooks,
     btf: &Btf,
 ) -> Result<Handlers, LoadError> {
+    let mut tried = thread::scope(|scope| {
+        let begun: Vec<_> = programs
+            .programs_mut()
+            .map(|(name, program)| (name.to_owned(), program))
+            .filter(|(name, _)| HANDLERS.iter().any(|of| program_name(of, hooks) == *name))
+            .map(|(name, program)| (name, scope.spawn(|| super::attached::load(program, btf))))
+            .collect();
+        let done = begun.into_iter().map(|(name, load)| {
+            (name, load.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        done.collect::<BTreeMap<_, _>>()
+    });
     let (mut loaded, mut missing) = (Vec::new(), Vec::new());
     for handler in HANDLERS {
-        let tried = match hooks {
-            SyscallHooks::Tracepoints => super::attached::load(programs, &handler),
-            _ => load_btf(programs, &super::attached::btf_name(&handler), "sys_exit", btf),
-        };
-        match tried {
-            Ok(()) => loaded.push(handler),
-            Err(error @ LoadError::Program { .. }) => {
+        let name = program_name(&handler, hooks);
+        match tried.remove(&name) {
+            Some(Ok(())) => loaded.push(handler),
+            Some(Err(source)) => {
+                let error = LoadError::Program { name, source: Box::new(source) };
                 missing.push((handler, lanner_service::Chain(&error).to_string()));
             }
-            Err(error) => return Err(error),
+            None => return Err(LoadError::Missing { name }),
         }
     }
     Ok((loaded, missing))
