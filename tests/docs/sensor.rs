@@ -76,7 +76,8 @@ fn check_doctor(place: &Place, block: &Block) {
     for shown in block.commands() {
         let (_, printed) = place.run(&shown.command);
         for line in shown.printed {
-            assert!(printed.contains(&line), "{line:?} in\n{printed}");
+            let has_all = |said: &str| line.split("...").all(|part| said.contains(part));
+            assert!(printed.lines().any(has_all), "{line:?} in\n{printed}");
         }
     }
 }
@@ -109,8 +110,10 @@ fn the_table_of_capabilities_is_doctors() {
     assert_eq!(told.len(), 4, "{printed}");
     let page = text(PAGE);
     for (name, lack) in told {
-        let row = format!("| `CAP_{name}` | {lack} |");
-        assert!(page.contains(&row), "the page lacks {row}");
+        for feature in lack.split("; ") {
+            let row = format!("| CAP_{name} | {feature}");
+            assert!(page.contains(&row), "the page lacks {row}");
+        }
     }
 }
 
