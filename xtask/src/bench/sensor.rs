@@ -18,7 +18,7 @@ use crate::{
 };
 
 const SETTINGS: [Setting; 3] = [
-    Setting { name: "filter-off", ebpf: "syscall_hooks: tp_btf, programs: base" },
+    Setting { name: "filter-off", ebpf: "syscall_hooks: tp_btf, kernel_filter: false" },
     Setting { name: "filter-on", ebpf: "syscall_hooks: tp_btf" },
     Setting { name: "tracepoints", ebpf: "syscall_hooks: tracepoints" },
 ];
