@@ -206,30 +206,20 @@ impl ProcessCache {
         self.known.put(process);
     }
 
-    /// Follows the capabilities of a process, and corrects what a call says of them: who enters
-    /// a user namespace of his own has all of them in there, which says nothing of what he may do
-    /// outside. Rules ask for those from before, as Falco has them.
+    /// Corrects what a call says of capabilities: who enters a user namespace of his own has all
+    /// of them in there, which says nothing of what he may do outside. Those from before are
+    /// shown: of the last exec, and none for who was root then and is not any more
+    /// (capabilities(7), "Effect of user ID changes on capabilities").
     pub fn on_control(&self, head: &EventHead, control: &mut Control) {
-        if control.result < 0 {
+        if control.result < 0 || !matches!(head.call, Call::Unshare | Call::Setns) {
             return;
         }
         let Some(known) = self.get(ProcessKey::new(head.tgid, head.start_ns)) else { return };
-        match head.call {
-            Call::Unshare | Call::Setns => {
-                control.cap_permitted = known.facts.cap_permitted;
-                control.cap_effective = known.facts.cap_effective;
-            }
-            Call::Setuid
-                if known.facts.cap_permitted != control.cap_permitted
-                    || known.facts.cap_effective != control.cap_effective =>
-            {
-                let mut process = Process::clone(&known);
-                process.facts.cap_permitted = control.cap_permitted;
-                process.facts.cap_effective = control.cap_effective;
-                self.replace(process);
-            }
-            _ => {}
-        }
+        let (permitted, effective) = match (known.uid, head.uid) {
+            (0, 1..) => (0, 0),
+            _ => (known.facts.cap_permitted, known.facts.cap_effective),
+        };
+        (control.cap_permitted, control.cap_effective) = (permitted, effective);
     }
 
     /// A new process runs the program of whoever made it. Where we did not hear yet that this

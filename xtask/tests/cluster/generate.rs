@@ -38,19 +38,9 @@ spec:
   - {name: main, image: "lanner.local/busybox:1", command: [sleep, "3600"]}
 "#;
 
-/// Actions whose events the sensor does not deliver yet.
-const NOT_DELIVERED: &[&str] = &[
-    "attach-to-process",
-    "attach-to-lanner",
-    "kill-lanner",
-    "refuse-debugger",
-    "change-namespace",
-    "make-user-namespace",
-    "set-user-id",
-    "reach-bpf-program",
-    "load-bpf-program",
-    "handle-page-faults",
-];
+/// Actions that are not noticed in a pod yet, though they are on the host. Of this one the cause is
+/// not known: the deed says nothing of its process either.
+const NOT_DELIVERED: &[&str] = &["command-in-session"];
 
 /// `lanner alerts tail --json`, ended with the test.
 struct Tail(Child);
@@ -122,7 +112,7 @@ fn every_deed_names_the_pod(xtask: &Xtask, forward: &Forward) {
             }
             "not run" => not_run(&format!("{action} in a pod"), row["why"].as_str().unwrap()),
             "missing" if NOT_DELIVERED.contains(&action) => {
-                not_run(&format!("{action} in a pod"), "its event is not delivered yet");
+                not_run(&format!("{action} in a pod"), "it is not noticed in a pod yet");
             }
             _ => wrong.push(line.to_owned()),
         }

@@ -357,7 +357,10 @@ fn named_bits(fact: Fact, family: Option<Family>, pattern: &Pattern) -> Option<u
         (0..count).filter(fits).fold(0, |bits, bit| bits | 1_u64 << bit)
     };
     match (fact, family) {
-        (Fact::Capabilities(_), _) => Some(bits(64, &|bit| names::capabilities(1 << bit))),
+        // Of calls that may change them, user space shows others than the last exec told.
+        (Fact::Capabilities(_), Some(Family::Open | Family::FileChange)) => {
+            Some(bits(64, &|bit| names::capabilities(1 << bit)))
+        }
         // Of an open it is a number, and no mode at all is one, too.
         (Fact::Argument("mode"), Some(Family::FileChange)) if !pattern.matches(b"0") => {
             Some(bits(32, &|bit| names::mode(1 << bit)))
