@@ -14,7 +14,9 @@ pub mod containerd;
 pub mod cri;
 pub mod docker;
 pub mod entry;
+pub mod host_names;
 mod lineage;
+mod links;
 pub mod metadata;
 mod node;
 pub mod own;
@@ -38,7 +40,10 @@ use self::{
 };
 use crate::{
     decode::{Call, EventHead, Facts, Family, KernelEvent},
-    event::{Happening, SyscallEvent, path, path_call::PathTexts},
+    event::{
+        Happening, SyscallEvent, path,
+        path_call::{Followed, PathTexts},
+    },
 };
 
 /// One partition's way to what is known.
@@ -152,8 +157,15 @@ impl Enricher {
                 Happening::Open { open, lexical, resolved }
             }
             Facts::PathCall(call) => {
-                let (shown, plain) = PathTexts::of(head.call, &call, &self.cwd_of(&head));
-                Happening::PathCall { call, shown, plain }
+                let cwd = self.cwd_of(&head);
+                // Looked up at once: what links lead to is soon another thing.
+                let found = match wants(head.call.name()) {
+                    true => self.node.follow_links(&head, &call, &cwd),
+                    false => Followed::default(),
+                };
+                let unseen = found.is_unseen;
+                let (shown, plain) = PathTexts::of(head.call, &call, &cwd, found);
+                Happening::PathCall { call, shown, plain, unseen }
             }
         };
         if !wants(head.call.name()) {

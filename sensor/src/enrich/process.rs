@@ -17,7 +17,7 @@ use std::{
 
 use self::shard::Shards;
 use super::entry::Entry;
-use crate::decode::{Ancestor, Call, Control, EventHead, Exec, Fork, ProcessFacts, exe_bits};
+use crate::decode::{Ancestor, Control, EventHead, Exec, Fork, ProcessFacts, exe_bits};
 
 /// Most ancestors that are looked at.
 pub(super) const ANCESTORS_MAX: usize = 32;
@@ -209,12 +209,13 @@ impl ProcessCache {
         self.known.put(process);
     }
 
-    /// Corrects what a call says of capabilities: who enters a user namespace of his own has all
-    /// of them in there, which says nothing of what he may do outside. Those from before are
-    /// shown: of the last exec, and none for who was root then and is not any more
-    /// (capabilities(7), "Effect of user ID changes on capabilities").
+    /// Corrects what a call says of capabilities: who enters a user namespace has all of them in
+    /// there, which says nothing of what he may do outside. Those from before are shown: of the
+    /// last exec or fork, and none for who was root then and is not any more (capabilities(7), "Effect of
+    /// user ID changes on capabilities"). What `capset` and `prctl` changed since is not seen; of
+    /// other namespaces the kernel's word stands.
     pub fn on_control(&self, head: &EventHead, control: &mut Control) {
-        if control.result < 0 || !matches!(head.call, Call::Unshare | Call::Setns) {
+        if control.result < 0 || !control.enters_user_namespace(head.call) {
             return;
         }
         let Some(known) = self.get(ProcessKey::new(head.tgid, head.start_ns)) else { return };
