@@ -156,6 +156,13 @@ pub struct KernelEvent {
     pub facts: Facts,
 }
 
+impl KernelEvent {
+    /// Whether the call names another process by its id.
+    pub fn names_another(&self) -> bool {
+        matches!(self.head.call, Call::Kill | Call::Tkill | Call::Tgkill | Call::Ptrace)
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Facts {

@@ -246,14 +246,15 @@ async fn modules_with_their_parameters(mut watch: Watch) {
 
 async fn signals_name_their_target(mut watch: Watch) {
     watch.only(&[Call::Kill, Call::Tkill, Call::Tgkill]);
+    // Popen returns before the kernel tells of the exec: what the child answers comes after it.
     python(
         "marker-kill",
-        "import subprocess\nchild = subprocess.Popen(['/bin/sleep', '60'])\nos.kill(child.pid, 0)\nlibc.syscall(234, child.pid, child.pid, signal.SIGTERM)\nchild.wait()\nos.setpgid(0, 0)\nos.kill(0, signal.SIGCONT)\nlibc.kill(-os.getpid(), 35) if False else libc.kill(-0x7ffffff, 35)\nlibc.syscall(200, 0x7ffffff, signal.SIGKILL)",
+        "import subprocess\nchild = subprocess.Popen(['/bin/cat'], stdin=-1, stdout=-1)\nchild.stdin.write(b'x')\nchild.stdin.flush()\nchild.stdout.read(1)\nos.kill(child.pid, 0)\nlibc.syscall(234, child.pid, child.pid, signal.SIGTERM)\nchild.wait()\nos.setpgid(0, 0)\nos.kill(0, signal.SIGCONT)\nlibc.kill(-os.getpid(), 35) if False else libc.kill(-0x7ffffff, 35)\nlibc.syscall(200, 0x7ffffff, signal.SIGKILL)",
     );
-    let event = call_of(&mut watch, "marker-kill", "kill", ("pid", "sleep")).await;
+    let event = call_of(&mut watch, "marker-kill", "kill", ("pid", "cat")).await;
     check(&event, &[(Field::EvtArg, Some("sig"), "0"), (Field::EvtRes, None, "SUCCESS")]);
     let event = call_of(&mut watch, "marker-kill", "tgkill", ("sig", "SIGTERM")).await;
-    check(&event, &[(Field::EvtArg, Some("pid"), "sleep"), (Field::EvtArg, Some("tid"), "sleep")]);
+    check(&event, &[(Field::EvtArg, Some("pid"), "cat"), (Field::EvtArg, Some("tid"), "cat")]);
     let event = call_of(&mut watch, "marker-kill", "kill", ("pid", "0")).await;
     check(&event, &[(Field::EvtArg, Some("sig"), "SIGCONT")]);
     let event = call_of(&mut watch, "marker-kill", "kill", ("pid", "-134217727")).await;

@@ -153,7 +153,7 @@ impl Process {
             uid: u32::MAX,
             gid: u32::MAX,
             loginuid: u32::MAX,
-            exec_id: Some(ancestor.exec_id),
+            exec_id: None,
             parent_seen: ParentSeen::default(),
             entry: Entry::default(),
             line: CommandLine::default(),

@@ -9,8 +9,9 @@ use std::{
 
 use crate::decode::{EventHead, KernelEvent};
 
-/// No event waits longer. Another partition reads its ring within milliseconds.
-pub const EARLY_MAX: Duration = Duration::from_millis(50);
+/// No event waits longer. Another partition reads its ring within milliseconds, unless the machine
+/// has no time for it.
+pub const EARLY_MAX: Duration = Duration::from_millis(500);
 
 /// Most events that wait at one time.
 const EVENTS_MAX: usize = 4096;
@@ -37,6 +38,11 @@ impl Early {
     /// of its parent, which tells who that is.
     pub(super) fn holds_up(&self, head: &EventHead) -> bool {
         self.pids.contains(&head.tgid) || self.pids.contains(&head.ppid)
+    }
+
+    /// When the first of those that wait happened, in nanoseconds since boot.
+    pub(super) fn oldest_ns(&self) -> Option<u64> {
+        self.events.iter().map(|(_, event)| event.head.time_ns).min()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -143,7 +143,11 @@ impl Shards {
             if let Some(name) = name {
                 locked(&self.names).insert(name, key);
             }
-            let before = shard.known.get(&key).map(|known| Arc::clone(&known.process));
+            let before = shard.known.get(&key).and_then(|known| {
+                // The same program told again is no other one.
+                let is_same = known.process.exec_id == process.exec_id;
+                if is_same { known.before.clone() } else { Some(Arc::clone(&known.process)) }
+            });
             let size_bytes = own_bytes + before.as_ref().map_or(0, |before| size_bytes(before));
             self.size_bytes.fetch_add(size_bytes, Relaxed);
             match shard.known.insert(key, Remembered { process, before, size_bytes, has_ended }) {
