@@ -64,8 +64,11 @@ static __always_inline u64 filter_zero_bytes(u64 word)
 static __always_inline u64 filter_tail(struct filter_buffer *buffer, u32 at, u32 len)
 {
 	s32 missing = 8 - (s32)len;
+	s32 is_long = missing >> 31;
 
-	missing &= ~(missing >> 31);
+	/* Without a branch: the verifier would follow both, for each text. */
+	opaque(is_long);
+	missing &= ~is_long;
 	/* In two steps: all of the eight may be missing. */
 	return filter_word(buffer, at + len - 8) >> 4 * missing >> 4 * missing;
 }
@@ -222,7 +225,19 @@ __noinline u64 filter_prefixes(u32 slot, u32 table, u32 at, u32 len)
 	return found;
 }
 
-/* Of a text that is cut off in front, a suffix fits that is longer than what is known. */
+/*
+ * Whether the whole of a suffix fits, of which the last bytes do. Of a text that
+ * is cut off in front, one that is longer than what is known may.
+ */
+__noinline u32 filter_is_suffix(u32 slot, u64 text_and_len, u32 at, u32 len, bool is_cut)
+{
+	u32 wanted = text_and_len;
+
+	if (wanted > len)
+		return is_cut;
+	return wanted <= 8 || filter_is_text(slot, text_and_len >> 32, at + len - wanted, wanted);
+}
+
 __noinline u64 filter_suffixes(u32 slot, u32 table, u32 at, u32 len, bool is_cut)
 {
 	struct filter_buffer *buffer = filter_buffer_get();
@@ -240,15 +255,8 @@ __noinline u64 filter_suffixes(u32 slot, u32 table, u32 at, u32 len, bool is_cut
 	for (i = 0; i < FILTER_SUFFIXES && i < count; i++) {
 		struct filter_suffix *suffix = &paths->suffixes[i];
 
-		if ((last ^ suffix->word) & suffix->mask)
-			continue;
-		if (suffix->len > len) {
-			if (is_cut)
-				found |= suffix->checks;
-			continue;
-		}
-		if (suffix->len <= 8 ||
-		    filter_is_text(slot, suffix->text, at + len - suffix->len, suffix->len))
+		if (!((last ^ suffix->word) & suffix->mask) &&
+		    filter_is_suffix(slot, (u64)suffix->text << 32 | suffix->len, at, len, is_cut))
 			found |= suffix->checks;
 	}
 	return found;
