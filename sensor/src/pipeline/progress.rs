@@ -56,7 +56,7 @@ impl Progress {
     /// The same of all others.
     pub(super) fn have_all_passed(&self, time_ns: u64) -> bool {
         // Each is woken, not just the first that is behind.
-        self.others().fold(true, |all, mark| mark.has_passed(time_ns) && all)
+        self.others().filter(|mark| !mark.has_passed(time_ns)).count() == 0
     }
 
     /// Whether somebody waits for this partition.
