@@ -26,7 +26,7 @@ pub use self::{
     exec_failed::ExecFailed,
     facts::{Exec, Exit, Fork, Open, ProcessFacts, exe_bits},
     path::KernelPath,
-    path_call::PathCall,
+    path_call::{PathCall, RootMount},
     socket::{End, Role, Socket, SocketFamily, SocketKind},
 };
 
@@ -154,6 +154,13 @@ pub struct EventHead {
 pub struct KernelEvent {
     pub head: EventHead,
     pub facts: Facts,
+}
+
+impl KernelEvent {
+    /// Whether the call names another process by its id.
+    pub fn names_another(&self) -> bool {
+        matches!(self.head.call, Call::Kill | Call::Tkill | Call::Tgkill | Call::Ptrace)
+    }
 }
 
 /// What happened.

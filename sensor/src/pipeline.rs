@@ -8,15 +8,16 @@
 //! ```
 //!
 //! Each partition is a thread that has all events of a process, in their order. An event that
-//! is read before what its parent became waits for the other partition, 50 ms at most. Its ring is
-//! the only queue before the rules, and a thread that is too slow loses events there, counted
-//! by the kernel side. What partitions share is in [`Common`].
+//! is read before what its parent became waits until the other partition has read that far, 2 s
+//! at most. Its ring is the only queue before the rules, and a thread that is too slow loses events
+//! there, counted by the kernel side. What partitions share is in [`Common`].
 
 mod early;
 mod held;
 mod losses;
 mod metrics;
 mod partition;
+mod progress;
 mod recorder;
 mod totals;
 
@@ -41,7 +42,7 @@ pub use self::{
     recorder::Recorder,
     totals::{Totals, TotalsReader},
 };
-use self::{losses::LossReport, partition::Partition};
+use self::{losses::LossReport, partition::Partition, progress::Progress};
 use crate::{
     alerts::AlertMaker,
     enrich::{Node, metadata::Answer},
@@ -105,14 +106,18 @@ impl Pipeline {
         let mut pipeline =
             Self { common, wakes: Vec::new(), totals: Vec::new(), threads: Vec::new(), ended };
         let partitions = sources.len() as u64;
-        for (index, records) in (0..).zip(sources) {
-            let wake = Wake::new()?;
+        for _ in &sources {
+            pipeline.wakes.push(Wake::new()?);
+        }
+        let progress = Progress::of_all(&pipeline.wakes);
+        for (index, (records, progress)) in (0..).zip(sources.into_iter().zip(progress)) {
             let (totals, totals_reader) = totals::shared();
             let partition = Partition::new(
                 Arc::clone(&pipeline.common),
                 (index, partitions),
+                progress,
                 records,
-                (wake.clone(), stop.clone()),
+                stop.clone(),
                 totals,
             );
             let end = end.clone();
@@ -123,7 +128,6 @@ impl Pipeline {
             };
             let name = format!("partition {index}");
             pipeline.threads.push(thread::Builder::new().name(name).spawn(run)?);
-            pipeline.wakes.push(wake);
             pipeline.totals.push(totals_reader);
         }
         Ok(pipeline)

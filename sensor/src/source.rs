@@ -12,6 +12,10 @@ pub trait Records: Send {
     /// Gives the next record to `take`, if there is one.
     fn next(&mut self, take: &mut dyn FnMut(&[u8])) -> Next;
 
+    /// Whether what came before the last `next` that said [`Next::Empty`] is all taken: a record
+    /// that is still being written holds up those behind it.
+    fn is_drained(&self) -> bool;
+
     /// Returns when there may be records, when `wake` is woken or when `time` is over.
     ///
     /// # Errors

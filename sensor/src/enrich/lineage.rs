@@ -39,10 +39,17 @@ impl Node {
             }
             let parent = next.map_or(NOBODY, |next| ProcessKey::new(next.tgid, next.start_ns));
             let found = self.read_process(ancestor.tgid).filter(|found| found.key == key);
-            let process = found.unwrap_or_else(|| Process::from_ancestor(ancestor, parent));
+            // Its own events may be on their way, in another ring: they count for more. `/proc`
+            // tells what it was then; a name alone tells nothing of what it runs.
+            let (known, exec_id) = match found {
+                Some(found) => (found, ancestor.exec_id),
+                None => {
+                    (Process::from_ancestor(ancestor, parent), ancestor.exec_id.saturating_sub(1))
+                }
+            };
             // Above the last of the list `/proc` knows more.
-            let parent = if next.is_some() { parent } else { process.parent };
-            self.processes.add_running(Process { parent, ..process });
+            let parent = if next.is_some() { parent } else { known.parent };
+            self.processes.add_running(Process { parent, exec_id: Some(exec_id), ..known });
         }
     }
 

@@ -19,17 +19,18 @@ use super::{
     early::Early,
     held::{Held, Waiting},
     locked,
+    progress::{Progress, now_since_boot_ns},
     recorder::RecordSender,
     totals::TotalsWriter,
 };
 use crate::{
     alerts::INCOMPLETE,
-    decode::{Family, KernelEvent, decode},
+    decode::{EventHead, Family, KernelEvent, decode},
     enrich::{Enricher, metadata::Known},
     event::{CONTAINER_EVENT, SyscallEvent},
     repetition::Scope,
     rules::needing_runtime,
-    source::{Next, Records, Wake},
+    source::{Next, Records},
 };
 
 /// Records that are read before anything else is looked at.
@@ -41,7 +42,7 @@ const SLEEP_MAX: Duration = Duration::from_millis(100);
 /// How often held events and the clock are looked at under load.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How often events are looked at that wait for another partition.
+/// How often events are looked at that wait for another partition, which wakes this one too.
 const LOOK_EARLY: Duration = Duration::from_millis(1);
 
 /// How long a partition reads on when it is told to stop.
@@ -52,7 +53,6 @@ const FIRST_PROCESS: u32 = 1;
 
 pub(super) struct Partition {
     records: Box<dyn Records>,
-    wake: Wake,
     stop: CancellationToken,
     worker: Worker,
 }
@@ -61,6 +61,9 @@ pub(super) struct Partition {
 struct Worker {
     common: Arc<Common>,
     enricher: Enricher,
+    progress: Progress,
+    /// All records of before are read.
+    read_ns: u64,
     rules: Arc<RuleSet>,
     /// Names of the rules whose alerts may need what the runtime knows.
     late: HashSet<String>,
@@ -77,14 +80,17 @@ impl Partition {
     pub(super) fn new(
         common: Arc<Common>,
         (index, partitions): (u64, u64),
+        progress: Progress,
         records: Box<dyn Records>,
-        (wake, stop): (Wake, CancellationToken),
+        stop: CancellationToken,
         totals: TotalsWriter,
     ) -> Self {
         let mut new_rules = common.rules.clone();
         let rules = Arc::clone(&new_rules.borrow_and_update());
         let worker = Worker {
             enricher: Enricher::of_partition(Arc::clone(&common.node), index, partitions),
+            progress,
+            read_ns: 0,
             late: needing_runtime(&rules),
             rules,
             new_rules,
@@ -95,7 +101,7 @@ impl Partition {
             totals,
             common,
         };
-        Self { records, wake, stop, worker }
+        Self { records, stop, worker }
     }
 
     pub(super) fn run(mut self) -> io::Result<()> {
@@ -103,6 +109,7 @@ impl Partition {
         let mut stop_by = None;
         loop {
             let is_stopping = self.stop.is_cancelled();
+            let asked_ns = self.worker.progress.is_asked().then(now_since_boot_ns);
             let next = self.read_batch();
             let now = Instant::now();
             if is_stopping {
@@ -120,8 +127,10 @@ impl Partition {
                 self.worker.look_around(now);
                 looked = now;
             }
+            let is_drained = || next == Next::Empty && self.records.is_drained();
+            self.worker.tell_progress(asked_ns.filter(|_| is_drained()));
             if next == Next::Empty {
-                self.records.wait(&self.wake, self.worker.sleep_max())?;
+                self.records.wait(self.worker.progress.own_wake(), self.worker.sleep_max())?;
             }
         }
         self.worker.finish();
@@ -153,8 +162,9 @@ impl Worker {
                 return;
             }
         };
+        self.read_ns = self.read_ns.max(event.head.time_ns);
         self.totals.own.count_record(event.head.family);
-        if self.early.holds_up(&event.head) || self.enricher.is_early(&event.head) {
+        if self.early.holds_up(&event.head) || self.is_early(&event) {
             self.totals.own.early += 1;
             // A full house means that it goes on with what is known.
             let until = Instant::now() + self.common.early_max;
@@ -164,6 +174,35 @@ impl Worker {
         } else {
             self.go_on(event);
         }
+    }
+
+    /// Whether another partition did not take in yet what the event tells of. What will not come
+    /// any more is looked up.
+    fn is_early(&mut self, event: &KernelEvent) -> bool {
+        let head = &event.head;
+        if self.enricher.is_early(head) {
+            if !self.progress.has_passed(head.ppid, head.time_ns) {
+                return true;
+            }
+            // Once more: it may have come since it was first looked at.
+            if self.enricher.is_early(head) {
+                self.stop_waiting(head);
+            }
+        }
+        event.names_another() && !self.progress.have_all_passed(head.time_ns)
+    }
+
+    fn stop_waiting(&mut self, head: &EventHead) {
+        if self.enricher.stop_waiting(head) {
+            self.totals.own.early_given_up += 1;
+        }
+    }
+
+    /// `drained_ns` is when the source was seen empty, if somebody wants to know.
+    fn tell_progress(&mut self, drained_ns: Option<u64>) {
+        self.read_ns = self.read_ns.max(drained_ns.unwrap_or_default());
+        let waits_ns = self.early.oldest_ns().unwrap_or(u64::MAX);
+        self.progress.publish(self.read_ns.min(waits_ns));
     }
 
     fn go_on(&mut self, event: KernelEvent) {
@@ -244,14 +283,13 @@ impl Worker {
     /// waits for.
     fn release_early(&mut self, now: Instant) {
         for (until, event) in self.early.take_all() {
-            let is_early = self.enricher.is_early(&event.head);
-            if until > now && (is_early || self.early.holds_up(&event.head)) {
+            let is_late = until <= now;
+            if !is_late && (self.early.holds_up(&event.head) || self.is_early(&event)) {
                 self.early.keep_on(until, event);
                 continue;
             }
-            if is_early {
-                self.totals.own.early_given_up += 1;
-                self.enricher.give_up_waiting(&event.head);
+            if is_late && self.enricher.is_early(&event.head) {
+                self.stop_waiting(&event.head);
             }
             self.go_on(event);
         }
@@ -303,11 +341,13 @@ impl Worker {
         // What they wait for may be read right now.
         while !self.early.is_empty() {
             self.release_early(Instant::now());
+            self.tell_progress(None);
             thread::sleep(LOOK_EARLY);
         }
         for waiting in self.held.take_all() {
             self.release(waiting);
         }
+        self.progress.publish(u64::MAX);
         self.totals.show();
     }
 }

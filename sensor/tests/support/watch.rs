@@ -3,14 +3,15 @@
 #![allow(dead_code, unused_macros, reason = "each test uses a part")]
 
 use std::{
+    collections::BTreeMap,
     process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use lanner_engine::{Event as _, Field, Value};
+use lanner_engine::{Event as _, Field, RuleSet, Value};
 use lanner_sensor::{
-    decode::{Call, decode},
+    decode::{Call, KernelEvent, decode},
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
     message_needs::MessageNeeds,
@@ -84,6 +85,8 @@ pub(crate) struct Watch {
     sources: Vec<Box<dyn Records>>,
     wake: Wake,
     enricher: Enricher,
+    /// Read, but of a time when another ring may hold more.
+    read: BTreeMap<(u64, u64), KernelEvent>,
     loaded: Loaded,
 }
 
@@ -103,6 +106,7 @@ impl Watch {
             sources: loaded.take_sources(),
             wake: Wake::new().unwrap(),
             enricher: Enricher::new(node),
+            read: BTreeMap::new(),
             loaded,
         })
     }
@@ -121,6 +125,11 @@ impl Watch {
     /// fill the ring.
     pub(crate) fn only(&mut self, calls: &[Call]) {
         self.loaded.want(&calls.iter().copied().collect()).unwrap();
+    }
+
+    /// Has the kernel withhold what no rule may match.
+    pub(crate) fn filter_for(&mut self, rules: &RuleSet) {
+        self.loaded.filter().install(&rules.projection("syscall")).unwrap();
     }
 
     /// Whether the kernel has a tracepoint for the call where one is needed: it has none for calls
@@ -142,24 +151,37 @@ impl Watch {
         is_it: impl Fn(&SyscallEvent) -> bool,
     ) -> SyscallEvent {
         let until = Instant::now() + DEADLINE;
-        let Self { sources, wake, enricher, .. } = self;
         while Instant::now() < until {
-            for source in &mut *sources {
-                let mut found = None;
-                let mut take = |record: &[u8]| {
-                    let event = decode(record).expect("the kernel side sends whole records");
-                    found = enricher.take(event, |_| true).filter(&is_it);
-                };
-                let next = source.next(&mut take);
-                if let Some(found) = found {
+            let passed_ns = self.read_all();
+            while let Some(first) = self.read.first_entry()
+                && first.key().0 <= passed_ns
+            {
+                let event = self.enricher.take(first.remove(), |_| true);
+                if let Some(found) = event.filter(&is_it) {
                     return found;
                 }
-                if next == Next::Empty {
-                    source.wait(wake, Duration::from_millis(5)).unwrap();
-                }
+            }
+            for source in &mut self.sources {
+                source.wait(&self.wake, Duration::from_millis(5)).unwrap();
             }
         }
         panic!("no event within {DEADLINE:?}: {what}");
+    }
+
+    /// Empties all rings; returns the time of the kernel until which nothing is missing.
+    fn read_all(&mut self) -> u64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let passed_ns = u64::try_from(now.tv_sec * 1_000_000_000 + now.tv_nsec).unwrap();
+        for source in &mut self.sources {
+            let mut take = |record: &[u8]| {
+                let event = decode(record).expect("the kernel side sends whole records");
+                // Those of one process stay in their order.
+                let order = (event.head.time_ns, self.read.len() as u64);
+                self.read.insert(order, event);
+            };
+            while source.next(&mut take) == Next::Taken {}
+        }
+        passed_ns
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{io, time::Duration};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+
 use super::{Loaded, ring::Ring};
 use crate::{
     decode::Family,
@@ -18,6 +20,14 @@ impl Records for Ring {
             }
             None => Next::Empty,
         }
+    }
+
+    /// The kernel says that a ring can be read as long as anything in it is not taken, finished
+    /// or not.
+    fn is_drained(&self) -> bool {
+        let mut fds = [PollFd::new(self, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|readable| readable == 0)
     }
 
     /// A record that came just before the wait ends it: the kernel looks at the ring's fill.
