@@ -210,6 +210,14 @@ static __always_inline u32 filter_process_name(struct filter_image *image, u32 p
 	return otherwise;
 }
 
+static __always_inline bool has_host_pid(void)
+{
+	struct task_struct *task = (void *)current_subject().address;
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+
+	return !BPF_CORE_READ(pid, level);
+}
+
 /* Whose control group it is, when user space has told. */
 __noinline u32 filter_place(u32 slot, u32 program_number, u32 alive, u64 cgroup_id)
 {
@@ -221,9 +229,10 @@ __noinline u32 filter_place(u32 slot, u32 program_number, u32 alive, u64 cgroup_
 		return alive;
 	program = filter_program(image, program_number);
 	place = bpf_map_lookup_elem(&cgroup_places, &cgroup_id);
-	if (!place || *place >= FILTER_PLACES)
+	if (!place || (*place == FILTER_PLACE_BY_PID && !has_host_pid()))
 		return alive;
-	return alive & (program->places[*place] | ~program->place_tests);
+	/* No other is told of: a container has processes of the host in it, too. */
+	return alive & (program->places[FILTER_HOST] | ~program->place_tests);
 }
 
 /* What the last exec or fork told of the process. */

@@ -99,6 +99,8 @@ enum filter_place {
 	FILTER_HOST,
 	FILTER_CONTAINER,
 	FILTER_PLACES,
+	/* In cgroup_places: a container has process ids of its own, the host's are as they are. */
+	FILTER_PLACE_BY_PID = FILTER_PLACES,
 };
 
 /* Facts that are paths. */

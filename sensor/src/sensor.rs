@@ -227,7 +227,7 @@ impl Watcher {
         });
 
         if let Some(places) = loaded.take_places() {
-            node.watch_cgroups(move |id| places.set_host(id));
+            node.watch_cgroups(move |id, by_pid| places.set_host(id, by_pid));
         }
 
         let repetition = Arc::new(Mutex::new(Repetition::new(config.repetition.limit())));

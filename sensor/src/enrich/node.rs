@@ -42,7 +42,7 @@ const CGROUPS_MAX: usize = 16_384;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Is told of each control group that is no container's.
-type CgroupWatcher = Box<dyn Fn(u64) + Send + Sync>;
+type CgroupWatcher = Box<dyn Fn(u64, bool) + Send + Sync>;
 
 /// Everything known about this node while it runs.
 pub struct Node {
@@ -302,8 +302,9 @@ impl Node {
         container.filter(|found| is_in(found, head.tgid, vpid))
     }
 
-    /// Has `tell` be told of each control group that is no container's. Only the first one is.
-    pub fn watch_cgroups(&self, tell: impl Fn(u64) + Send + Sync + 'static) {
+    /// Has `tell` be told of each control group that is no container's, and with `true` of those of
+    /// which only processes with an id of their own are in one. Only the first `tell` is.
+    pub fn watch_cgroups(&self, tell: impl Fn(u64, bool) + Send + Sync + 'static) {
         let _ = self.cgroup_watcher.set(Box::new(tell));
     }
 
@@ -336,8 +337,9 @@ impl Node {
             known.clear();
         }
         known.insert(id, container.clone());
-        if let (None, Some(tell)) = (&container, self.cgroup_watcher.get()) {
-            tell(id);
+        let is_certain = container.as_ref().is_some_and(|found| found.is_certain);
+        if let Some(tell) = self.cgroup_watcher.get().filter(|_| !is_certain) {
+            tell(id, container.is_some());
         }
         container
     }

@@ -141,14 +141,16 @@ impl Places {
         Ok(Self(Mutex::new(take(programs, "cgroup_places")?)))
     }
 
-    /// Says that the processes of a control group run on the host, by the number that events have.
-    /// In a container's group there are processes of the host, too, so that says nothing.
-    pub fn set_host(&self, cgroup_id: u64) {
-        /// `FILTER_HOST` of `bpf/filter_image.h`.
+    /// Says that the processes of a control group run on the host, by the number that events have;
+    /// `by_pid`: those of them that have no other process id in a namespace. In a container's group
+    /// there are processes of the host, too, so that says nothing.
+    pub fn set_host(&self, cgroup_id: u64, by_pid: bool) {
+        /// `FILTER_HOST` and `FILTER_PLACE_BY_PID` of `bpf/filter_image.h`.
         const HOST: u32 = 0;
+        const HOST_BY_PID: u32 = 2;
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Of a group that cannot be remembered the kernel knows nothing.
-        let _ = places.insert(cgroup_id, HOST, 0);
+        let _ = places.insert(cgroup_id, if by_pid { HOST_BY_PID } else { HOST }, 0);
     }
 }
 

@@ -496,6 +496,25 @@ fn what_no_rule_wants_is_kept_in() {
     assert!(admits(&parts, "close", &ShownFacts::new(&nothing)));
 }
 
+/// There is room for all that the rules we ship ask for.
+#[test]
+fn our_rules_fit() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../rules");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    let file = |path: &std::path::PathBuf| SourceFile {
+        name: path.display().to_string(),
+        text: std::fs::read_to_string(path).unwrap(),
+    };
+    let (rules, _) = load(&paths.iter().map(file).collect::<Vec<_>>(), &Options::default());
+    assert!(rules.rules().count() > 50);
+    let parts = parts(&rules.projection("syscall"), filtered_calls());
+    assert!(parts.image().is_ok());
+    assert_eq!(parts.left_out, 0);
+}
+
 /// Most lists of one check do not fit: the check is left out and the clause passes more.
 #[test]
 fn what_does_not_fit_passes() {
