@@ -264,13 +264,13 @@ static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 /// beside it, again and again.
 fn compare(
     at: &Path,
+    rules: &RuleSet,
     (programs, hooks): (ProgramSet, SyscallHooks),
     script: &str,
     mut meanwhile: impl FnMut(&mut Loaded),
 ) -> (BTreeMap<String, u32>, Side) {
     // A machine that is watched eight times over is slow.
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let rules = rules(at);
     let mut plain = Side::start(programs, hooks);
     let mut filtered = Side::start(programs, hooks);
     filtered.loaded.filter().install(&rules.projection("syscall")).unwrap();
@@ -286,8 +286,8 @@ fn compare(
             plain.has_ended,
             filtered.has_ended
         );
-        plain.take_all(&rules, &mark);
-        filtered.take_all(&rules, &mark);
+        plain.take_all(rules, &mark);
+        filtered.take_all(rules, &mark);
         meanwhile(&mut filtered.loaded);
     }
     workload.join().unwrap();
@@ -323,7 +323,7 @@ fn same_alerts(name: &str, programs: ProgramSet, hooks: SyscallHooks) {
     let directory = tempfile::tempdir().unwrap();
     let at = fs::canonicalize(directory.path()).unwrap();
     prepare(&at);
-    let (alerts, filtered) = compare(&at, (programs, hooks), WORKLOAD, |_| {});
+    let (alerts, filtered) = compare(&at, &rules(&at), (programs, hooks), WORKLOAD, |_| {});
     for (rule, _) in CONDITIONS.iter().chain(CALLS).filter(|(rule, _)| *rule != "no user") {
         let start = format!("{rule}: ");
         assert!(alerts.keys().any(|alert| alert.starts_with(&start)), "nothing for {rule}");
@@ -344,6 +344,69 @@ fn the_same_alerts_with_the_base_set() {
 #[test]
 fn the_same_alerts_with_tracepoints() {
     same_alerts("the_same_alerts_with_tracepoints", ProgramSet::Full, SyscallHooks::Tracepoints);
+}
+
+/// Rules for which the end of a path says that nothing fits, so that the rest of it is not read.
+const ENDS: &[(&str, &str)] = &[
+    ("is", "fd.name=@/is"),
+    ("one of", "fd.name in (@/sub/x, /etc/hostname, /x)"),
+    ("directory", "fd.directory=@/sub"),
+    ("long directory", "fd.directory=@/a/long-directory/of-names"),
+    ("name", "fd.filename=named"),
+    ("long name", "fd.filename in (a-name-of-more-than-eight-bytes, the-end)"),
+    ("suffix", "fd.name endswith .a_long_suffix"),
+    ("suffix over names", "fd.name endswith /a/long-directory/of-names/deep"),
+    ("ended", "fd.name endswith /the-end"),
+];
+
+const ENDS_WORKLOAD: &str = r#"
+mkdir -p a/long-directory/of-names b/long-directory/of-names
+ln -sfn @/a/long-directory/of-names plain_link; ln -sfn @/sub/named other
+for at in a b; do for name in deep a-name-of-more-than-eight-bytes x named
+do echo x > $at/long-directory/of-names/$name; done; done
+for at in . @ a @/a b @/b; do cat $at/long-directory/of-names/{deep,x,named,a-name-of-more-than-eight-bytes}; done
+cat @/plain_link/{deep,x,nothing} @/other other @/a/../a/long-directory/of-names/x /proc/self/root@/sub/x
+mkdir -p bound; mount --bind a/long-directory/of-names bound && cat @/bound/{deep,x} bound/deep; umount bound
+"#;
+
+fn same_alerts_by_ends(name: &str, programs: ProgramSet, hooks: SyscallHooks) {
+    if !watched(name, hooks) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let at = fs::canonicalize(directory.path()).unwrap();
+    prepare(&at);
+    let text: String = ENDS
+        .iter()
+        .map(|(name, condition)| {
+            let condition = condition.replace('@', at.to_str().unwrap());
+            format!(
+                "- rule: {name}\n  desc: x\n  condition: evt.type in (open, openat) and {condition}\n  \
+                 output: x\n  priority: INFO\n"
+            )
+        })
+        .collect();
+    let (rules, _) =
+        lanner_engine::load(&[SourceFile { name: "rules".to_owned(), text }], &Options::default());
+    assert_eq!(rules.rules().count(), ENDS.len());
+    let script = format!("{WORKLOAD}{ENDS_WORKLOAD}");
+    let (alerts, _) = compare(&at, &rules, (programs, hooks), &script, |_| {});
+    for (rule, _) in ENDS {
+        let start = format!("{rule}: ");
+        assert!(alerts.keys().any(|alert| alert.starts_with(&start)), "nothing for {rule}");
+    }
+}
+
+#[test]
+fn the_same_alerts_by_the_ends_of_paths() {
+    let name = "the_same_alerts_by_the_ends_of_paths";
+    same_alerts_by_ends(name, ProgramSet::Full, SyscallHooks::TpBtf);
+}
+
+#[test]
+fn the_same_alerts_by_the_ends_of_paths_with_the_base_set() {
+    let name = "the_same_alerts_by_the_ends_of_paths_with_the_base_set";
+    same_alerts_by_ends(name, ProgramSet::Base, SyscallHooks::TpBtf);
 }
 
 #[test]
@@ -373,7 +436,8 @@ fn no_event_is_lost_while_the_rules_change() {
     // Both want what the rules of the workload want.
     let both = [rules.projection("syscall"), of_others.projection("syscall")];
     let mut changes = 0_usize;
-    let (alerts, _) = compare(&at, (ProgramSet::Full, SyscallHooks::TpBtf), script, |loaded| {
+    let set = (ProgramSet::Full, SyscallHooks::TpBtf);
+    let (alerts, _) = compare(&at, &rules, set, script, |loaded| {
         changes += 1;
         loaded.filter().install(&both[changes % 2]).unwrap();
     });

@@ -25,6 +25,6 @@ pub use self::{
         LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,
         kernel_has_btf, load,
     },
-    programs::{HANDLERS, Handler, LIFECYCLE, Lifecycle, handled_calls},
+    programs::{HANDLERS, Handler, Hook, LIFECYCLE, handled_calls},
     ring::Ring,
 };
