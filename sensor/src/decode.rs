@@ -17,6 +17,7 @@ mod path;
 mod path_call;
 mod reader;
 mod socket;
+mod texts;
 
 use self::reader::Reader;
 pub use self::{
@@ -28,6 +29,7 @@ pub use self::{
     path::KernelPath,
     path_call::{PathCall, RootMount},
     socket::{End, Role, Socket, SocketFamily, SocketKind},
+    texts::{Texts, joined},
 };
 
 /// Bytes of an [`EventHead`] on the wire.

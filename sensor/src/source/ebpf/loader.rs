@@ -9,13 +9,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread,
 };
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{Array, MapData, PerCpuArray, ProgramArray},
+    maps::{MapData, PerCpuArray, ProgramArray},
     programs::{BtfTracePoint, ProgramError},
 };
 
@@ -27,6 +27,7 @@ use super::{
     programs::{HANDLERS, Handler, LIFECYCLE},
     queued::QueuedCalls,
     ring::Ring,
+    sleepers::Sleepers,
 };
 use crate::{decode::Call, message_needs::MessageNeeds};
 
@@ -133,6 +134,9 @@ pub enum LoadError {
 
     #[error("cannot use map {name}")]
     Map { name: &'static str, source: aya::maps::MapError },
+
+    #[error("cannot use map sleepers")]
+    Sleepers(#[source] std::io::Error),
 
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -372,9 +376,8 @@ fn load_handlers(
 
 fn rings(programs: &mut Ebpf, options: &LoadOptions) -> Result<Vec<Ring>, LoadError> {
     const NAMES: [&str; RINGS_MAX as usize] = ["ring_0", "ring_1", "ring_2", "ring_3"];
-    let sleepers = Array::<_, u32>::try_from(take(programs, "sleepers")?)
-        .map_err(|source| LoadError::Map { name: "sleepers", source })?;
-    let sleepers = Arc::new(Mutex::new(sleepers));
+    let sleepers = Sleepers::new(take(programs, "sleepers")?).map_err(LoadError::Sleepers)?;
+    let sleepers = Arc::new(sleepers);
     let used = (0_u32..).zip(NAMES).take(options.rings.clamp(1, RINGS_MAX) as usize);
     used.map(|(index, name)| {
         let map = take(programs, name)?;
