@@ -14,6 +14,7 @@ mod leftover;
 mod loader;
 mod memory;
 mod messages;
+mod missed;
 mod pace;
 mod programs;
 mod queued;

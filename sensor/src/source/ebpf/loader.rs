@@ -117,7 +117,7 @@ pub struct Loaded {
     missing: Vec<(Handler, String)>,
     /// Dropped with the last user's hold on it, the kernel empties it.
     _handlers: ProgramArray<MapData>,
-    programs: Ebpf,
+    pub(super) programs: Ebpf,
 }
 
 /// Why there are no kernel events.

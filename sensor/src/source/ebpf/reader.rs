@@ -1,6 +1,7 @@
 //! A ring as a source of records, read where they are; and what did not fit into the rings.
 
 use std::{
+    collections::HashMap,
     io,
     time::{Duration, Instant},
 };
@@ -60,9 +61,17 @@ impl Loaded {
             let first = family as u32 * LOSS_CAUSES_COUNT;
             for (slot, cause) in (first..).zip(LOSS_CAUSES) {
                 if let Ok(per_cpu) = self.lost.get(&slot, 0) {
-                    losses.set(family, cause, per_cpu.iter().sum());
+                    losses.set(Some(family), cause, per_cpu.iter().sum());
                 }
             }
+        }
+        // Several programs may be of one family.
+        let mut missed = HashMap::new();
+        for (family, count) in self.missed_runs() {
+            *missed.entry(family).or_default() += count;
+        }
+        for (family, count) in missed {
+            losses.set(family, Cause::NotRun, count);
         }
     }
 }
