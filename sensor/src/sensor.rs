@@ -319,6 +319,8 @@ fn traced_calls(
         if let Err(error) = loaded.want(&calls).and_then(|()| loaded.want_messages(messages)) {
             error!(error = %Chain(&error), "cannot change which system calls are seen");
         }
+        // Loading, reading rules and building the filter took much more than what is kept.
+        ebpf::give_back();
     }
 }
 

@@ -352,6 +352,70 @@ fn the_same_alerts_of_the_official_rules() {
     real_rules(name, &[path.into()], &["Read sensitive file untrusted"]);
 }
 
+/// Rules for which the end of a path says that nothing fits, so that the rest of it is not read.
+const ENDS: &[(&str, &str)] = &[
+    ("is", "fd.name=@/is"),
+    ("one of", "fd.name in (@/sub/x, /etc/hostname, /x)"),
+    ("directory", "fd.directory=@/sub"),
+    ("long directory", "fd.directory=@/a/long-directory/of-names"),
+    ("name", "fd.filename=named"),
+    ("long name", "fd.filename in (a-name-of-more-than-eight-bytes, the-end)"),
+    ("suffix", "fd.name endswith .a_long_suffix"),
+    ("suffix over names", "fd.name endswith /a/long-directory/of-names/deep"),
+    ("ended", "fd.name endswith /the-end"),
+];
+
+const ENDS_WORKLOAD: &str = r#"
+mkdir -p a/long-directory/of-names b/long-directory/of-names
+ln -sfn @/a/long-directory/of-names plain_link; ln -sfn @/sub/named other
+for at in a b; do for name in deep a-name-of-more-than-eight-bytes x named
+do echo x > $at/long-directory/of-names/$name; done; done
+for at in . @ a @/a b @/b; do cat $at/long-directory/of-names/{deep,x,named,a-name-of-more-than-eight-bytes}; done
+cat @/plain_link/{deep,x,nothing} @/other other @/a/../a/long-directory/of-names/x /proc/self/root@/sub/x
+mkdir -p bound; mount --bind a/long-directory/of-names bound && cat @/bound/{deep,x} bound/deep; umount bound
+"#;
+
+fn same_alerts_by_ends(name: &str, programs: ProgramSet, hooks: SyscallHooks) {
+    if !watched(name, hooks) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let at = fs::canonicalize(directory.path()).unwrap();
+    prepare(&at);
+    let text: String = ENDS
+        .iter()
+        .map(|(name, condition)| {
+            let condition = condition.replace('@', at.to_str().unwrap());
+            format!(
+                "- rule: {name}\n  desc: x\n  condition: evt.type in (open, openat) and {condition}\n  \
+                 output: x\n  priority: INFO\n"
+            )
+        })
+        .collect();
+    let (rules, _) =
+        lanner_engine::load(&[SourceFile { name: "rules".to_owned(), text }], &Options::default());
+    assert_eq!(rules.rules().count(), ENDS.len());
+    let script = format!("{WORKLOAD}{ENDS_WORKLOAD}");
+    let (plain, _) = compare(&at, &rules, (programs, hooks), &script, |_| {});
+    for (rule, _) in ENDS {
+        let start = format!("{rule}: ");
+        let has_one = plain.alerts.keys().any(|alert| alert.starts_with(&start));
+        assert!(has_one, "nothing for {rule}");
+    }
+}
+
+#[test]
+fn the_same_alerts_by_the_ends_of_paths() {
+    let name = "the_same_alerts_by_the_ends_of_paths";
+    same_alerts_by_ends(name, ProgramSet::Full, SyscallHooks::TpBtf);
+}
+
+#[test]
+fn the_same_alerts_by_the_ends_of_paths_with_the_base_set() {
+    let name = "the_same_alerts_by_the_ends_of_paths_with_the_base_set";
+    same_alerts_by_ends(name, ProgramSet::Base, SyscallHooks::TpBtf);
+}
+
 #[test]
 fn no_event_is_lost_while_the_rules_change() {
     let name = "no_event_is_lost_while_the_rules_change";
