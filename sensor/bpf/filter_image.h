@@ -20,7 +20,7 @@
 #define FILTER_BLOOM_WORDS 64
 #define FILTER_HEAD_WORDS 16
 #define FILTER_PREFIX_LENS 32
-#define FILTER_SUFFIXES 16
+#define FILTER_SUFFIXES 48
 #define FILTER_NEEDLES 16
 #define FILTER_BITS 4
 #define FILTER_ENTRIES 16384
@@ -220,7 +220,7 @@ struct filter_paths {
 	struct filter_needle needles[FILTER_NEEDLES];
 	struct filter_path_clause clauses[FILTER_CLAUSES];
 };
-_Static_assert(sizeof(struct filter_paths) == 2144, "PATHS_LEN in filter/image.rs");
+_Static_assert(sizeof(struct filter_paths) == 3168, "PATHS_LEN in filter/image.rs");
 
 /* A text that some path table looks for. */
 struct filter_entry {

@@ -10,7 +10,7 @@ pub(super) const PATHS: usize = 64;
 pub(super) const BLOOM_WORDS: usize = 64;
 pub(super) const HEAD_WORDS: usize = 16;
 pub(super) const PREFIX_LENS: usize = 32;
-pub(super) const SUFFIXES: usize = 16;
+pub(super) const SUFFIXES: usize = 48;
 pub(super) const NEEDLES: usize = 16;
 /// Most tests of one set of bits.
 pub(super) const BITS: usize = 4;
@@ -35,7 +35,7 @@ pub(super) const PLACES: usize = 2;
 pub(super) const PATH_FACTS: usize = 5;
 
 const PROGRAM_LEN: usize = 720;
-const PATHS_LEN: usize = 2144;
+const PATHS_LEN: usize = 3168;
 const HEAD_LEN: usize = 16 + CALLS * 4;
 
 /// Bytes of an image.

@@ -86,9 +86,15 @@ impl Builder {
                 Pattern::StartsWith(_) => {
                     lens.insert(length(text), ());
                 }
-                Pattern::EndsWith(_) => suffixes += 1,
+                Pattern::EndsWith(_) => {
+                    let is_new = self.paths.suffixes.iter().all(|known| known.text != text);
+                    suffixes += usize::from(is_new);
+                }
                 Pattern::Contains(_) if text.len() > size_of::<u64>() => return false,
-                Pattern::Contains(_) => needles += 1,
+                Pattern::Contains(_) => {
+                    let is_new = self.paths.needles.iter().all(|known| known.text != text);
+                    needles += usize::from(is_new);
+                }
                 _ => {}
             }
         }
