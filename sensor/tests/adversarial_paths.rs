@@ -281,6 +281,7 @@ os.unlink('link/passwd')",
             has(event, Field::FsPathNameraw, "link/passwd")
         })
         .await;
+    check(&event, Field::FsPathName, &real.join("secrets/passwd"));
     assert_eq!(rules.evaluate("syscall", &event).len(), 1);
     assert_eq!(others.get(), 0, "not withheld");
 }
