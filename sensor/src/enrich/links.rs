@@ -189,7 +189,7 @@ impl Question {
                 // Its root is known even if it is gone.
                 if todo.last().is_some_and(|next| next == b"root") {
                     todo.pop();
-                    return Ok(self.root.try_clone()?);
+                    return self.root.try_clone();
                 }
                 Ok(rustix::fs::open(&self.proc_of_process, DIRECTORY, Mode::empty())?)
             }
