@@ -89,19 +89,26 @@ impl Enricher {
         if process.is_some_and(|process| process.parent_seen.get() == head.parent_exec_id) {
             return false;
         }
-        let parent = ProcessKey::new(head.ppid, head.parent_start_ns);
-        self.node.processes.is_behind(parent, head.parent_exec_id)
+        let parent = self.node.processes.get(ProcessKey::new(head.ppid, head.parent_start_ns));
+        // One that `/proc` showed at our start may be another program since.
+        parent.is_none_or(|parent| parent.exec_id.is_none_or(|known| known < head.parent_exec_id))
     }
 
-    /// The parent's events did not come in time: what `/proc` shows of it must do.
-    pub fn give_up_waiting(&self, head: &EventHead) {
+    /// All events of the parent came that will come: one that was there before us is what it was
+    /// then, and of one whose events are missing, what `/proc` shows must do. Returns whether
+    /// events are missing.
+    pub fn stop_waiting(&self, head: &EventHead) -> bool {
         let parent = ProcessKey::new(head.ppid, head.parent_start_ns);
+        if self.node.processes.is_from_before(parent, head.parent_exec_id) {
+            return false;
+        }
         if let Some(mut process) = self.node.read_process(head.ppid)
             && process.key == parent
         {
             process.exec_id = Some(head.parent_exec_id);
             self.node.processes.add_if_behind(process);
         }
+        true
     }
 
     /// Nanoseconds since the epoch of a time since boot.
