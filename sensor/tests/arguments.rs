@@ -6,7 +6,7 @@ mod record;
 
 use std::sync::Arc;
 
-use lanner_engine::{Event as _, Field, Value};
+use lanner_engine::{Event as _, Field, Options, SourceFile, Value, load};
 use lanner_sensor::{
     decode::{Call, Control, Family, Socket, SocketFamily, SocketKind, decode},
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
@@ -167,4 +167,24 @@ fn programs() {
     let no_arguments = exec_payload(b"\x01sh\0bin\0", b"\x01tmp\0", b"\x01\0", b"sh\0", b"");
     let exec = event(EXEC, Call::Execve, &no_arguments);
     assert_eq!(show(exec.get(Field::EvtArg, Some("args"))), "NULL");
+}
+
+#[test]
+fn rules_compare_raw_values_as_what_they_are() {
+    let matches = |condition: &str, event: &SyscallEvent| {
+        let text = format!(
+            "- rule: r\n  desc: d\n  condition: {condition}\n  output: o\n  priority: INFO\n"
+        );
+        let file = SourceFile { name: "r".to_owned(), text };
+        let (rules, diagnostics) = load(&[file], &Options::default());
+        assert_eq!(diagnostics, [], "{condition}");
+        !rules.evaluate("syscall", event).is_empty()
+    };
+    let kill = control(Call::Kill, -1, [17, 9, 0, 0]);
+    assert!(matches("evt.type=kill and evt.rawarg.res<0 and evt.rawarg.sig>=9", &kill));
+    assert!(!matches("evt.type=kill and evt.rawarg.sig>9", &kill));
+    // 9 is more than 10 as text.
+    assert!(!matches("evt.type=kill and evt.rawarg.sig>10", &kill));
+    assert!(matches("evt.type=kill and evt.arg.sig=SIGKILL and evt.arg.res=EPERM", &kill));
+    assert!(matches("evt.type=kill and evt.args contains \"sig=9(SIGKILL)\"", &kill));
 }
