@@ -186,6 +186,9 @@ struct socket_facts {
 };
 _Static_assert(sizeof(struct socket_facts) == 88, "SOCKET_LEN in decode/socket.rs");
 
+/* Added to a mount's id: the directory meant is the mount's own root. */
+#define ROOT_OF_MOUNT 0x80000000
+
 /*
  * A call that changes what a directory holds, or a file's mode. The paths are
  * what the program passed: as such a call returns, what it named may be gone.
@@ -201,7 +204,7 @@ struct path_call_facts {
 	u16 other_len;      /* the second, with its NUL */
 	u16 base_len;       /* path section: what the first starts from, and what dirfd is */
 	u16 other_base_len; /* path section: the same of the second, unless it is the same */
-	u32 unused;
+	u32 root; /* id of the mount that the process's root is on, and ROOT_OF_MOUNT */
 };
 _Static_assert(sizeof(struct path_call_facts) == 40, "PATH_CALL_LEN in decode.rs");
 

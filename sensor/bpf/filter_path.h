@@ -8,13 +8,12 @@
 
 #include "filter_text.h"
 
-#define FILTER_STEPS_UP 48
+#define FILTER_STEPS_UP 32
 #define FILTER_RAW_AT 64
 #define FILTER_RESOLVED_END 2048
 #define FILTER_LEXICAL_END 3072
 #define FILTER_DENTRY_BYTES 128
 #define FILTER_INLINE_NAME 32
-#define FILTER_NORMALIZE_MAX 255
 #define FILTER_AT_FDCWD (-100)
 
 /* Before 6.14 or so; later the short name is in `d_shortname`. */
@@ -36,8 +35,9 @@ struct filter_walk {
 	u32 skip;        /* names to leave out, nearest first, because of `..` */
 	u32 at;
 	u32 name_end;
-	u64 parent; /* of the name that was read last */
-	u8 dentry[FILTER_DENTRY_BYTES];
+	u32 leaf_at; /* where the last name's slash stands */
+	u32 is_cut;  /* the walk ended early: enough was known */
+	u8 dentry[FILTER_DENTRY_BYTES + 8];
 };
 
 struct {
@@ -66,22 +66,15 @@ static __always_inline u64 filter_name_offset(void)
 	return 0;
 }
 
-static __always_inline void filter_put_word(struct filter_buffer *buffer, u32 at, u64 word,
-					    u32 len)
+static __always_inline void filter_put_word(struct filter_buffer *buffer, u32 at, u64 word)
 {
 	u64 *place;
-	u64 mask;
 
 	at &= FILTER_BUFFER_MASK;
 	opaque(at);
 	at &= FILTER_BUFFER_MASK;
 	place = (u64 *)&buffer->data[at];
-	if (len >= 8) {
-		*place = word;
-		return;
-	}
-	mask = ~0ULL >> (64 - 8 * len);
-	*place = (*place & ~mask) | (word & mask);
+	*place = word;
 }
 
 static __always_inline void filter_put_byte(struct filter_buffer *buffer, u32 at, u8 byte)
@@ -92,12 +85,36 @@ static __always_inline void filter_put_byte(struct filter_buffer *buffer, u32 at
 	buffer->data[at] = byte;
 }
 
+/* Puts a short name; what stands before it is lost. */
+static __always_inline void filter_put_name(struct filter_buffer *buffer, u32 at, u8 *name, u32 len)
+{
+	u64 *words = (u64 *)name;
+	u32 last = len - 8;
+	u64 *tail;
+
+	if (len < 8) {
+		filter_put_word(buffer, at + last, words[0] << (64 - 8 * len));
+		return;
+	}
+	last &= FILTER_INLINE_NAME - 1;
+	opaque(last);
+	last &= FILTER_INLINE_NAME - 1;
+	tail = (u64 *)(name + last);
+	filter_put_word(buffer, at, words[0]);
+	if (len > 16)
+		filter_put_word(buffer, at + 8, words[1]);
+	if (len > 24)
+		filter_put_word(buffer, at + 16, words[2]);
+	filter_put_word(buffer, at + last, *tail);
+}
+
 /*
  * Writes the path so that it ends at `end`; returns where it begins, or 0 when
  * it has no whole name from the root on. It goes as append_path does, which is
- * what user space shows.
+ * what user space shows. With `ends_early` it may be cut off in front, as
+ * filter_may_fit takes it.
  */
-__noinline u32 filter_walk_up(u64 path_address, u32 end)
+__noinline u32 filter_walk_up(u64 path_address, u32 end, bool ends_early)
 {
 	struct filter_buffer *buffer = filter_buffer_get();
 	struct filter_walk *walk = filter_walk_get();
@@ -159,24 +176,16 @@ __noinline u32 filter_walk_up(u64 path_address, u32 end)
 		/* In no directory: a pipe, a memfd. */
 		if (parent == dentry || !len || len > 255)
 			return 0;
-		dentry = parent;
 		if (walk->skip) {
 			walk->skip--;
+			dentry = parent;
 			continue;
 		}
 		if (at - end + FILTER_TEXT_MAX < len + 16)
 			return 0;
 		at -= len;
 		if (name - (dentry + parent_at) == inline_at && len <= FILTER_INLINE_NAME) {
-			u64 *words = (u64 *)(bytes + inline_at);
-
-			filter_put_word(buffer, at, words[0], len);
-			if (len > 8)
-				filter_put_word(buffer, at + 8, words[1], len - 8);
-			if (len > 16)
-				filter_put_word(buffer, at + 16, words[2], len - 16);
-			if (len > 24)
-				filter_put_word(buffer, at + 24, words[3], len - 24);
+			filter_put_name(buffer, at, bytes + inline_at, len);
 		} else {
 			u32 to = at & FILTER_BUFFER_MASK;
 
@@ -188,8 +197,17 @@ __noinline u32 filter_walk_up(u64 path_address, u32 end)
 			if (bpf_probe_read_kernel(&buffer->data[to], len, (void *)name))
 				return 0;
 		}
+		dentry = parent;
 		at--;
 		filter_put_byte(buffer, at, '/');
+		if (!ends_early)
+			continue;
+		if (!walk->leaf_at)
+			walk->leaf_at = at;
+		if (walk->leaf_at - at > 9) {
+			walk->is_cut = 1;
+			return at + 1;
+		}
 	}
 	return 0;
 rooted:
@@ -244,61 +262,70 @@ __noinline u32 filter_is_same(u32 one, u32 other, u32 len)
 }
 
 /*
- * Writes the argument so that it ends at `end`, without empty names, `.`, and
- * `..` with what stands before it. How many more names `..` takes away is left in
- * the walk. Returns where it begins, 0 for one that is too long.
+ * Puts one name of the argument before those that are there; `.` is none, and
+ * `..` takes one away. Returns 0 when that cannot be done.
  */
-__noinline u32 filter_normalize(u32 len, u32 end)
+__noinline u32 filter_put_before(u32 from, u32 len)
 {
 	struct filter_buffer *buffer = filter_buffer_get();
 	struct filter_walk *walk = filter_walk_get();
+	u64 name;
+	u32 at;
+
+	if (!buffer || !walk)
+		return 0;
+	name = filter_word(buffer, from);
+	if (!len || (len == 1 && (name & 0xff) == '.'))
+		return 1;
+	if (len == 2 && (name & 0xffff) == 0x2e2e) {
+		walk->skip++;
+		return 1;
+	}
+	if (walk->skip) {
+		walk->skip--;
+		return 1;
+	}
+	at = walk->at - len;
+	walk->at = at - 1;
+	filter_put_byte(buffer, at - 1, '/');
+	at &= FILTER_BUFFER_MASK;
+	opaque(at);
+	at &= FILTER_BUFFER_MASK;
+	from &= FILTER_BUFFER_MASK;
+	opaque(from);
+	from &= FILTER_BUFFER_MASK;
+	len &= 0xff;
+	opaque(len);
+	len &= 0xff;
+	return !bpf_probe_read_kernel(&buffer->data[at], len, &buffer->data[from]);
+}
+
+/*
+ * Writes the argument so that it ends at `end`, without empty names, `.`, and
+ * `..` with what stands before it. How many more names `..` takes away is left in
+ * the walk. Returns where it begins, 0 for one that has too many names.
+ */
+__noinline u32 filter_normalize(u32 len, u32 end)
+{
+	struct filter_walk *walk = filter_walk_get();
 	u32 i;
 
-	if (!buffer || !walk || len > FILTER_NORMALIZE_MAX)
+	if (!walk || len >= FILTER_TEXT_MAX)
 		return 0;
-	/* In memory: the verifier would follow each of their values. */
 	walk->skip = 0;
 	walk->at = end;
-	walk->name_end = FILTER_RAW_AT + len;
-	for (i = 0; i <= FILTER_NORMALIZE_MAX; i++) {
-		u32 before = FILTER_RAW_AT + len - 1 - i;
-		u32 name_len, at;
-		u64 name;
+	/* In memory: the verifier would follow each of its values. */
+	walk->name_end = len;
+	for (i = 0; i < FILTER_STEPS_UP; i++) {
+		u32 name = filter_last_name(FILTER_RAW_AT, walk->name_end);
 
-		opaque(len);
-		if (i > len)
-			break;
-		if (i < len && (filter_word(buffer, before) & 0xff) != '/')
-			continue;
-		name_len = walk->name_end - before - 1;
-		walk->name_end = before;
-		name = filter_word(buffer, before + 1);
-		if (!name_len || (name_len == 1 && (name & 0xff) == '.'))
-			continue;
-		if (name_len == 2 && (name & 0xffff) == 0x2e2e) {
-			walk->skip++;
-			continue;
-		}
-		if (walk->skip) {
-			walk->skip--;
-			continue;
-		}
-		at = walk->at - name_len;
-		walk->at = at - 1;
-		filter_put_byte(buffer, at - 1, '/');
-		at &= FILTER_BUFFER_MASK;
-		opaque(at);
-		at &= FILTER_BUFFER_MASK;
-		before = (before + 1) & FILTER_BUFFER_MASK;
-		opaque(before);
-		before &= FILTER_BUFFER_MASK;
-		name_len &= 0xff;
-		opaque(name_len);
-		name_len &= 0xff;
-		if (bpf_probe_read_kernel(&buffer->data[at], name_len, &buffer->data[before]))
+		if (!filter_put_before(FILTER_RAW_AT + name, walk->name_end - name))
 			return 0;
+		if (name < 2)
+			return walk->at;
+		walk->name_end = name - 1;
 	}
-	return walk->at;
+	return 0;
 }
 
 static __always_inline u64 filter_file_of(struct task_struct *task, u32 fd)
@@ -336,7 +363,7 @@ __noinline u32 filter_lexical(u32 len, u64 base, u32 end)
 	if (!at)
 		return 0;
 	if (base) {
-		start = filter_walk_up(base, at);
+		start = filter_walk_up(base, at, false);
 		if (!start)
 			return 0;
 		/* Of the root, only the slash that the names have already. */
@@ -386,6 +413,8 @@ __noinline u32 filter_opened(u64 slot_and_table, u32 alive, u32 raw_len, u64 fil
 	walk->base_dentry = 0;
 	walk->base_at = 0;
 	walk->skip = 0;
+	walk->leaf_at = 0;
+	walk->is_cut = 0;
 	if ((filter_word(buffer, FILTER_RAW_AT) & 0xff) != '/') {
 		u64 path[2] = {};
 
@@ -396,10 +425,22 @@ __noinline u32 filter_opened(u64 slot_and_table, u32 alive, u32 raw_len, u64 fil
 		walk->base_dentry = path[bpf_core_field_offset(struct path, dentry) / 8];
 	}
 	if (file) {
-		at = filter_walk_up(file + bpf_core_field_offset(struct file, f_path),
-				    FILTER_RESOLVED_END);
+		bool may_end = !base && filter_is_plain(FILTER_RAW_AT, raw_len) &&
+			       !filter_may_fit(slot_and_table, FILTER_RAW_AT, raw_len, false, alive);
+
+		file += bpf_core_field_offset(struct file, f_path);
+		at = filter_walk_up(file, FILTER_RESOLVED_END, may_end);
 		if (!at)
 			return alive;
+		if (may_end) {
+			if (!filter_may_fit(slot_and_table, at, FILTER_RESOLVED_END - at,
+					    walk->is_cut, alive))
+				return filter_when_nothing(slot, table, alive);
+			if (walk->is_cut)
+				at = filter_walk_up(file, FILTER_RESOLVED_END, false);
+			if (!at)
+				return alive;
+		}
 		left = filter_text(slot, table, at, FILTER_RESOLVED_END - at, alive);
 		if (base)
 			at = walk->base_at ? walk->base_at + 1 : FILTER_RESOLVED_END;

@@ -30,13 +30,19 @@ static __always_inline struct filter_buffer *filter_buffer_get(void)
 	return bpf_map_lookup_elem(&filter_buffer, &zero);
 }
 
-/* The eight bytes at an offset. */
+/*
+ * The eight bytes at an offset. Through a pointer of its own: of an array of
+ * bytes the compiler would read them one by one.
+ */
 static __always_inline u64 filter_word(struct filter_buffer *buffer, u32 at)
 {
+	u64 *word;
+
 	at &= FILTER_BUFFER_MASK;
 	opaque(at);
 	at &= FILTER_BUFFER_MASK;
-	return *(u64 *)&buffer->data[at];
+	word = (u64 *)&buffer->data[at];
+	return *word;
 }
 
 /* The first `len` bytes of a word, 1 to 8. */
@@ -49,6 +55,56 @@ static __always_inline u64 filter_head(u64 word, u32 len)
 static __always_inline u64 filter_zero_bytes(u64 word)
 {
 	return ~(((word & FILTER_LOW_BITS) + FILTER_LOW_BITS) | word | FILTER_LOW_BITS);
+}
+
+/*
+ * The last eight bytes of a text, as a number; of a shorter one all that there
+ * are. By these alone most texts are told from all that the rules look for.
+ */
+static __always_inline u64 filter_tail(struct filter_buffer *buffer, u32 at, u32 len)
+{
+	s32 missing = 8 - (s32)len;
+	s32 is_long = missing >> 31;
+
+	/* Without a branch: the verifier would follow both, for each text. */
+	opaque(is_long);
+	missing &= ~is_long;
+	/* In two steps: all of the eight may be missing. */
+	return filter_word(buffer, at + len - 8) >> 4 * missing >> 4 * missing;
+}
+
+/* Whether the rules may look for a text with this end, as that kind of pattern. */
+static __always_inline bool filter_may_have(u64 seed, struct filter_paths *paths, u32 owner,
+					    u64 tail)
+{
+	u64 hash = filter_mix(filter_mix(seed, owner), tail);
+	u32 first = (hash >> 32) & (FILTER_BLOOM_WORDS * 64 - 1);
+	u32 second = (hash >> 48) & (FILTER_BLOOM_WORDS * 64 - 1);
+
+	return paths->bloom[first / 64] >> (first & 63) & paths->bloom[second / 64] >>
+	       (second & 63) & 1;
+}
+
+/* Whether that text of the image stands here, too. */
+__noinline u32 filter_is_text(u32 slot, u32 text, u32 at, u32 len)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	struct filter_image *image = filter_image(slot);
+	u32 i;
+
+	if (!buffer || !image)
+		return 0;
+	text &= FILTER_TEXT_BYTES - 1;
+	for (i = 0; i < FILTER_TEXT_MAX && i < len; i += 8) {
+		u64 *wanted = (u64 *)&image->texts[text + i];
+		u64 word = filter_word(buffer, at + i) ^ *wanted;
+
+		if (len - i < 8)
+			word = filter_head(word, len - i);
+		if (word)
+			return 0;
+	}
+	return 1;
 }
 
 __noinline u64 filter_hash(u64 seed, u32 owner, u32 at, u32 len)
@@ -70,70 +126,50 @@ __noinline u64 filter_hash(u64 seed, u32 owner, u32 at, u32 len)
 	return hash ? hash : 1;
 }
 
-static __always_inline bool filter_same_text(struct filter_image *image,
-					     struct filter_buffer *buffer, u32 text, u32 at,
-					     u32 len)
+/* The checks that a text fits as a whole. */
+__noinline u64 filter_find(u32 slot, u32 owner, u32 at, u32 len)
 {
-	u32 i;
-
-	text &= FILTER_TEXT_BYTES - 1;
-	for (i = 0; i < FILTER_TEXT_MAX && i < len; i += 8) {
-		u64 word = filter_word(buffer, at + i) ^ *(u64 *)&image->texts[text + i];
-
-		if (len - i < 8)
-			word = filter_head(word, len - i);
-		if (word)
-			return false;
-	}
-	return true;
-}
-
-/* The checks that a text fits as a whole, by its hash. */
-__noinline u64 filter_find(u32 slot, u32 owner, u64 hash, u32 at, u32 len)
-{
-	struct filter_buffer *buffer = filter_buffer_get();
 	struct filter_image *image = filter_image(slot);
-	u32 place = hash & (FILTER_ENTRIES - 1);
-	u32 i;
+	u32 place, i;
+	u64 hash;
 
-	if (!buffer || !image)
+	if (!image)
 		return 0;
+	hash = filter_hash(image->seed, owner, at, len);
+	place = hash & (FILTER_ENTRIES - 1);
 	for (i = 0; i < FILTER_PROBES; i++) {
 		struct filter_entry *entry = &image->entries[place + i];
 
 		if (!entry->hash)
 			break;
 		if (entry->hash == hash && entry->owner == owner && entry->len == len &&
-		    filter_same_text(image, buffer, entry->text, at, len))
+		    filter_is_text(slot, entry->text, at, len))
 			return entry->checks;
 	}
 	return 0;
 }
 
 static __always_inline u64 filter_looked_up(struct filter_image *image,
-					    struct filter_paths *paths, u32 slot, u32 table,
+					    struct filter_paths *paths,
+					    struct filter_buffer *buffer, u32 slot, u32 table,
 					    u32 kind, u32 at, u32 len)
 {
 	u32 owner = table * 4 + kind;
-	u64 hash = filter_hash(image->seed, owner, at, len);
-	u32 first = (hash >> 32) & (FILTER_BLOOM_WORDS * 64 - 1);
-	u32 second = (hash >> 48) & (FILTER_BLOOM_WORDS * 64 - 1);
 
-	if (!(paths->bloom[first / 64] >> (first & 63) & 1) ||
-	    !(paths->bloom[second / 64] >> (second & 63) & 1))
+	if (!filter_may_have(image->seed, paths, owner, filter_tail(buffer, at, len)))
 		return 0;
-	return filter_find(slot, owner, hash, at, len);
+	return filter_find(slot, owner, at, len);
 }
 
-/* How many bytes of the text stand before its last slash; `len` if there is none. */
-__noinline u32 filter_last_slash(u32 at, u32 len)
+/* Where in the text its last name begins: behind its last slash, 0 if there is none. */
+__noinline u32 filter_last_name(u32 at, u32 len)
 {
 	struct filter_buffer *buffer = filter_buffer_get();
 	u32 end = len;
 	u32 i;
 
 	if (!buffer)
-		return len;
+		return 0;
 	for (i = 0; i < FILTER_TEXT_MAX / 8; i++) {
 		u64 slashes = filter_zero_bytes(filter_word(buffer, at + end - 8) ^ FILTER_SLASHES);
 		u32 byte = 0;
@@ -152,13 +188,13 @@ __noinline u32 filter_last_slash(u32 at, u32 len)
 			}
 			if (slashes >> 8)
 				byte += 1;
-			return end - 8 + byte;
+			return end - 8 + byte + 1;
 		}
 		if (end <= 8)
 			break;
 		end -= 8;
 	}
-	return len;
+	return 0;
 }
 
 __noinline u64 filter_prefixes(u32 slot, u32 table, u32 at, u32 len)
@@ -183,12 +219,26 @@ __noinline u64 filter_prefixes(u32 slot, u32 table, u32 at, u32 len)
 		/* The shortest one first. */
 		if (wanted > len)
 			break;
-		found |= filter_looked_up(image, paths, slot, table, FILTER_STARTS_WITH, at, wanted);
+		found |= filter_looked_up(image, paths, buffer, slot, table, FILTER_STARTS_WITH, at,
+					  wanted);
 	}
 	return found;
 }
 
-__noinline u64 filter_suffixes(u32 slot, u32 table, u32 at, u32 len)
+/*
+ * Whether the whole of a suffix fits, of which the last bytes do. Of a text that
+ * is cut off in front, one that is longer than what is known may.
+ */
+__noinline u32 filter_is_suffix(u32 slot, u64 text_and_len, u32 at, u32 len, bool is_cut)
+{
+	u32 wanted = text_and_len;
+
+	if (wanted > len)
+		return is_cut;
+	return wanted <= 8 || filter_is_text(slot, text_and_len >> 32, at + len - wanted, wanted);
+}
+
+__noinline u64 filter_suffixes(u32 slot, u32 table, u32 at, u32 len, bool is_cut)
 {
 	struct filter_buffer *buffer = filter_buffer_get();
 	struct filter_image *image = filter_image(slot);
@@ -205,36 +255,47 @@ __noinline u64 filter_suffixes(u32 slot, u32 table, u32 at, u32 len)
 	for (i = 0; i < FILTER_SUFFIXES && i < count; i++) {
 		struct filter_suffix *suffix = &paths->suffixes[i];
 
-		if ((last ^ suffix->word) & suffix->mask || suffix->len > len)
-			continue;
-		if (suffix->len <= 8 || filter_same_text(image, buffer, suffix->text,
-							 at + len - suffix->len, suffix->len))
+		if (!((last ^ suffix->word) & suffix->mask) &&
+		    filter_is_suffix(slot, (u64)suffix->text << 32 | suffix->len, at, len, is_cut))
 			found |= suffix->checks;
 	}
 	return found;
 }
 
-__noinline u64 filter_one_needle(u64 word, u64 mask, u32 at, u32 len)
+/* Whether the needle stands at one of the eight places from there. */
+__noinline u32 filter_is_needle(u64 word, u64 mask, u32 at)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	u32 i;
+
+	if (!buffer)
+		return 0;
+	for (i = 0; i < 8; i++) {
+		if (!((filter_word(buffer, at + i) ^ word) & mask))
+			return 1;
+	}
+	return 0;
+}
+
+__noinline u32 filter_one_needle(u64 word, u64 mask, u32 at, u32 len)
 {
 	struct filter_buffer *buffer = filter_buffer_get();
 	u64 firsts = (word & 0xff) * FILTER_ONES;
 	u64 seconds = (word >> 8 & 0xff) * FILTER_ONES;
-	u32 i, j;
+	/* All ones for a needle of one byte, which no second one follows. */
+	u64 any_second = (s64)((mask >> 8 & 0xff) - 1) >> 63;
+	u32 i;
 
 	if (!buffer)
 		return 0;
+	opaque(any_second);
 	/* Where there is a zero behind the text, there is none in a needle. */
 	for (i = 0; i < FILTER_TEXT_MAX && i < len; i += 8) {
 		u64 hits = filter_zero_bytes(filter_word(buffer, at + i) ^ firsts);
 
-		if (mask > 0xff)
-			hits &= filter_zero_bytes(filter_word(buffer, at + i + 1) ^ seconds);
-		if (!hits)
-			continue;
-		for (j = 0; j < 8; j++) {
-			if (!((filter_word(buffer, at + i + j) ^ word) & mask))
-				return 1;
-		}
+		hits &= filter_zero_bytes(filter_word(buffer, at + i + 1) ^ seconds) | any_second;
+		if (hits && filter_is_needle(word, mask, at + i))
+			return 1;
 	}
 	return 0;
 }
@@ -259,33 +320,79 @@ __noinline u64 filter_needles(u32 slot, u32 table, u32 at, u32 len)
 	return found;
 }
 
+/*
+ * Whether some pattern may fit a text; 0 is certain. Its end decides: a text that
+ * is cut off in front has more than eight bytes before its last slash.
+ */
+__noinline u32 filter_may_fit(u64 slot_and_table, u32 at, u32 len, bool is_cut, u32 alive)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	u32 slot = slot_and_table >> 32;
+	u32 table = slot_and_table & (FILTER_PATHS - 1);
+	struct filter_image *image = filter_image(slot);
+	struct filter_paths *paths;
+	u32 owner = table * 4;
+	u32 name;
+
+	if (!buffer || !image)
+		return 1;
+	paths = &image->paths[table];
+	if (alive & (paths->prefix_tests | paths->needle_tests))
+		return 1;
+	if (alive & paths->is_tests &&
+	    filter_may_have(image->seed, paths, owner + FILTER_IS, filter_tail(buffer, at, len)))
+		return 1;
+	if (alive & paths->part_tests) {
+		name = filter_last_name(at, len);
+		/* The root, and what has none, have too little before it. */
+		if (name < 2 ||
+		    filter_may_have(image->seed, paths, owner + FILTER_IN_DIRECTORY,
+				    filter_tail(buffer, at, name - 1)) ||
+		    filter_may_have(image->seed, paths, owner + FILTER_HAS_NAME,
+				    filter_tail(buffer, at + name, len - name)))
+			return 1;
+	}
+	return alive & paths->suffix_tests &&
+	       filter_suffixes(slot, table, at, len, is_cut);
+}
+
+/* The clauses that no pattern has to fit. */
+__noinline u32 filter_when_nothing(u32 slot, u32 table, u32 alive)
+{
+	struct filter_image *image = filter_image(slot);
+
+	return image ? alive & image->paths[table & (FILTER_PATHS - 1)].when_nothing : alive;
+}
+
 /* The clauses that are left once a text is known. */
 __noinline u32 filter_text(u32 slot, u32 table, u32 at, u32 len, u32 alive)
 {
+	struct filter_buffer *buffer = filter_buffer_get();
 	struct filter_image *image = filter_image(slot);
 	struct filter_paths *paths;
 	u64 found = 0;
-	u32 slash, i;
+	u32 name, i;
 
 	table &= FILTER_PATHS - 1;
-	if (!image || !table || !alive)
+	if (!buffer || !image || !table || !alive)
 		return alive;
 	paths = &image->paths[table];
 	if (alive & paths->is_tests)
-		found |= filter_looked_up(image, paths, slot, table, FILTER_IS, at, len);
+		found |= filter_looked_up(image, paths, buffer, slot, table, FILTER_IS, at, len);
 	if (alive & paths->part_tests) {
-		slash = filter_last_slash(at, len);
-		if (slash < len) {
-			found |= filter_looked_up(image, paths, slot, table, FILTER_IN_DIRECTORY, at,
-						  slash ? slash : 1);
-			found |= filter_looked_up(image, paths, slot, table, FILTER_HAS_NAME,
-						  at + slash + 1, len - slash - 1);
+		name = filter_last_name(at, len);
+		if (name) {
+			found |= filter_looked_up(image, paths, buffer, slot, table,
+						  FILTER_IN_DIRECTORY, at,
+						  name > 1 ? name - 1 : 1);
+			found |= filter_looked_up(image, paths, buffer, slot, table,
+						  FILTER_HAS_NAME, at + name, len - name);
 		}
 	}
 	if (alive & paths->prefix_tests)
 		found |= filter_prefixes(slot, table, at, len);
 	if (alive & paths->suffix_tests)
-		found |= filter_suffixes(slot, table, at, len);
+		found |= filter_suffixes(slot, table, at, len, false);
 	if (alive & paths->needle_tests)
 		found |= filter_needles(slot, table, at, len);
 	if (!found)

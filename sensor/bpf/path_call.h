@@ -31,6 +31,22 @@ static __always_inline u32 file_mode(struct task_struct *task, s32 fd)
 	return file ? BPF_CORE_READ(file, f_inode, i_mode) : 0;
 }
 
+/* Tells user space where absolute paths start from; 0 if that is not known. */
+static __always_inline u32 root_mount(struct task_struct *task)
+{
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	struct vfsmount *vfsmount = BPF_CORE_READ(fs, root.mnt);
+	struct mount *mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
+	u32 id;
+
+	if (!vfsmount)
+		return 0;
+	id = BPF_CORE_READ(mount, mnt_id);
+	if (BPF_CORE_READ(fs, root.dentry) == BPF_CORE_READ(vfsmount, mnt_root))
+		id |= ROOT_OF_MOUNT;
+	return id;
+}
+
 __noinline int report_path_call(struct path_request *request)
 {
 	struct subject subject = current_subject();
@@ -53,6 +69,7 @@ __noinline int report_path_call(struct path_request *request)
 	facts->flags = request->flags;
 	facts->mode = request->mode;
 	facts->inode_mode = file_mode(task, request->dirfd);
+	facts->root = root_mount(task);
 
 	if (request->path)
 		facts->path_len = append_text(scratch, at, request->path, request->paths_in_kernel);
@@ -83,6 +100,57 @@ __noinline int report_path_call(struct path_request *request)
 	return 0;
 }
 
+#define AT_SYMLINK_NOFOLLOW 0x100
+#define AT_SYMLINK_FOLLOW 0x400
+
+/* Whether the call is about what a link leads to, if its path is one. */
+static __always_inline bool follows_link(struct path_request *request)
+{
+	switch (request->call) {
+	case CALL_CHMOD:
+	case CALL_FCHMODAT:
+		return true;
+	case CALL_FCHMODAT2:
+		return !(request->flags & AT_SYMLINK_NOFOLLOW);
+	case CALL_LINKAT:
+		return request->flags & AT_SYMLINK_FOLLOW;
+	}
+	return false;
+}
+
+/*
+ * Whether the argument goes through a directory by its name: that may be a link,
+ * and only user space finds out what is behind it.
+ */
+__noinline u32 filter_has_directory(u64 address)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	u32 len = filter_read_raw(address);
+	u32 i;
+
+	if (!buffer || !len)
+		return 1;
+	for (i = 1; i < FILTER_TEXT_MAX && i < len; i += 8) {
+		u64 slashes =
+			filter_zero_bytes(filter_word(buffer, FILTER_RAW_AT + i) ^ FILTER_SLASHES);
+
+		if (len - i < 8)
+			slashes = filter_head(slashes, len - i);
+		if (slashes)
+			return 1;
+	}
+	return 0;
+}
+
+/* The clauses that are left once a path of the call is known. */
+static __always_inline u32 filter_path_argument(u64 slot, u32 table, u32 alive, u64 address,
+						s32 dirfd)
+{
+	if (!table || !alive || filter_has_directory(address))
+		return alive;
+	return filter_named(slot | table, alive, address, dirfd, false);
+}
+
 /* Whether some rule may want the call. */
 static __always_inline bool filter_path_call(struct path_request *request)
 {
@@ -101,12 +169,14 @@ static __always_inline bool filter_path_call(struct path_request *request)
 	slot = (u64)filter.slot << 32;
 	alive = filter_bits(program, FILTER_ARG_MODE, request->mode, filter.alive);
 	alive = filter_subject(filter.slot, filter.program, alive);
-	alive = filter_named(slot | program->paths[FILTER_PATH], alive, request->path,
-			     request->dirfd, false);
-	alive = filter_named(slot | program->paths[FILTER_OLD_PATH], alive, request->path,
-			     request->dirfd, false);
-	alive = filter_named(slot | program->paths[FILTER_NEW_PATH], alive, request->other_path,
-			     request->other_dirfd, false);
+	if (!follows_link(request)) {
+		alive = filter_path_argument(slot, program->paths[FILTER_PATH], alive,
+					     request->path, request->dirfd);
+		alive = filter_path_argument(slot, program->paths[FILTER_OLD_PATH], alive,
+					     request->path, request->dirfd);
+	}
+	alive = filter_path_argument(slot, program->paths[FILTER_NEW_PATH], alive,
+				     request->other_path, request->other_dirfd);
 	alive = filter_named(slot | program->paths[FILTER_LINK_TARGET], alive,
 			     request->other_path, NO_DIRFD, true);
 	return filter_end(request->call, alive);

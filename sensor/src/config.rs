@@ -24,7 +24,8 @@ mod rules;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// This node's name in alerts; else `$NODE_NAME`, else the host's name.
+    /// This node's name in alerts; else `$NODE_NAME`, else the host's name, else one made of the
+    /// boot's id.
     pub node: Option<String>,
 
     /// The cluster's name in alerts.
@@ -124,8 +125,21 @@ pub struct EbpfConfig {
     /// Whether the kernel withholds events that no rule can match.
     pub kernel_filter: bool,
 
-    /// Whether programs that could not be started are events, as they are in Falco.
-    pub failed_exec: bool,
+    /// Which rules look at programs that could not be started.
+    pub failed_exec: FailedExec,
+}
+
+/// Which rules look at programs that could not be started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailedExec {
+    /// Those that ask how the call ended.
+    #[default]
+    Auto,
+    /// All that look at programs that are started, as in Falco.
+    Always,
+    /// None.
+    Never,
 }
 
 impl EbpfConfig {
@@ -250,7 +264,7 @@ impl Default for EbpfConfig {
             syscall_hooks: SyscallHooks::default(),
             programs: ProgramSet::default(),
             kernel_filter: true,
-            failed_exec: false,
+            failed_exec: FailedExec::default(),
         }
     }
 }
@@ -336,17 +350,31 @@ impl Config {
         Ok(())
     }
 
-    /// The node's name.
+    /// The node's name, which is never empty: two nodes without one would be taken for the same.
     pub fn node(&self) -> String {
-        self.node
-            .clone()
-            .or_else(lanner_service::node_of_environment)
-            .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+        let configured = self.node.clone().filter(|name| !name.trim().is_empty());
+        let host = || {
+            let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            // As the kernel calls a host that nobody gave a name (CONFIG_DEFAULT_HOSTNAME).
+            Some(name).filter(|name| !name.trim().is_empty() && name != "(none)")
+        };
+        let named = configured.or_else(lanner_service::node_of_environment).or_else(host);
+        named.unwrap_or_else(|| {
+            let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+            format!("unnamed-{}", boot.trim())
+        })
     }
 
     /// How rules are loaded.
     pub fn rule_options(&self) -> Options {
-        rules::options(&self.rules, self.rule_matching, &self.append_output, self.priority)
+        let failed_exec = match self.ebpf.failed_exec {
+            FailedExec::Always => lanner_engine::FailedExec::AllRules,
+            FailedExec::Auto | FailedExec::Never => lanner_engine::FailedExec::AskingRules,
+        };
+        Options {
+            failed_exec,
+            ..rules::options(&self.rules, self.rule_matching, &self.append_output, self.priority)
+        }
     }
 
     /// The rule files that are there, in order.

@@ -26,7 +26,7 @@ pub use self::{
     exec_failed::ExecFailed,
     facts::{Exec, Exit, Fork, Open, ProcessFacts, exe_bits},
     path::KernelPath,
-    path_call::PathCall,
+    path_call::{PathCall, RootMount},
     socket::{End, Role, Socket, SocketFamily, SocketKind},
 };
 

@@ -46,7 +46,9 @@ fn programs(config: &Config) -> Vec<Finding> {
     let loaded = match ebpf::load(&config.ebpf.load_options()) {
         Ok(loaded) => loaded,
         Err(error) => {
-            return vec![Finding::fatal(subject, lanner_service::Chain(&error).to_string())];
+            let refused = Finding::fatal(subject, lanner_service::Chain(&error).to_string());
+            let offer = (!features::lacks_capability(config)).then(stock_falco);
+            return [refused].into_iter().chain(offer).collect();
         }
     };
     let calls: Vec<_> = loaded.delivered().map(crate::decode::Call::name).collect();
@@ -69,6 +71,20 @@ fn programs(config: &Config) -> Vec<Finding> {
         findings.push(Finding::missing("calls made through io_uring (Linux 6.4)", error));
     }
     findings
+}
+
+/// What watches a kernel that has not what the base set of programs needs.
+fn stock_falco() -> Finding {
+    const PIPE: &str = "/run/lanner/falco.pipe";
+    Finding::missing(
+        "sensor for this kernel",
+        format!(
+            "a stock Falco with its kernel module can watch in its place, and the forwarder takes its \
+             alerts (docs/falco.md): `inputs: {{pipe: {{path: {PIPE}}}}}` in forwarder.yaml, and \
+             `falco -o engine.kind=kmod -o json_output=true -o file_output.enabled=true \
+             -o file_output.keep_alive=true -o file_output.filename={PIPE}`"
+        ),
+    )
 }
 
 fn rule_files(config: &Config) -> Finding {

@@ -14,7 +14,9 @@ pub mod containerd;
 pub mod cri;
 pub mod docker;
 pub mod entry;
+pub mod host_names;
 mod lineage;
+mod links;
 pub mod metadata;
 mod node;
 pub mod own;
@@ -38,7 +40,10 @@ use self::{
 };
 use crate::{
     decode::{Call, EventHead, Facts, Family, KernelEvent},
-    event::{Happening, SyscallEvent, path, path_call::PathTexts},
+    event::{
+        Happening, SyscallEvent, path,
+        path_call::{Followed, PathTexts},
+    },
 };
 
 /// One partition's way to what is known.
@@ -84,19 +89,26 @@ impl Enricher {
         if process.is_some_and(|process| process.parent_seen.get() == head.parent_exec_id) {
             return false;
         }
-        let parent = ProcessKey::new(head.ppid, head.parent_start_ns);
-        self.node.processes.is_behind(parent, head.parent_exec_id)
+        let parent = self.node.processes.get(ProcessKey::new(head.ppid, head.parent_start_ns));
+        // One that `/proc` showed at our start may be another program since.
+        parent.is_none_or(|parent| parent.exec_id.is_none_or(|known| known < head.parent_exec_id))
     }
 
-    /// The parent's events did not come in time: what `/proc` shows of it must do.
-    pub fn give_up_waiting(&self, head: &EventHead) {
+    /// All events of the parent came that will come: one that was there before us is what it was
+    /// then, and of one whose events are missing, what `/proc` shows must do. Returns whether
+    /// events are missing.
+    pub fn stop_waiting(&self, head: &EventHead) -> bool {
         let parent = ProcessKey::new(head.ppid, head.parent_start_ns);
+        if self.node.processes.is_from_before(parent, head.parent_exec_id) {
+            return false;
+        }
         if let Some(mut process) = self.node.read_process(head.ppid)
             && process.key == parent
         {
             process.exec_id = Some(head.parent_exec_id);
             self.node.processes.add_if_behind(process);
         }
+        true
     }
 
     /// Nanoseconds since the epoch of a time since boot.
@@ -145,8 +157,15 @@ impl Enricher {
                 Happening::Open { open, lexical, resolved }
             }
             Facts::PathCall(call) => {
-                let (shown, plain) = PathTexts::of(head.call, &call, &self.cwd_of(&head));
-                Happening::PathCall { call, shown, plain }
+                let cwd = self.cwd_of(&head);
+                // Looked up at once: what links lead to is soon another thing.
+                let found = match wants(head.call.name()) {
+                    true => self.node.follow_links(&head, &call, &cwd),
+                    false => Followed::default(),
+                };
+                let unseen = found.is_unseen;
+                let (shown, plain) = PathTexts::of(head.call, &call, &cwd, found);
+                Happening::PathCall { call, shown, plain, unseen }
             }
         };
         if !wants(head.call.name()) {

@@ -19,6 +19,7 @@ pub(crate) mod names;
 pub mod path;
 pub mod path_call;
 mod process_fields;
+mod raw_arguments;
 pub mod recording;
 mod socket;
 mod socket_arguments;
@@ -62,6 +63,8 @@ pub enum Happening {
         shown: PathTexts,
         /// What they mean, where that is not to be seen.
         plain: Option<PathTexts>,
+        /// They go through directories that could not be looked up any more.
+        unseen: bool,
     },
     /// A container started, or runs already; no system call.
     Container,
@@ -124,10 +127,15 @@ impl SyscallEvent {
         }
     }
 
-    /// A file was opened, and only the program's text says which.
+    /// A file was opened or named, and only the program's text says which.
     fn has_unseen_file(&self) -> bool {
-        let Happening::Open { open, .. } = &self.happening else { return false };
-        open.unseen || matches!(open.resolved, Some(KernelPath::Cut))
+        match &self.happening {
+            Happening::Open { open, .. } => {
+                open.unseen || matches!(open.resolved, Some(KernelPath::Cut))
+            }
+            Happening::PathCall { unseen, .. } => *unseen,
+            _ => false,
+        }
     }
 
     /// `evt.type`.
@@ -280,6 +288,7 @@ impl<'a> View<'a> {
                 text(self.file_system_field(field)?)
             }
             Field::EvtArg => text(self.argument(arg?)?),
+            Field::EvtRawarg => self.raw_argument(arg?)?,
             Field::EvtArgs => text(self.all_arguments()),
             _ => return None,
         })

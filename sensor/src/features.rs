@@ -120,6 +120,12 @@ pub fn lacking(config: &Config) -> impl Iterator<Item = &'static Feature> {
     FEATURES.iter().filter(|feature| !feature.need.is_met(config))
 }
 
+/// Whether there are no kernel events because nobody granted us what they need.
+pub fn lacks_capability(config: &Config) -> bool {
+    lacking(config)
+        .any(|feature| feature.is_vital() && matches!(feature.need, Need::Capability(..)))
+}
+
 /// Each need once, with all that goes without it.
 pub fn findings(config: &Config) -> Vec<Finding> {
     let mut needs: Vec<&str> = FEATURES.iter().map(|feature| feature.need.name()).collect();

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Each partition is a thread that has all events of a process, in their order. An event that
-//! is read before what its parent became waits until the other partition has read that far, 500 ms
+//! is read before what its parent became waits until the other partition has read that far, 2 s
 //! at most. Its ring is the only queue before the rules, and a thread that is too slow loses events
 //! there, counted by the kernel side. What partitions share is in [`Common`].
 

@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     alerts::AlertMaker,
-    config::Config,
+    config::{Config, FailedExec},
     decode::Call,
     doctor,
     enrich::{
@@ -254,6 +254,8 @@ impl Watcher {
             flags.record.is_some(),
             failed_exec,
         ));
+        let named = Arc::clone(&common.node);
+        rules.follow(move |rules| named.host_names.want(rules.host_names()));
         let pipeline = Pipeline::start(common, sources, &stop).context("cannot start a thread")?;
         info!(node = node_name, processes, "watching");
         let follower = tokio::spawn(runtimes::run(sockets, asked, answers, stop.clone()));
@@ -277,14 +279,17 @@ fn traced_calls(
     loaded: Arc<Mutex<Loaded>>,
     has_filter: bool,
     is_recording: bool,
-    failed_exec: bool,
+    failed_exec: FailedExec,
 ) -> impl FnMut(&RuleSet) + Send + 'static {
     move |rules: &RuleSet| {
         let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
         // Programs that were started are told without their system call.
         let is_exec = |call: &Call| matches!(call, Call::Execve | Call::Execveat);
-        let is_wanted = |call: &Call| {
-            (is_recording || rules.wants(call.name())) && (failed_exec || !is_exec(call))
+        let wants_failed_exec =
+            failed_exec != FailedExec::Never && (is_recording || rules.wants_failed_exec());
+        let is_wanted = |call: &Call| match is_exec(call) {
+            true => wants_failed_exec,
+            false => is_recording || rules.wants(call.name()),
         };
         let calls: BTreeSet<Call> = loaded.delivered().filter(is_wanted).collect();
         let is_reported = |name: &str| {

@@ -417,19 +417,22 @@ open('ring-worked', 'w').close()
     assert_eq!(field(&event, Field::FdName, None), secret);
     assert_eq!(field(&event, Field::EvtIsOpenWrite, None), "true");
     assert_eq!(field(&event, Field::EvtArg, Some("resolve")), "RESOLVE_BENEATH");
-    assert_eq!(next("mkdirat").await.1, "res=0 dirfd=<d>DIR path=DIR/made mode=1C0");
+    assert_eq!(next("mkdirat").await.1, "res=0 dirfd=4(<d>DIR) path=made(DIR/made) mode=1C0");
     assert_eq!(
         next("renameat2").await.1,
-        "res=0 olddirfd=AT_FDCWD oldpath=DIR/made newdirfd=<d>DIR newpath=DIR/moved flags=RENAME_NOREPLACE"
+        "res=0 olddirfd=-100(AT_FDCWD) oldpath=made(DIR/made) newdirfd=4(<d>DIR) newpath=moved(DIR/moved) flags=1(RENAME_NOREPLACE)"
     );
-    assert_eq!(next("unlinkat").await.1, "res=0 dirfd=AT_FDCWD name=DIR/moved flags=AT_REMOVEDIR");
+    assert_eq!(
+        next("unlinkat").await.1,
+        "res=0 dirfd=-100(AT_FDCWD) name=moved(DIR/moved) flags=512(AT_REMOVEDIR)"
+    );
     assert_eq!(
         next("symlinkat").await.1,
-        "res=0 target=/etc/shadow linkdirfd=AT_FDCWD linkpath=DIR/symbolic"
+        "res=0 target=/etc/shadow linkdirfd=-100(AT_FDCWD) linkpath=symbolic(DIR/symbolic)"
     );
     assert_eq!(
         next("linkat").await.1,
-        "res=0 olddir=AT_FDCWD oldpath=DIR/secret newdir=AT_FDCWD newpath=DIR/hard flags=0"
+        "res=0 olddir=-100(AT_FDCWD) oldpath=secret(DIR/secret) newdir=-100(AT_FDCWD) newpath=hard(DIR/hard) flags=0"
     );
     let (event, _) = next("connect").await;
     assert!(field(&event, Field::FdName, None).ends_with("->127.0.0.1:9"));

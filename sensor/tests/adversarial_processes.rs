@@ -141,7 +141,9 @@ async fn a_script_is_its_interpreter(mut watch: Watch) {
             (Field::ProcExepath, fs::canonicalize("/bin/sh").unwrap().to_str().unwrap()),
         ],
     );
-    assert_eq!(field(&event, Field::EvtArg, Some("filename")), "./script");
+    let script = real.join("script").display().to_string();
+    assert_eq!(field(&event, Field::EvtArg, Some("filename")), script);
+    assert_eq!(field(&event, Field::EvtRawarg, Some("filename")), "./script");
 }
 
 async fn programs_with_more_rights_than_their_caller(mut watch: Watch) {

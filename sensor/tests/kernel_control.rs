@@ -19,6 +19,7 @@ in_each_mode!(
     copies_of_files_and_pipes,
     users_are_named,
     namespaces_are_told_by_their_kind,
+    capabilities_of_who_enters_a_namespace,
     a_traced_process_is_named,
     bpf_and_userfaultfd,
     modules_with_their_parameters,
@@ -177,6 +178,42 @@ async fn namespaces_are_told_by_their_kind(mut watch: Watch) {
     call_of(&mut watch, "marker-ns", "unshare", ("flags", "0")).await;
 }
 
+async fn capabilities_of_who_enters_a_namespace(mut watch: Watch) {
+    watch.only(&[Call::Unshare, Call::Setns]);
+    // Without CAP_KILL, by capset. Then a namespace of mounts, and those of users: of root, and of
+    // nobody.
+    python(
+        "marker-caps",
+        "head = (ctypes.c_uint32 * 2)(0x20080522, 0)
+sets = (ctypes.c_uint32 * 6)()
+libc.capget(head, sets)
+for place in (0, 1): sets[place] &= ~(1 << 5)
+assert libc.capset(head, sets) == 0
+assert libc.unshare(0x00020000) == 0
+f = os.open('/proc/self/ns/mnt', os.O_RDONLY)
+assert libc.setns(f, 0) == 0
+if os.fork() == 0:
+  assert libc.unshare(0x10000000) == 0
+  os._exit(0)
+os.wait()
+if os.fork() == 0:
+  os.setgroups([]); os.setgid(65534); os.setuid(65534)
+  libc.unshare(0x10000000)
+  os._exit(0)
+os.wait()",
+    );
+    let caps = |event: &SyscallEvent| field(event, Field::ThreadCapPermitted, None);
+    let event = call_of(&mut watch, "marker-caps", "unshare", ("flags", "CLONE_NEWNS")).await;
+    assert!(caps(&event).contains("CAP_CHOWN") && !caps(&event).contains("CAP_KILL"), "exact");
+    let event = call_of(&mut watch, "marker-caps", "setns", ("nstype", "0")).await;
+    assert!(caps(&event).contains("CAP_CHOWN") && !caps(&event).contains("CAP_KILL"), "exact");
+    let event = call_of(&mut watch, "marker-caps", "unshare", ("flags", "CLONE_NEWUSER")).await;
+    // A fork tells what its maker had, so the child of who dropped one has it not.
+    assert!(caps(&event).contains("CAP_CHOWN") && !caps(&event).contains("CAP_KILL"));
+    let event = call_of(&mut watch, "marker-caps", "unshare", ("flags", "CLONE_NEWUSER")).await;
+    check(&event, &[(Field::ThreadCapPermitted, None, "")]);
+}
+
 async fn a_traced_process_is_named(mut watch: Watch) {
     watch.only(&[Call::Ptrace]);
     python(
@@ -276,7 +313,7 @@ async fn what_could_not_be_started(mut watch: Watch) {
             (Field::EvtRes, None, "EACCES"),
             (Field::EvtArg, Some("res"), "EACCES"),
             (Field::EvtArg, Some("exe"), "sh"),
-            (Field::EvtArg, Some("args"), "-c.evil"),
+            (Field::EvtArg, Some("args"), "-c.evil."),
             (Field::EvtFailed, None, "true"),
         ],
     );
@@ -284,6 +321,6 @@ async fn what_could_not_be_started(mut watch: Watch) {
     let event = call_of(&mut watch, "marker-exec", "execve", ("filename", "/usr/such")).await;
     check(&event, &[(Field::EvtRes, None, "ENOENT")]);
     let event = call_of(&mut watch, "marker-exec", "execveat", ("filename", "/etc/none")).await;
-    check(&event, &[(Field::EvtArg, Some("args"), "two"), (Field::EvtRes, None, "ENOENT")]);
+    check(&event, &[(Field::EvtArg, Some("args"), "two."), (Field::EvtRes, None, "ENOENT")]);
     assert_eq!(field(&event, Field::EvtArg, Some("exe")), "a".repeat(255));
 }

@@ -42,7 +42,7 @@ fn sensor(at: &Path) -> Running {
         .args(["run", "--config"])
         .arg(at.join("sensor.yaml"))
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(fs::File::create(at.join("log")).unwrap())
         .spawn();
     Running(child.unwrap())
 }
@@ -52,8 +52,9 @@ fn until_an_alert(at: &Path, sensor: &mut Running) -> Duration {
     let _ = fs::remove_file(at.join("alerts"));
     let started = Instant::now();
     while fs::metadata(at.join("alerts")).map_or(0, |found| found.len()) == 0 {
-        assert!(started.elapsed() < DEADLINE, "no alert");
-        assert!(sensor.0.try_wait().unwrap().is_none(), "the sensor ended");
+        let log = || fs::read_to_string(at.join("log")).unwrap_or_default();
+        assert!(started.elapsed() < DEADLINE, "no alert: {}", log());
+        assert!(sensor.0.try_wait().unwrap().is_none(), "the sensor ended: {}", log());
         fs::read(at.join("lanner-killed-mark")).unwrap();
         thread::sleep(Duration::from_millis(1));
     }

@@ -75,9 +75,9 @@ fn one_path() {
         Call::Unlink,
         &home,
         expect![[r#"
-        res=0 path=/root/.bash_history
-        fs.path.name /root/.bash_history
-    "#]],
+            res=0 path=x/../.bash_history(/root/.bash_history)
+            fs.path.name /root/.bash_history
+        "#]],
     );
     check(
         Call::Rmdir,
@@ -92,18 +92,18 @@ fn one_path() {
         Call::Mkdir,
         &mode,
         expect![[r#"
-        res=0 path=/usr/bin/x mode=1ED
-        fs.path.name /usr/bin/x
-    "#]],
+            res=0 path=/usr/bin/x mode=0755(1ED)
+            fs.path.name /usr/bin/x
+        "#]],
     );
     let setuid = PathCallFacts { mode: 0o4711, ..facts(b"/tmp/x\0") };
     check(
         Call::Chmod,
         &setuid,
         expect![[r#"
-        res=0 filename=/tmp/x mode=S_IXOTH|S_IXGRP|S_IXUSR|S_IWUSR|S_IRUSR|S_ISUID
-        fs.path.name /tmp/x
-    "#]],
+            res=0 filename=/tmp/x mode=04711(S_IXOTH|S_IXGRP|S_IXUSR|S_IWUSR|S_IRUSR|S_ISUID)
+            fs.path.name /tmp/x
+        "#]],
     );
     check(
         Call::Chmod,
@@ -127,50 +127,50 @@ fn a_path_beside_a_descriptor() {
         Call::Unlinkat,
         &PathCallFacts { flags: 0x200, ..beside.clone() },
         expect![[r#"
-        res=0 dirfd=<d>/var/log name=/var/log/syslog flags=AT_REMOVEDIR
-        fd.num 5
-        fd.name /var/log
-        fd.typechar d
-        fs.path.name /var/log/syslog
-        evt.abspath /var/log/syslog
-    "#]],
+            res=0 dirfd=5(<d>/var/log) name=syslog(/var/log/syslog) flags=512(AT_REMOVEDIR)
+            fd.num 5
+            fd.name /var/log
+            fd.typechar d
+            fs.path.name /var/log/syslog
+            evt.abspath /var/log/syslog
+        "#]],
     );
     check(
         Call::Mkdirat,
         &PathCallFacts { mode: 0o700, ..beside.clone() },
         expect![[r#"
-        res=0 dirfd=<d>/var/log path=/var/log/syslog mode=1C0
-        fd.num 5
-        fd.name /var/log
-        fd.typechar d
-        fs.path.name /var/log/syslog
-        evt.abspath /var/log/syslog
-    "#]],
+            res=0 dirfd=5(<d>/var/log) path=syslog(/var/log/syslog) mode=0700(1C0)
+            fd.num 5
+            fd.name /var/log
+            fd.typechar d
+            fs.path.name /var/log/syslog
+            evt.abspath /var/log/syslog
+        "#]],
     );
     check(
         Call::Fchmodat,
         &PathCallFacts { mode: 0o111, ..beside.clone() },
         expect![[r#"
-        res=0 dirfd=<d>/var/log filename=/var/log/syslog mode=S_IXOTH|S_IXGRP|S_IXUSR
-        fd.num 5
-        fd.name /var/log
-        fd.typechar d
-        fs.path.name /var/log/syslog
-        evt.abspath /var/log/syslog
-    "#]],
+            res=0 dirfd=5(<d>/var/log) filename=syslog(/var/log/syslog) mode=0111(S_IXOTH|S_IXGRP|S_IXUSR)
+            fd.num 5
+            fd.name /var/log
+            fd.typechar d
+            fs.path.name /var/log/syslog
+            evt.abspath /var/log/syslog
+        "#]],
     );
     let whole = PathCallFacts { path: b"\0", flags: 0x1000, mode: 0o644, ..beside };
     check(
         Call::Fchmodat2,
         &whole,
         expect![[r#"
-        res=0 dirfd=<d>/var/log filename=/var/log mode=S_IROTH|S_IRGRP|S_IWUSR|S_IRUSR flags=AT_EMPTY_PATH
-        fd.num 5
-        fd.name /var/log
-        fd.typechar d
-        fs.path.name /var/log
-        evt.abspath /var/log
-    "#]],
+            res=0 dirfd=5(<d>/var/log) filename=/var/log mode=0644(S_IROTH|S_IRGRP|S_IWUSR|S_IRUSR) flags=4096(AT_EMPTY_PATH)
+            fd.num 5
+            fd.name /var/log
+            fd.typechar d
+            fs.path.name /var/log
+            evt.abspath /var/log
+        "#]],
     );
     let closed = PathCallFacts { dirfds: [77, NOWHERE], ..facts(b"x\0") };
     check(
@@ -198,12 +198,12 @@ fn fchmod_is_about_its_descriptor() {
         Call::Fchmod,
         &file,
         expect![[r#"
-        res=0 fd=<f>/bin/su mode=S_IXOTH|S_IROTH|S_IXGRP|S_IRGRP|S_IXUSR|S_IWUSR|S_IRUSR|S_ISGID
-        fd.num 3
-        fd.name /bin/su
-        fd.typechar f
-        fs.path.name /bin/su
-    "#]],
+            res=0 fd=3(<f>/bin/su) mode=02755(S_IXOTH|S_IROTH|S_IXGRP|S_IRGRP|S_IXUSR|S_IWUSR|S_IRUSR|S_ISGID)
+            fd.num 3
+            fd.name /bin/su
+            fd.typechar f
+            fs.path.name /bin/su
+        "#]],
     );
 }
 
@@ -220,23 +220,23 @@ fn two_paths() {
         Call::Rename,
         &both,
         expect![[r#"
-        res=0 oldpath=/tmp/a newpath=/usr/bin/../bin/ls
-        fs.path.source /tmp/a
-        fs.path.target /usr/bin/../bin/ls
-        fs.path.targetraw /usr/bin/../bin/ls
-        plain: res=0 oldpath=/tmp/a newpath=/usr/bin/ls
-    "#]],
+            res=0 oldpath=a(/tmp/a) newpath=/usr/bin/../bin/ls
+            fs.path.source /tmp/a
+            fs.path.target /usr/bin/../bin/ls
+            fs.path.targetraw /usr/bin/../bin/ls
+            plain: res=0 oldpath=a(/tmp/a) newpath=/usr/bin/../bin/ls(/usr/bin/ls)
+        "#]],
     );
     check(
         Call::Link,
         &both,
         expect![[r#"
-        res=0 oldpath=/tmp/a newpath=/usr/bin/../bin/ls
-        fs.path.source /usr/bin/../bin/ls
-        fs.path.target /tmp/a
-        fs.path.targetraw a
-        plain: res=0 oldpath=/tmp/a newpath=/usr/bin/ls
-    "#]],
+            res=0 oldpath=a(/tmp/a) newpath=/usr/bin/../bin/ls
+            fs.path.source /usr/bin/../bin/ls
+            fs.path.target /tmp/a
+            fs.path.targetraw a
+            plain: res=0 oldpath=a(/tmp/a) newpath=/usr/bin/../bin/ls(/usr/bin/ls)
+        "#]],
     );
     let at = PathCallFacts {
         dirfds: [4, 5],
@@ -252,37 +252,37 @@ fn two_paths() {
         Call::Renameat,
         &at,
         expect![[r#"
-        res=0 olddirfd=<d>/one oldpath=/one/a newdirfd=<d>/two newpath=/two/b
-        fs.path.source /one/a
-        fs.path.target /two/b
-        fs.path.targetraw b
-        evt.abspath /one/a
-        evt.abspath.dst /two/b
-    "#]],
+            res=0 olddirfd=4(<d>/one) oldpath=a(/one/a) newdirfd=5(<d>/two) newpath=b(/two/b)
+            fs.path.source /one/a
+            fs.path.target /two/b
+            fs.path.targetraw b
+            evt.abspath /one/a
+            evt.abspath.dst /two/b
+        "#]],
     );
     check(
         Call::Renameat2,
         &at,
         expect![[r#"
-        res=0 olddirfd=<d>/one oldpath=/one/a newdirfd=<d>/two newpath=/two/b flags=RENAME_NOREPLACE|RENAME_EXCHANGE
-        fs.path.source /one/a
-        fs.path.target /two/b
-        fs.path.targetraw b
-        evt.abspath /one/a
-        evt.abspath.dst /two/b
-    "#]],
+            res=0 olddirfd=4(<d>/one) oldpath=a(/one/a) newdirfd=5(<d>/two) newpath=b(/two/b) flags=3(RENAME_NOREPLACE|RENAME_EXCHANGE)
+            fs.path.source /one/a
+            fs.path.target /two/b
+            fs.path.targetraw b
+            evt.abspath /one/a
+            evt.abspath.dst /two/b
+        "#]],
     );
     check(
         Call::Linkat,
         &PathCallFacts { flags: 0x400, ..at },
         expect![[r#"
-        res=0 olddir=<d>/one oldpath=/one/a newdir=<d>/two newpath=/two/b flags=AT_SYMLINK_FOLLOW
-        fs.path.source /two/b
-        fs.path.target /one/a
-        fs.path.targetraw a
-        evt.abspath /one/a
-        evt.abspath.dst /two/b
-    "#]],
+            res=0 olddir=4(<d>/one) oldpath=a(/one/a) newdir=5(<d>/two) newpath=b(/two/b) flags=1024(AT_SYMLINK_FOLLOW)
+            fs.path.source /two/b
+            fs.path.target /one/a
+            fs.path.targetraw a
+            evt.abspath /one/a
+            evt.abspath.dst /two/b
+        "#]],
     );
 }
 
@@ -304,12 +304,12 @@ fn a_link_to_a_text() {
         Call::Symlink,
         &link(b"../../etc/shadow\0", b"y\0"),
         expect![[r#"
-        res=0 target=../../etc/shadow linkpath=/tmp/x/y
-        fs.path.source /tmp/x/y
-        fs.path.target ../../etc/shadow
-        fs.path.targetraw ../../etc/shadow
-        plain: res=0 target=/etc/shadow linkpath=/tmp/x/y
-    "#]],
+            res=0 target=../../etc/shadow linkpath=y(/tmp/x/y)
+            fs.path.source /tmp/x/y
+            fs.path.target ../../etc/shadow
+            fs.path.targetraw ../../etc/shadow
+            plain: res=0 target=../../etc/shadow(/etc/shadow) linkpath=y(/tmp/x/y)
+        "#]],
     );
     let beside = PathCallFacts {
         dirfds: [5, NOWHERE],
@@ -320,7 +320,7 @@ fn a_link_to_a_text() {
         Call::Symlinkat,
         &beside,
         expect![[r#"
-            res=0 target=/etc//shadow linkdirfd=<d>/tmp/x linkpath=/tmp/x/y
+            res=0 target=/etc//shadow linkdirfd=5(<d>/tmp/x) linkpath=y(/tmp/x/y)
             fd.num 5
             fd.name /tmp/x
             fd.typechar d
@@ -328,7 +328,7 @@ fn a_link_to_a_text() {
             fs.path.target /etc//shadow
             fs.path.targetraw /etc//shadow
             evt.abspath /tmp/x/y
-            plain: res=0 target=/etc/shadow linkdirfd=<d>/tmp/x linkpath=/tmp/x/y
+            plain: res=0 target=/etc//shadow(/etc/shadow) linkdirfd=5(<d>/tmp/x) linkpath=y(/tmp/x/y)
         "#]],
     );
 }

@@ -51,6 +51,6 @@ pub use priority::{Priority, UnknownPriority};
 pub use program::Scratch;
 pub use recorded::{RecordedEvent, RecordedEventError};
 pub use rules::{
-    AppendOutput, ExtraField, Match, Matching, Options, Rule, RuleSet, SchemaResult, Selection,
-    Selector, SourceFile, load,
+    AppendOutput, ExtraField, FailedExec, Match, Matching, Options, Rule, RuleSet, SchemaResult,
+    Selection, Selector, SourceFile, load,
 };

@@ -24,6 +24,7 @@ mod check;
 mod clauses;
 mod derive;
 mod fact;
+mod failure;
 mod family;
 mod known;
 mod literal;
@@ -41,6 +42,7 @@ pub use pattern::{NEEDLE_LEN_MAX, PATTERN_LEN_MAX, Pattern};
 
 use crate::rules::{Rule, RuleSet};
 use derive::derive;
+pub(crate) use failure::asks_for_failure;
 use family::EventType;
 
 /// The source whose events come out of the kernel.
@@ -83,7 +85,9 @@ impl RuleSet {
         let rules = self.rules().filter(|rule| rule.source == source && source == SOURCE);
         for rule in rules {
             let filter = RuleFilter::of(rule);
-            for known in filter.event_types.iter().filter(|_| rule.enabled) {
+            let is_used =
+                |known: &&TypeFilter| rule.enabled && self.projects(rule, known.event_type);
+            for known in filter.event_types.iter().filter(is_used) {
                 let all = projection.event_types.entry(known.event_type).or_default();
                 *all = std::mem::take(all).or(&known.clauses, CLAUSES_MAX);
             }

@@ -7,6 +7,7 @@ mod decode;
 mod definitions;
 mod exceptions;
 mod expand;
+mod host_names;
 mod macros;
 mod reader;
 mod report;
@@ -91,6 +92,19 @@ pub struct Options {
     pub selections: Vec<Selection>,
     /// Adds to the outputs of rules, in order.
     pub append_output: Vec<AppendOutput>,
+    /// Which rules look at programs that could not be started.
+    pub failed_exec: FailedExec,
+}
+
+/// Which rules look at an `execve` or `execveat` that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailedExec {
+    /// All that look at programs that are started, as in Falco.
+    #[default]
+    AllRules,
+    /// Those whose condition asks how the call ended (`evt.failed`, `evt.res`, `evt.rawres`): the
+    /// others take the event for a program that runs.
+    AskingRules,
 }
 
 /// Which of several rules that match one event count.

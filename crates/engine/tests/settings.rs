@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use lanner_engine::{
-    AppendOutput, Code, Diagnostic, ExtraField, Options, Priority, RecordedEvent, RuleSet,
-    Selection, Selector, Severity, SourceFile, load,
+    AppendOutput, Code, Diagnostic, ExtraField, FailedExec, Matching, Options, Priority,
+    RecordedEvent, RuleSet, Selection, Selector, Severity, SourceFile, load,
 };
 use serde_json::{Value as Json, json};
 
@@ -248,4 +248,104 @@ fn an_addition_that_is_no_good_is_told_and_left_out() {
         "append_output:8: no rule fits, so that nothing is added (first actual rule)",
     );
     assert_eq!(Code::UnmatchedSetting.severity(), Severity::Warning);
+}
+
+const EXEC_RULES: &str = "
+- {rule: any, desc: d, condition: 'evt.type in (execve, execveat) and proc.name=sh', output: o, priority: INFO}
+- {rule: failed, desc: d, condition: 'evt.type in (execve, execveat) and evt.failed=true', output: o, priority: INFO}
+- {rule: error, desc: d, condition: 'evt.type=execve and evt.res=ENOENT', output: o, priority: INFO}
+- {rule: number, desc: d, condition: 'evt.type=execve and not evt.rawres>=0', output: o, priority: INFO}
+- {rule: of any type, desc: d, condition: 'evt.failed=true and proc.name=sh', output: o, priority: INFO}
+- {rule: worked, desc: d, condition: 'evt.type=execve and evt.failed=false', output: o, priority: INFO}
+- rule: of another call
+  desc: d
+  condition: (evt.type=open and evt.res=ENOENT) or (evt.type=execve and proc.name=sh)
+  output: o
+  priority: INFO
+";
+
+fn exec_rules(failed_exec: FailedExec, matching: Matching, text: &str) -> RuleSet {
+    let options = Options { failed_exec, matching, ..Options::default() };
+    let file = SourceFile { name: "r.yaml".to_owned(), text: text.to_owned() };
+    let (rules, diagnostics) = load(&[file], &options);
+    let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    assert_eq!(errors.count(), 0, "{diagnostics:?}");
+    rules
+}
+
+/// Which rules match a shell's attempt of that type.
+#[track_caller]
+fn check_exec(rules: &RuleSet, event_type: &str, result: i64, expected: &[&str]) {
+    let event = json!({
+        "evt.type": event_type,
+        "evt.rawres": result,
+        "evt.failed": result < 0,
+        "evt.res": if result < 0 { "ENOENT" } else { "SUCCESS" },
+        "proc.name": "sh",
+    });
+    let event = RecordedEvent::from_json(&event.to_string()).unwrap();
+    let found: Vec<_> =
+        rules.evaluate("syscall", &event).iter().map(|found| found.rule.name.clone()).collect();
+    assert_eq!(found, expected, "{event_type} {result}");
+    let naive = rules.evaluate_naively("syscall", &event);
+    assert_eq!(found, naive.iter().map(|found| found.rule.name.clone()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_failed_exec_is_for_rules_that_ask_or_for_all() {
+    let asking = exec_rules(FailedExec::AskingRules, Matching::All, EXEC_RULES);
+    assert!(asking.wants_failed_exec());
+    check_exec(&asking, "execve", -2, &["failed", "error", "number", "of any type"]);
+    check_exec(&asking, "execveat", -2, &["failed", "of any type"]);
+    let started = ["any", "worked", "of another call"];
+    check_exec(&asking, "execve", 0, &started);
+    // The first that is asked, not the first that would match.
+    let first = exec_rules(FailedExec::AskingRules, Matching::First, EXEC_RULES);
+    check_exec(&first, "execve", -2, &["failed"]);
+    check_exec(&first, "execve", 0, &["any"]);
+
+    let all = exec_rules(FailedExec::AllRules, Matching::All, EXEC_RULES);
+    let of_failed = ["any", "failed", "error", "number", "of any type", "of another call"];
+    check_exec(&all, "execve", -2, &of_failed);
+    check_exec(&all, "execve", 0, &started);
+}
+
+#[test]
+fn failed_execs_are_wanted_where_a_rule_asks() {
+    let wants = |conditions: &[&str], failed_exec| {
+        let rule = |(number, condition): (usize, &&str)| {
+            format!(
+                "- {{rule: r{number}, desc: d, condition: '{condition}', output: o, priority: INFO}}\n"
+            )
+        };
+        let text: String = conditions.iter().enumerate().map(rule).collect();
+        exec_rules(failed_exec, Matching::All, &text).wants_failed_exec()
+    };
+    let (asking, all) = (FailedExec::AskingRules, FailedExec::AllRules);
+    assert!(!wants(&["evt.type=execve and proc.name=sh"], asking));
+    assert!(wants(&["evt.type=execve and proc.name=sh"], all));
+    assert!(!wants(&["evt.type=execve and evt.failed=false"], asking));
+    assert!(!wants(&["evt.type=execve and evt.res=SUCCESS"], asking));
+    assert!(!wants(&["evt.type=open and evt.failed=true"], asking));
+    assert!(!wants(&["evt.type=open and evt.failed=true"], all));
+    assert!(wants(&["evt.type=execve and not evt.res=SUCCESS"], asking));
+    assert!(wants(&["evt.type=execveat and evt.arg.res=EACCES"], asking));
+    assert!(wants(&["evt.type=execve", "evt.type=execve and evt.rawres<0"], asking));
+
+    // What does not ask does not keep the kernel from withholding.
+    let text = "
+- {rule: a, desc: d, condition: 'evt.type=execve and proc.name=sh', output: o, priority: INFO}
+- {rule: b, desc: d, condition: 'evt.type=execve and evt.failed=true and proc.name=ls', output: o, priority: INFO}
+";
+    let projection = |failed_exec| {
+        let rules = exec_rules(failed_exec, Matching::All, text);
+        let projection = rules.projection("syscall");
+        let clauses: Vec<String> = projection
+            .event_types()
+            .map(|(_, clauses)| clauses.iter().count().to_string())
+            .collect();
+        clauses.concat()
+    };
+    assert_eq!(projection(FailedExec::AskingRules), "1");
+    assert_eq!(projection(FailedExec::AllRules), "2");
 }

@@ -170,5 +170,6 @@ pub(super) fn options(
         min_priority: priority.map(|name| name.0),
         selections: selections.collect(),
         append_output: append_output.collect(),
+        ..Options::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Calls whose arguments are numbers, and perhaps a descriptor or one string.
 
 use super::{
-    KernelPath, Problem, Socket,
+    Call, KernelPath, Problem, Socket,
     reader::{Reader, until_nul},
 };
 
@@ -48,6 +48,22 @@ pub enum Thing {
 }
 
 impl Control {
+    /// Whether the call, if it went well, gave the process another user namespace: by the flags,
+    /// or by the descriptor where those are 0 (setns(2)).
+    pub fn enters_user_namespace(&self, call: Call) -> bool {
+        const CLONE_NEWUSER: u64 = 0x1000_0000;
+        let [first, second, ..] = self.args;
+        let is_of_users = || {
+            let thing = self.descriptor.as_ref().map(|descriptor| &descriptor.thing);
+            matches!(thing, Some(Thing::Namespace(kind)) if kind == b"user")
+        };
+        match call {
+            Call::Unshare => first & CLONE_NEWUSER != 0,
+            Call::Setns => second & CLONE_NEWUSER != 0 || is_of_users(),
+            _ => false,
+        }
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Problem> {
         let socket = Socket::read(reader)?;
         let result = reader.i64()?;

@@ -8,7 +8,8 @@ use super::{
 const PATH_CALL_LEN: usize = 40;
 const _: () = assert!(PATH_CALL_LEN == 8 + 5 * 4 + 4 * 2 + 4);
 
-/// Such a call. What it named may be gone as it returns, so the paths are the program's text.
+/// Such a call. What it named may be gone as it returns, so the paths are the program's text:
+/// what it means is looked up afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathCall {
     /// 0, or minus the error number.
@@ -31,6 +32,25 @@ pub struct PathCall {
     pub base: Option<KernelPath>,
     /// The same for `other`.
     pub other_base: Option<KernelPath>,
+    /// Where absolute paths start from.
+    pub root: Option<RootMount>,
+}
+
+/// The mount that a process's root directory is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RootMount {
+    /// As `statx` gives it (`STATX_MNT_ID`).
+    pub id: u32,
+    /// Whether the root is the mount's own one; else it is a directory somewhere in it.
+    pub is_whole: bool,
+}
+
+impl RootMount {
+    fn read(number: u32) -> Option<Self> {
+        const ROOT_OF_MOUNT: u32 = 1 << 31;
+        let id = number & !ROOT_OF_MOUNT;
+        (id != 0).then_some(Self { id, is_whole: number & ROOT_OF_MOUNT != 0 })
+    }
 }
 
 impl PathCall {
@@ -45,7 +65,7 @@ impl PathCall {
         let other_len = reader.u16()?;
         let base_len = reader.u16()?;
         let other_base_len = reader.u16()?;
-        let _unused = reader.u32()?;
+        let root = RootMount::read(reader.u32()?);
         let path = until_nul(reader.section(path_len)?).to_vec();
         let other = until_nul(reader.section(other_len)?).to_vec();
         let base = KernelPath::read(reader.section(base_len)?);
@@ -66,6 +86,7 @@ impl PathCall {
             other,
             base,
             other_base,
+            root,
         })
     }
 }

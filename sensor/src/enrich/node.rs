@@ -16,6 +16,8 @@ use std::{
 use super::{
     container::{ContainerId, container_of_path, container_of_proc},
     entry::{Entries, Entry, Starter},
+    host_names::HostNames,
+    links::Links,
     metadata::{Answer, Containers, Known},
     own::Own,
     patient::Patient,
@@ -25,8 +27,11 @@ use super::{
     users::{Root, UserNames, Users},
 };
 use crate::{
-    decode::{EventHead, Exec},
-    event::SyscallEvent,
+    decode::{EventHead, Exec, PathCall},
+    event::{
+        SyscallEvent,
+        path_call::{self, Followed},
+    },
 };
 
 /// Most control groups that are remembered.
@@ -53,6 +58,9 @@ pub struct Node {
     own: Own,
     users: Mutex<Users>,
     procfs: Procfs,
+    /// Names of addresses.
+    pub host_names: HostNames,
+    links: Mutex<Links>,
     process_reader: Mutex<Patient<(Procfs, u32), Option<Process>>>,
     processes_read: AtomicU64,
     swept_at: Mutex<Option<Instant>>,
@@ -83,6 +91,8 @@ impl Node {
             starts: Mutex::default(),
             own: Own::default(),
             users: Mutex::default(),
+            host_names: HostNames::default(),
+            links: Mutex::new(Links::new(procfs.clone())),
             procfs,
             process_reader: Mutex::new(Patient::new("process", |(procfs, pid): (Procfs, u32)| {
                 procfs.process(pid)
@@ -199,6 +209,32 @@ impl Node {
         let now_ns = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
         let now_ns = u64::try_from(now_ns).unwrap_or(0);
         self.processes.end_missing(&known, &pids.into_iter().collect(), now_ns);
+    }
+
+    /// What the paths of a call lead to, seen from the process that called.
+    pub(super) fn follow_links(&self, head: &EventHead, call: &PathCall, cwd: &[u8]) -> Followed {
+        let asked = path_call::to_follow(head.call, call, cwd);
+        if asked.iter().all(Option::is_none) {
+            return Followed::default();
+        }
+        let mut links = locked(&self.links);
+        let root = call.root.and_then(|mount| {
+            let key = ProcessKey::new(head.tgid, head.start_ns);
+            let known = self.processes.get(key);
+            let lineage = known.map(|process| self.ancestors_of(head, &process));
+            let lineage = lineage.unwrap_or_default();
+            let others = [head.ppid].into_iter().chain(lineage.iter().map(|above| above.key.pid));
+            // The host's first process has the root that most have.
+            links.root(mount, head.tgid, others.chain([1]))
+        });
+        let mut is_unseen = false;
+        let [path, other] = asked.map(|asked| {
+            let (path, follows) = asked?;
+            let found = root.as_ref().and_then(|root| links.resolve(root, &path, follows));
+            is_unseen |= found.is_none();
+            found
+        });
+        Followed { path, other, is_unseen }
     }
 
     /// How often `/proc` was asked for a process.

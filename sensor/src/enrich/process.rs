@@ -17,7 +17,7 @@ use std::{
 
 use self::shard::Shards;
 use super::entry::Entry;
-use crate::decode::{Ancestor, Call, Control, EventHead, Exec, Fork, ProcessFacts, exe_bits};
+use crate::decode::{Ancestor, Control, EventHead, Exec, Fork, ProcessFacts, exe_bits};
 
 /// Most ancestors that are looked at.
 pub(super) const ANCESTORS_MAX: usize = 32;
@@ -160,6 +160,11 @@ impl Process {
         }
     }
 
+    /// Whether this is what a process was before an exec.
+    fn is_before(&self, exec_id: u32) -> bool {
+        self.exec_id.is_some_and(|known| known < exec_id)
+    }
+
     /// Falco's `proc.cmdline`: the name (not `argv[0]`) and the arguments.
     pub fn cmdline(&self) -> &[u8] {
         let make = || joined(&self.comm, self.image.args.get(1..).unwrap_or_default()).into();
@@ -196,9 +201,7 @@ pub struct ProcessCache {
 impl ProcessCache {
     /// A process as `/proc` shows it; what an event told before stands.
     pub fn add_running(&self, process: Process) {
-        if self.get(process.key).is_none() {
-            self.known.put(process);
-        }
+        self.known.put_if(process, |known| known.is_none());
     }
 
     /// What is known of a process, instead of what was known.
@@ -206,12 +209,13 @@ impl ProcessCache {
         self.known.put(process);
     }
 
-    /// Corrects what a call says of capabilities: who enters a user namespace of his own has all
-    /// of them in there, which says nothing of what he may do outside. Those from before are
-    /// shown: of the last exec, and none for who was root then and is not any more
-    /// (capabilities(7), "Effect of user ID changes on capabilities").
+    /// Corrects what a call says of capabilities: who enters a user namespace has all of them in
+    /// there, which says nothing of what he may do outside. Those from before are shown: of the
+    /// last exec or fork, and none for who was root then and is not any more (capabilities(7), "Effect of
+    /// user ID changes on capabilities"). What `capset` and `prctl` changed since is not seen; of
+    /// other namespaces the kernel's word stands.
     pub fn on_control(&self, head: &EventHead, control: &mut Control) {
-        if control.result < 0 || !matches!(head.call, Call::Unshare | Call::Setns) {
+        if control.result < 0 || !control.enters_user_namespace(head.call) {
             return;
         }
         let Some(known) = self.get(ProcessKey::new(head.tgid, head.start_ns)) else { return };
@@ -238,7 +242,9 @@ impl ProcessCache {
                 child.cwd.clone_from(&maker.cwd);
                 child.entry.clone_from(&maker.entry);
                 // Where we did not hear what the maker became, this one is looked up in its time.
-                child.exec_id = maker.exec_id.map(|known| known.min(head.exec_id));
+                // One that was there before us is what it was.
+                let known = maker.exec_id.map_or(head.exec_id, |known| known.min(head.exec_id));
+                child.exec_id = Some(known);
             }
             None => child.exec_id = head.exec_id.checked_sub(1),
         }
@@ -300,15 +306,19 @@ impl ProcessCache {
 
     /// Whether nothing is known of a process, or only what it was before its last exec.
     pub fn is_behind(&self, key: ProcessKey, exec_id: u32) -> bool {
-        let process = self.get(key);
-        process.is_none_or(|process| process.exec_id.is_some_and(|known| known < exec_id))
+        self.get(key).is_none_or(|process| process.is_before(exec_id))
     }
 
     /// A process as something else than its exec tells it, unless its exec was told meanwhile.
     pub fn add_if_behind(&self, process: Process) {
-        if self.is_behind(process.key, process.exec_id.unwrap_or_default()) {
-            self.known.put(process);
-        }
+        let exec_id = process.exec_id.unwrap_or_default();
+        self.known.put_if(process, |known| known.is_none_or(|known| known.is_before(exec_id)));
+    }
+
+    /// Whether a process was there before us and did not become another program since, which the
+    /// caller knows: `exec_id` is of what it was all the time.
+    pub fn is_from_before(&self, key: ProcessKey, exec_id: u32) -> bool {
+        self.known.mark(key, exec_id)
     }
 
     /// The process that has, or last had, this id.

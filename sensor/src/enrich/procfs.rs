@@ -57,6 +57,11 @@ impl Procfs {
         self.file(pid, "root")
     }
 
+    /// The folder of a process.
+    pub fn folder_of(&self, pid: u32) -> PathBuf {
+        self.root.join(pid.to_string())
+    }
+
     /// The lines of `/proc/PID/cgroup`, as text.
     pub fn cgroup_of(&self, pid: u32) -> Option<String> {
         Some(String::from_utf8_lossy(&self.read(pid, "cgroup", FILE_BYTES_MAX)?).into_owned())
@@ -148,7 +153,7 @@ impl Procfs {
     }
 
     fn file(&self, pid: u32, name: &str) -> PathBuf {
-        self.root.join(pid.to_string()).join(name)
+        self.folder_of(pid).join(name)
     }
 }
 

@@ -1,6 +1,8 @@
 //! `evt.arg.NAME` and `evt.args`: the call's arguments as Falco names them.
 
-use super::{Happening, View, control, errno, names, path_call, socket_arguments};
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{Happening, View, control, errno, names, path, path_call, socket_arguments};
 use crate::{
     decode::{Call, ExecFailed},
     enrich::process::ExeFile,
@@ -11,29 +13,12 @@ const OPENAT: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "dev", "ino"];
 const OPENAT2: &[&str] = &["fd", "dirfd", "name", "flags", "mode", "resolve", "dev", "ino"];
 const OPEN_BY_HANDLE_AT: &[&str] = &["fd", "mountfd", "flags", "path", "dev", "ino"];
 const CREAT: &[&str] = &["fd", "name", "mode", "dev", "ino", "creat_flags"];
+#[rustfmt::skip]
 const EXEC: &[&str] = &[
-    "res",
-    "exe",
-    "args",
-    "tid",
-    "pid",
-    "ptid",
-    "cwd",
-    "comm",
-    "env",
-    "tty",
-    "pgid",
-    "loginuid",
-    "flags",
-    "cap_permitted",
-    "cap_effective",
-    "exe_ino",
-    "exe_ino_ctime",
-    "exe_ino_mtime",
-    "uid",
-    "trusted_exepath",
-    "gid",
-    "filename",
+    "res", "exe", "args", "tid", "pid", "ptid", "cwd", "fdlimit", "pgft_maj", "pgft_min", "vm_size",
+    "vm_rss", "vm_swap", "comm", "cgroups", "env", "tty", "vpgid", "loginuid", "flags",
+    "cap_inheritable", "cap_permitted", "cap_effective", "exe_ino", "exe_ino_ctime",
+    "exe_ino_mtime", "uid", "trusted_exepath", "pgid", "gid", "filename",
 ];
 
 impl<'a> View<'a> {
@@ -64,7 +49,13 @@ impl<'a> View<'a> {
         };
         match &self.event.happening {
             Happening::Container => None,
-            Happening::Exec(exec) if name == "filename" => Some(exec.filename.clone()),
+            Happening::Exec(exec) if name == "filename" => {
+                let cwd = &self.event.process.cwd;
+                Some(match exec.filename.starts_with(b"/") {
+                    true => exec.filename.clone(),
+                    false => path::lexical(cwd, &exec.filename),
+                })
+            }
             Happening::Exec(_) => self.exec_argument(name),
             Happening::ExecFailed { failed, path } => self.exec_failed_argument(name, failed, path),
             Happening::Control(control) => self.control_argument(control, name),
@@ -74,7 +65,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// `name=value` of all of them.
+    /// `name=value` of all of them that are known, with what a number stands for, or a path leads
+    /// to, in parentheses behind it: `fd=3(<f>/etc/passwd)`.
     pub(super) fn all_arguments(&self) -> Vec<u8> {
         let mut line = Vec::new();
         for name in self.argument_names() {
@@ -84,7 +76,7 @@ impl<'a> View<'a> {
             }
             line.extend_from_slice(name.as_bytes());
             line.push(b'=');
-            line.extend_from_slice(&value);
+            line.extend_from_slice(&self.shown_argument(name, value));
         }
         line
     }
@@ -121,22 +113,25 @@ impl<'a> View<'a> {
         Some(match name {
             "res" => errno::number_or_name(0),
             "exe" => process.exe()?.to_vec(),
-            "args" => process.image.args.get(1..).unwrap_or_default().join(&b'.'),
+            "args" => dotted(process.image.args.get(1..).unwrap_or_default()),
             "tid" | "pid" => process.comm.clone(),
             "ptid" => event.ancestors().first()?.comm.clone(),
             "cwd" => process.cwd.clone(),
             "comm" => process.comm.clone(),
-            "env" => process.image.env.join(&b'.'),
+            "env" => dotted(&process.image.env),
             "tty" => process.facts.tty.to_string().into(),
-            "pgid" => process.facts.pgid.to_string().into(),
+            "pgid" => match event.node.processes.called(process.facts.pgid, 0) {
+                Some(leader) => leader.comm.clone(),
+                None => process.facts.pgid.to_string().into(),
+            },
             "loginuid" if event.head.loginuid == u32::MAX => b"<NONE>".to_vec(),
             "loginuid" => user(&event.names().login),
             "flags" => self.exe_flags(file?).into(),
-            "cap_permitted" => names::capabilities(process.facts.cap_permitted).into(),
-            "cap_effective" => names::capabilities(process.facts.cap_effective).into(),
+            "cap_permitted" => format!("{:X}", process.facts.cap_permitted).into(),
+            "cap_effective" => format!("{:X}", process.facts.cap_effective).into(),
             "exe_ino" => file?.ino.to_string().into(),
-            "exe_ino_ctime" => file?.ctime_ns.to_string().into(),
-            "exe_ino_mtime" => file?.mtime_ns.to_string().into(),
+            "exe_ino_ctime" => clock(file?.ctime_ns)?,
+            "exe_ino_mtime" => clock(file?.mtime_ns)?,
             "uid" => user(&event.names().user),
             "gid" => user(&event.names().group),
             "trusted_exepath" => process.image.exe_path.clone(),
@@ -154,7 +149,7 @@ impl<'a> View<'a> {
         match name {
             "res" => Some(errno::number_or_name(failed.result)),
             "exe" => failed.args.first().cloned(),
-            "args" => Some(failed.args.get(1..).unwrap_or_default().join(&b'.')),
+            "args" => Some(dotted(failed.args.get(1..).unwrap_or_default())),
             "filename" => Some(path.to_vec()),
             // Nothing is sent of it.
             "env" => None,
@@ -172,4 +167,19 @@ impl<'a> View<'a> {
         let set = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name);
         set.collect::<Vec<_>>().join("|")
     }
+}
+
+/// What is between zero bytes, as Falco shows such a buffer: a dot for each byte that is no text.
+fn dotted(texts: &[Vec<u8>]) -> Vec<u8> {
+    if texts.is_empty() {
+        return b"NULL".to_vec();
+    }
+    let bytes: Vec<u8> = texts.iter().flat_map(|text| [text, &b"\0"[..]].concat()).collect();
+    socket_arguments::printable(&bytes)
+}
+
+/// Local time with nanoseconds.
+fn clock(since_epoch_ns: u64) -> Option<Vec<u8>> {
+    let time = Timestamp::from_nanosecond(since_epoch_ns.into()).ok()?.to_zoned(TimeZone::system());
+    Some(time.strftime("%Y-%m-%d %H:%M:%S.%9f").to_string().into())
 }

@@ -124,12 +124,12 @@ fn described(call: Call, control: &Control) -> Option<i64> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the kernel looks at the lower half alone")]
-fn low(argument: u64) -> u32 {
+pub(super) fn low(argument: u64) -> u32 {
     argument as u32
 }
 
 /// An `int` of the caller's, which has a sign.
-fn as_int(argument: u64) -> i64 {
+pub(super) fn as_int(argument: u64) -> i64 {
     i32::from_ne_bytes(low(argument).to_ne_bytes()).into()
 }
 

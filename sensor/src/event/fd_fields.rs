@@ -62,6 +62,9 @@ impl<'a> View<'a> {
 
     /// Of the descriptor that the call was given, not of the file that it is about.
     fn path_call_field(self, field: Field, call: &'a PathCall) -> Option<Value<'a>> {
+        if field == Field::FdNameUnseen {
+            return Some(Value::Bool(self.event.has_unseen_file()));
+        }
         let number = path_call::descriptor(self.event.head.call, call)?;
         let (kind, letter) = names::file_type(call.inode_mode);
         let path = || call.base.as_ref().and_then(|base| base.as_bytes());

@@ -1,11 +1,11 @@
 //! Calls about names of files, as `rename`: their paths and their arguments.
 //!
 //! Each path has a text that Falco would show (as the program wrote it if that is absolute, else
-//! put behind its directory) and, where that hides what it means (`/etc/../bin`, a link whose
-//! text is relative), a plain one. Rules are evaluated with each, as for the two names of a file.
+//! put behind its directory) and, where that hides what it means (`/etc/../bin`, a directory that is a
+//! link, a link whose text is relative), the one that it leads to. Rules are evaluated with each, as for the two names of a file.
 
 use super::{PathChoice, View, errno, names, path};
-use crate::decode::{Call, PathCall};
+use crate::decode::{Call, KernelPath, PathCall};
 
 const AT_FDCWD: i32 = -100;
 
@@ -24,6 +24,10 @@ const FCHMOD: &[&str] = &["res", "fd", "mode"];
 const FCHMODAT: &[&str] = &["res", "dirfd", "filename", "mode"];
 const FCHMODAT2: &[&str] = &["res", "dirfd", "filename", "mode", "flags"];
 
+/// Arguments that are paths, in any call.
+pub(super) const PATH_ARGUMENTS: [&str; 7] =
+    ["path", "name", "filename", "oldpath", "newpath", "linkpath", "target"];
+
 /// The one or two paths of a call, in the order of [`PathCall`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathTexts {
@@ -33,37 +37,78 @@ pub struct PathTexts {
 }
 
 impl PathTexts {
-    /// The texts that Falco would show, and the plain ones where they differ.
+    /// The texts that Falco would show, and what they mean where that is another path: what was
+    /// found behind links, or else the same made plain.
     ///
     /// `cwd` stands in where the kernel side could not tell the working directory.
-    pub fn of(call: Call, facts: &PathCall, cwd: &[u8]) -> (Self, Option<Self>) {
-        let base = |known: &Option<crate::decode::KernelPath>, dirfd: i32| match known {
-            Some(known) => known.as_bytes().map(<[u8]>::to_vec),
-            None if dirfd == AT_FDCWD => Some(cwd.to_vec()),
-            None => None,
-        };
-        let first = base(&facts.base, facts.dirfd);
-        let second = base(&facts.other_base, facts.other_dirfd);
-        let plain_path = absolute(first.as_deref(), &facts.path);
+    pub fn of(call: Call, facts: &PathCall, cwd: &[u8], found: Followed) -> (Self, Option<Self>) {
+        let [first, second] = bases(facts, cwd);
+        let lexical_path = absolute(first.as_deref(), &facts.path);
+        let plain_path = found.path.unwrap_or_else(|| lexical_path.clone());
+        let lexical_other = absolute(second.as_deref(), &facts.other);
         let plain_other = if holds_text(call) {
             // What the new link leads to starts from the folder that it is in.
             let folder = path::split(&plain_path).map(|(folder, _)| folder);
             absolute(folder, &facts.other)
         } else {
-            absolute(second.as_deref(), &facts.other)
+            lexical_other.clone()
         };
-        let plain = Self { path: plain_path, other: plain_other };
+        let plain = Self { path: plain_path, other: found.other.unwrap_or(plain_other) };
         let shown = Self {
-            path: as_written_or(&facts.path, &plain.path),
+            path: as_written_or(&facts.path, &lexical_path),
             other: if holds_text(call) {
                 facts.other.clone()
             } else {
-                as_written_or(&facts.other, &plain.other)
+                as_written_or(&facts.other, &lexical_other)
             },
         };
         let differs = shown != plain;
         (shown, differs.then_some(plain))
     }
+}
+
+/// What the paths of a call were found to lead to, in the order of [`PathCall`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    pub path: Option<Vec<u8>>,
+    pub other: Option<Vec<u8>>,
+    /// Whether one was looked for and not found any more.
+    pub is_unseen: bool,
+}
+
+/// The paths of a call that may lead through links: from the root on, and whether a link at the end
+/// is followed. Those of one name in a directory that the kernel told are what they seem.
+pub fn to_follow(call: Call, facts: &PathCall, cwd: &[u8]) -> [Option<(Vec<u8>, bool)>; 2] {
+    const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+    const AT_SYMLINK_FOLLOW: u32 = 0x400;
+    let follows = match call {
+        Call::Chmod | Call::Fchmodat => true,
+        Call::Fchmodat2 => facts.flags & AT_SYMLINK_NOFOLLOW == 0,
+        Call::Linkat => facts.flags & AT_SYMLINK_FOLLOW != 0,
+        _ => false,
+    };
+    let from_root = |base: Option<Vec<u8>>, text: &[u8], follows: bool| {
+        let has_directory = text.get(1..)?.contains(&b'/');
+        if !follows && !has_directory {
+            return None;
+        }
+        let base = if text.starts_with(b"/") { Vec::new() } else { base? };
+        // As it is: `..` behind a link leaves what the link leads to.
+        Some(([&*base, b"/", text].concat(), follows))
+    };
+    let [first, second] = bases(facts, cwd);
+    let other = if holds_text(call) { &[][..] } else { &facts.other };
+    [from_root(first, &facts.path, follows), from_root(second, other, false)]
+}
+
+/// What relative paths start from.
+fn bases(facts: &PathCall, cwd: &[u8]) -> [Option<Vec<u8>>; 2] {
+    let base = |known: &Option<KernelPath>, dirfd: i32| match known {
+        Some(known) => known.as_bytes().map(<[u8]>::to_vec),
+        None if dirfd == AT_FDCWD => Some(cwd.to_vec()),
+        None => None,
+    };
+    [base(&facts.base, facts.dirfd), base(&facts.other_base, facts.other_dirfd)]
 }
 
 /// Whether the second path is a text that nobody looks up now.
@@ -178,7 +223,7 @@ impl View<'_> {
                     _ => None,
                 }
             }
-            Happening::PathCall { call: facts, plain, shown } => {
+            Happening::PathCall { call: facts, plain, shown, .. } => {
                 let texts = self.path_texts()?;
                 let whole = plain.as_ref().unwrap_or(shown);
                 let succeeded = facts.result >= 0;

@@ -40,6 +40,10 @@ impl<'a> View<'a> {
             Field::FdSproto => service(socket.server())?,
             Field::FdLproto => service(socket.local)?,
             Field::FdRproto => service(socket.remote)?,
+            Field::FdCipName => self.host_names(socket.client()?),
+            Field::FdSipName => self.host_names(socket.server()?),
+            Field::FdLipName => self.host_names(socket.local?),
+            Field::FdRipName => self.host_names(socket.remote?),
             Field::FdL4proto if socket.family == SocketFamily::Ip => {
                 Value::text(socket.transport().unwrap_or("<NA>"))
             }
@@ -48,6 +52,13 @@ impl<'a> View<'a> {
             Field::FdNameChanged => Value::Bool(socket.changed),
             _ => return None,
         })
+    }
+
+    /// None at all is a value, too: it differs from every name.
+    fn host_names(self, end: End) -> Value<'a> {
+        let names = self.event.node.host_names.of(end.address).into_iter();
+        let names: Vec<_> = names.map(|name| Value::from(name.as_bytes().to_vec())).collect();
+        Value::List(List::from(names))
     }
 
     /// `fd.name`: `client->server`, or the path of a Unix socket.

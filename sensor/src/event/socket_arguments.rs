@@ -102,7 +102,7 @@ fn socket_flags(asked_type: u32) -> String {
 }
 
 /// Bytes that a terminal shows as they are; a dot for each other one.
-fn printable(data: &[u8]) -> Vec<u8> {
+pub(super) fn printable(data: &[u8]) -> Vec<u8> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
     data.iter().map(|byte| if is_plain(*byte) { *byte } else { b'.' }).collect()
 }

@@ -11,12 +11,12 @@ use crate::decode::{EventHead, KernelEvent};
 
 /// No event waits longer. Another partition reads its ring within milliseconds, unless the machine
 /// has no time for it.
-pub const EARLY_MAX: Duration = Duration::from_millis(500);
+pub const EARLY_MAX: Duration = Duration::from_secs(2);
 
 /// Most events that wait at one time.
 const EVENTS_MAX: usize = 4096;
 
-/// In the order in which they came.
+/// In the order of their times: the oldest of all partitions always goes on.
 #[derive(Default)]
 pub(super) struct Early {
     events: VecDeque<(Instant, KernelEvent)>,
@@ -30,7 +30,10 @@ impl Early {
         if self.events.len() >= EVENTS_MAX {
             return Some(event);
         }
-        self.keep_on(until, event);
+        let time_ns = event.head.time_ns;
+        let at = self.events.partition_point(|(_, other)| other.head.time_ns <= time_ns);
+        self.pids.insert(event.head.tgid);
+        self.events.insert(at, (until, event));
         None
     }
 
@@ -42,7 +45,7 @@ impl Early {
 
     /// When the first of those that wait happened, in nanoseconds since boot.
     pub(super) fn oldest_ns(&self) -> Option<u64> {
-        self.events.iter().map(|(_, event)| event.head.time_ns).min()
+        self.events.front().map(|(_, event)| event.head.time_ns)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -62,8 +62,8 @@ struct Worker {
     common: Arc<Common>,
     enricher: Enricher,
     progress: Progress,
-    /// When the last record that was taken happened.
-    last_ns: u64,
+    /// All records of before are read.
+    read_ns: u64,
     rules: Arc<RuleSet>,
     /// Names of the rules whose alerts may need what the runtime knows.
     late: HashSet<String>,
@@ -90,7 +90,7 @@ impl Partition {
         let worker = Worker {
             enricher: Enricher::of_partition(Arc::clone(&common.node), index, partitions),
             progress,
-            last_ns: 0,
+            read_ns: 0,
             late: needing_runtime(&rules),
             rules,
             new_rules,
@@ -162,7 +162,7 @@ impl Worker {
                 return;
             }
         };
-        self.last_ns = event.head.time_ns;
+        self.read_ns = self.read_ns.max(event.head.time_ns);
         self.totals.own.count_record(event.head.family);
         if self.early.holds_up(&event.head) || self.is_early(&event) {
             self.totals.own.early += 1;
@@ -176,31 +176,33 @@ impl Worker {
         }
     }
 
-    /// Whether another partition did not take in yet what the event tells of.
+    /// Whether another partition did not take in yet what the event tells of. What will not come
+    /// any more is looked up.
     fn is_early(&mut self, event: &KernelEvent) -> bool {
         let head = &event.head;
         if self.enricher.is_early(head) {
             if !self.progress.has_passed(head.ppid, head.time_ns) {
                 return true;
             }
-            // Told while this was asked, or lost.
-            self.stop_waiting(head);
+            // Once more: it may have come since it was first looked at.
+            if self.enricher.is_early(head) {
+                self.stop_waiting(head);
+            }
         }
         event.names_another() && !self.progress.have_all_passed(head.time_ns)
     }
 
     fn stop_waiting(&mut self, head: &EventHead) {
-        if self.enricher.is_early(head) {
+        if self.enricher.stop_waiting(head) {
             self.totals.own.early_given_up += 1;
-            self.enricher.give_up_waiting(head);
         }
     }
 
     /// `drained_ns` is when the source was seen empty, if somebody wants to know.
-    fn tell_progress(&self, drained_ns: Option<u64>) {
-        let passed_ns = drained_ns.unwrap_or_default().max(self.last_ns);
-        self.progress
-            .publish(self.early.oldest_ns().map_or(passed_ns, |early| early.min(passed_ns)));
+    fn tell_progress(&mut self, drained_ns: Option<u64>) {
+        self.read_ns = self.read_ns.max(drained_ns.unwrap_or_default());
+        let waits_ns = self.early.oldest_ns().unwrap_or(u64::MAX);
+        self.progress.publish(self.read_ns.min(waits_ns));
     }
 
     fn go_on(&mut self, event: KernelEvent) {
@@ -281,11 +283,14 @@ impl Worker {
     /// waits for.
     fn release_early(&mut self, now: Instant) {
         for (until, event) in self.early.take_all() {
-            if until > now && (self.early.holds_up(&event.head) || self.is_early(&event)) {
+            let is_late = until <= now;
+            if !is_late && (self.early.holds_up(&event.head) || self.is_early(&event)) {
                 self.early.keep_on(until, event);
                 continue;
             }
-            self.stop_waiting(&event.head);
+            if is_late && self.enricher.is_early(&event.head) {
+                self.stop_waiting(&event.head);
+            }
             self.go_on(event);
         }
     }

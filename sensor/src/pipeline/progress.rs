@@ -15,8 +15,8 @@ use crate::source::Wake;
 
 /// One partition's view of all.
 pub(super) struct Progress {
-    own: usize,
-    marks: Arc<[Mark]>,
+    own: Arc<Mark>,
+    all: Arc<[Arc<Mark>]>,
 }
 
 /// Times in nanoseconds since boot.
@@ -36,43 +36,44 @@ impl Progress {
             asked_ns: AtomicU64::new(0),
             wake: wake.clone(),
         };
-        let marks: Arc<[Mark]> = wakes.iter().map(mark).collect();
-        (0..marks.len()).map(|own| Self { own, marks: Arc::clone(&marks) }).collect()
+        let all: Arc<[Arc<Mark>]> = wakes.iter().map(|wake| Arc::new(mark(wake))).collect();
+        all.iter().map(|own| Self { own: Arc::clone(own), all: Arc::clone(&all) }).collect()
     }
 
     /// What wakes this partition.
     pub(super) fn own_wake(&self) -> &Wake {
-        &self.marks[self.own].wake
+        &self.own.wake
     }
 
     /// Whether the partition of a process took in all that happened before a time. One that did
     /// not is woken.
     pub(super) fn has_passed(&self, pid: u32, time_ns: u64) -> bool {
-        let partition = usize::try_from(pid).unwrap_or(0) % self.marks.len();
-        partition == self.own || self.marks[partition].has_passed(time_ns)
+        let index = pid as usize % self.all.len();
+        let partition = self.all.get(index).filter(|mark| !Arc::ptr_eq(mark, &self.own));
+        partition.is_none_or(|mark| mark.has_passed(time_ns))
     }
 
     /// The same of all others.
     pub(super) fn have_all_passed(&self, time_ns: u64) -> bool {
-        let others = self.marks.iter().enumerate().filter(|(index, _)| *index != self.own);
         // Each is woken, not just the first that is behind.
-        others.fold(true, |all, (_, mark)| mark.has_passed(time_ns) && all)
+        self.others().filter(|mark| !mark.has_passed(time_ns)).count() == 0
     }
 
     /// Whether somebody waits for this partition.
     pub(super) fn is_asked(&self) -> bool {
-        let own = &self.marks[self.own];
-        own.asked_ns.load(SeqCst) > own.passed_ns.load(SeqCst)
+        self.own.asked_ns.load(SeqCst) > self.own.passed_ns.load(SeqCst)
     }
 
     /// Tells the others how far this one is, and wakes them where one waits for it.
     pub(super) fn publish(&self, passed_ns: u64) {
-        let own = &self.marks[self.own];
-        let before = own.passed_ns.swap(passed_ns, SeqCst);
-        if own.asked_ns.load(SeqCst) > before && passed_ns > before {
-            let others = self.marks.iter().enumerate().filter(|(index, _)| *index != self.own);
-            others.for_each(|(_, mark)| mark.wake.wake());
+        let before = self.own.passed_ns.swap(passed_ns, SeqCst);
+        if self.own.asked_ns.load(SeqCst) > before && passed_ns > before {
+            self.others().for_each(|mark| mark.wake.wake());
         }
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Arc<Mark>> {
+        self.all.iter().filter(|mark| !Arc::ptr_eq(mark, &self.own))
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lanner_engine::{Event as _, Field, Value};
+use lanner_engine::{Event as _, Field, RuleSet, Value};
 use lanner_sensor::{
     decode::{Call, KernelEvent, decode},
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
@@ -125,6 +125,11 @@ impl Watch {
     /// fill the ring.
     pub(crate) fn only(&mut self, calls: &[Call]) {
         self.loaded.want(&calls.iter().copied().collect()).unwrap();
+    }
+
+    /// Has the kernel withhold what no rule may match.
+    pub(crate) fn filter_for(&mut self, rules: &RuleSet) {
+        self.loaded.filter().install(&rules.projection("syscall")).unwrap();
     }
 
     /// Whether the kernel has a tracepoint for the call where one is needed: it has none for calls

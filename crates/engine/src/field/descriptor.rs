@@ -12,7 +12,7 @@ macro_rules! descriptor_fields {
             FdTypechar "fd.typechar" Text Scalar None Syscall [] "Type of the descriptor as one character: f, d, 4, 6, u, p, ...";
             FdName "fd.name" Path Scalar None Syscall [] "Full path of a file, or client->server of a connection";
             FdNameResolved "fd.name.resolved" Path Scalar None Syscall [Own] "Path of the file that was really opened, where it is not fd.name";
-            FdNameUnseen "fd.name.unseen" Bool Scalar None Syscall [Own] "Whether a file was opened and fd.name is only what the program wrote: which file it is was not seen";
+            FdNameUnseen "fd.name.unseen" Bool Scalar None Syscall [Own] "Whether a file was opened or named and only what the program wrote says which: the file itself was not seen";
             FdDirectory "fd.directory" Path Scalar None Syscall [] "Path up to the last slash";
             FdFilename "fd.filename" Path Scalar None Syscall [] "Path after the last slash";
             FdIp "fd.ip" Ip EitherEnd None Syscall [ConditionOnly LeftOnly NoTransformer] "Address of either end";
@@ -43,10 +43,10 @@ macro_rules! descriptor_fields {
             FdRnet "fd.rnet" Net Scalar None Syscall [ConditionOnly LeftOnly NoTransformer] "Network that the remote address is in";
             FdConnected "fd.connected" Bool Scalar None Syscall [] "Whether the socket is connected";
             FdNameChanged "fd.name_changed" Bool Scalar None Syscall [] "Whether the event changed the addresses of the socket";
-            FdCipName "fd.cip.name" Text Scalar None Nobody [LeftOnly NoTransformer] "Host name of the client";
-            FdSipName "fd.sip.name" Text Scalar None Nobody [LeftOnly NoTransformer] "Host name of the server";
-            FdLipName "fd.lip.name" Text Scalar None Nobody [LeftOnly NoTransformer] "Local host name";
-            FdRipName "fd.rip.name" Text Scalar None Nobody [LeftOnly NoTransformer] "Remote host name";
+            FdCipName "fd.cip.name" Text EitherEnd None Syscall [LeftOnly NoTransformer] "Host names of the client, of those that enabled rules compare with it";
+            FdSipName "fd.sip.name" Text EitherEnd None Syscall [LeftOnly NoTransformer] "Host names of the server, of those that enabled rules compare with it";
+            FdLipName "fd.lip.name" Text EitherEnd None Syscall [LeftOnly NoTransformer] "Local host names, of those that enabled rules compare with them";
+            FdRipName "fd.rip.name" Text EitherEnd None Syscall [LeftOnly NoTransformer] "Remote host names, of those that enabled rules compare with them";
             FdDev "fd.dev" Uint Scalar None Syscall [] "Device";
             FdDevMajor "fd.dev.major" Uint Scalar None Syscall [] "Major number of the device";
             FdDevMinor "fd.dev.minor" Uint Scalar None Syscall [] "Minor number of the device";

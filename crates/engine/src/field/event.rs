@@ -41,9 +41,9 @@ macro_rules! event_fields {
             SyscallType "syscall.type" Text Scalar None Engine [] "Name of the system call; missing for events that are no system call";
             EvtCategory "evt.category" Text Scalar None Engine [] "Category of the event: file, net, IPC, memory, process, user, ...; reads and writes by what they go to";
             EvtCpu "evt.cpu" Int Scalar None Nobody [] "CPU that the event happened on";
-            EvtArgs "evt.args" Text Scalar None Syscall [] "All arguments as name=value pairs";
+            EvtArgs "evt.args" Text Scalar None Syscall [] "All arguments as name=value pairs, a number with what it stands for: res=-2(ENOENT)";
             EvtArg "evt.arg" Text Scalar RequiredNameOrIndex Syscall [] "One argument by its name (evt.arg.flags) or index (evt.arg[1]), as text";
-            EvtRawarg "evt.rawarg" Text Scalar RequiredName Nobody [LeftOnly NoTransformer] "One argument by its name, as the number or bytes that it is (evt.rawarg.res)";
+            EvtRawarg "evt.rawarg" Text Scalar RequiredName Syscall [LeftOnly NoTransformer] "One argument by its name, as the number or bytes that it is (evt.rawarg.res)";
             EvtInfo "evt.info" Text Scalar None Engine [] "The same as evt.args";
             EvtBuffer "evt.buffer" Bytes Scalar None Syscall [] "Data read or written, cut to the capture length";
             EvtBuflen "evt.buflen" Uint Scalar None Syscall [] "Bytes of data read or written";

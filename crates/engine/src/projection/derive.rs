@@ -69,6 +69,11 @@ pub(super) fn derive(predicate: &Predicate, event_type: EventType) -> Derived {
     derived
 }
 
+/// What such an event must be like for the condition to hold, or, under a `not`, for it not to.
+pub(super) fn derive_as(predicate: &Predicate, event_type: EventType, negated: bool) -> Clauses {
+    walk(predicate, event_type, negated).clauses
+}
+
 fn walk(predicate: &Predicate, event_type: EventType, negated: bool) -> Derived {
     match predicate {
         Predicate::Not(inner) => walk(inner, event_type, !negated),

@@ -10,7 +10,7 @@ use super::{
     expand::Lists,
     macros::{Macros, ResolveError},
     report::{Problem, Report},
-    selection,
+    rule_set, selection,
     trail::{Expression, ItemType, Trail},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     field::{FieldRef, FieldRefError},
     output::{Format, FormatError},
     predicate,
+    projection::asks_for_failure,
     sources::Sources,
     syntax::{Expr, Span, SyntaxError},
     traced::{Place, TracedText},
@@ -57,7 +58,7 @@ pub(super) fn compile(
     let written_macros = compiler.macros.into_written();
     selection::tell_unmatched(&options.selections, definitions, sources, settings);
     append_output::tell_unmatched(&options.append_output, definitions, sources, settings);
-    let mut set = RuleSet::new(rules, options.matching);
+    let mut set = RuleSet::new(rules, options.matching, options.failed_exec);
     set.written_macros = written_macros;
     set
 }
@@ -110,6 +111,9 @@ impl Compiler<'_> {
             let message = "Rule matches too many evt.type values. This has a significant performance penalty.";
             self.tell(Problem::new(Code::NoEventType, message, &definition.trail));
         }
+        let asks_failed_exec = rule_set::EXEC_TYPES
+            .iter()
+            .any(|name| event_types.contains(name) && asks_for_failure(&predicate, name));
         Some(Rule {
             name: name.to_owned(),
             desc: definition.desc.clone(),
@@ -123,6 +127,7 @@ impl Compiler<'_> {
             predicate,
             format: format.into(),
             event_types,
+            asks_failed_exec,
         })
     }
 

@@ -5,12 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use indexmap::IndexSet;
 use serde_json::Value as Json;
 
-use super::{Matching, append_output::RuleOutput, source_rules::SourceRules, tuning::TakenNames};
+use super::{
+    FailedExec, Matching, append_output::RuleOutput, source_rules::SourceRules, tuning::TakenNames,
+};
 use crate::{
-    event::{Event, OtherPath},
+    event::{Event, OtherPath, Value},
     event_types::EventTypes,
     explain::Explainer,
-    field::FieldRef,
+    field::{Field, FieldRef},
     output::clock_text,
     predicate::Predicate,
     priority::Priority,
@@ -23,6 +25,7 @@ use crate::{
 pub struct RuleSet {
     rules: Vec<Rule>,
     matching: Matching,
+    failed_exec: FailedExec,
     by_source: Vec<SourceRules>,
     fields: Vec<FieldRef>,
     pub(super) taken: TakenNames,
@@ -53,7 +56,12 @@ pub struct Rule {
     pub(crate) predicate: Predicate,
     pub(super) format: RuleOutput,
     pub(crate) event_types: EventTypes,
+    /// Whether it may match a program that could not be started, and says so.
+    pub(super) asks_failed_exec: bool,
 }
+
+/// The types of events that tell of programs that were started, or could not be.
+pub(super) const EXEC_TYPES: [&str; 2] = ["execve", "execveat"];
 
 /// A rule that matched an event.
 #[derive(Clone, Debug)]
@@ -107,13 +115,13 @@ impl Rule {
 }
 
 impl RuleSet {
-    pub(super) fn new(rules: Vec<Rule>, matching: Matching) -> Self {
+    pub(super) fn new(rules: Vec<Rule>, matching: Matching, failed_exec: FailedExec) -> Self {
         let enabled = || rules.iter().enumerate().filter(|(_, rule)| rule.enabled);
         let names: IndexSet<&str> = enabled().map(|(_, rule)| rule.source.as_str()).collect();
         let by_source = names.into_iter().map(|name| SourceRules::new(name, &rules)).collect();
         let fields: BTreeSet<_> = enabled().flat_map(|(_, rule)| rule.fields()).collect();
         let fields = fields.into_iter().collect();
-        Self { matching, by_source, fields, rules, ..Self::default() }
+        Self { matching, failed_exec, by_source, fields, rules, ..Self::default() }
     }
 
     /// Explains for events why the rule of this name matches or does not, whether it is enabled or
@@ -175,15 +183,27 @@ impl RuleSet {
         mut evaluate: impl FnMut(&dyn Event, &mut dyn FnMut(usize) -> bool),
     ) -> Vec<Match<'r>> {
         let every = self.matching == Matching::All;
+        let is_failed_exec = self.failed_exec == FailedExec::AskingRules
+            && EXEC_TYPES.contains(&event.event_type())
+            && event.get(Field::EvtFailed, None) == Some(Value::Bool(true));
+        let is_for = |position: usize| {
+            !is_failed_exec || self.rules.get(position).is_some_and(|rule| rule.asks_failed_exec)
+        };
         let other = event.has_other_path().then_some(OtherPath(event));
         let mut found: Vec<(usize, bool)> = Vec::new();
         evaluate(event, &mut |position| {
+            if !is_for(position) {
+                return true;
+            }
             found.push((position, false));
             every
         });
         if let Some(other) = &other {
             let with_first_path = found.len();
             evaluate(other, &mut |position| {
+                if !is_for(position) {
+                    return true;
+                }
                 let known = found.get(..with_first_path).unwrap_or_default();
                 match known.binary_search_by_key(&position, |(known, _)| *known) {
                     Ok(_) => {}
@@ -202,6 +222,26 @@ impl RuleSet {
             Some(self.rules.get(position)?.matched(event))
         };
         found.into_iter().filter_map(matched).collect()
+    }
+
+    /// Whether some enabled rule looks at programs that could not be started.
+    pub fn wants_failed_exec(&self) -> bool {
+        let mut rules = self.rules.iter().filter(|rule| rule.enabled);
+        EXEC_TYPES.iter().any(|name| self.wants(name))
+            && rules.any(|rule| self.may_match_failed_exec(rule))
+    }
+
+    fn may_match_failed_exec(&self, rule: &Rule) -> bool {
+        match self.failed_exec {
+            FailedExec::AllRules => true,
+            FailedExec::AskingRules => rule.asks_failed_exec,
+        }
+    }
+
+    /// Whether what the kernel knows of such an event is of interest for the rule: programs that
+    /// do start are reported in any case.
+    pub(crate) fn projects(&self, rule: &Rule, event_type: &str) -> bool {
+        !EXEC_TYPES.contains(&event_type) || self.may_match_failed_exec(rule)
     }
 
     fn source(&self, name: &str) -> Option<&SourceRules> {

@@ -83,8 +83,11 @@ impl Shards {
     pub(super) fn at_exec(&self, key: ProcessKey, exec_id: u32) -> Option<Arc<Process>> {
         let shard = self.shard(key.pid);
         let Remembered { process, before, .. } = shard.known.get(&key)?;
-        let before = before.as_ref().filter(|before| before.exec_id == Some(exec_id));
-        Some(Arc::clone(before.unwrap_or(process)))
+        if process.exec_id == Some(exec_id) {
+            return Some(Arc::clone(process));
+        }
+        let was = |before: &&Arc<Process>| before.exec_id.is_none_or(|then| then == exec_id);
+        Some(Arc::clone(before.as_ref().filter(was).unwrap_or(process)))
     }
 
     pub(super) fn newest_of(&self, pid: u32) -> Option<Arc<Process>> {
@@ -109,6 +112,22 @@ impl Shards {
     }
 
     pub(super) fn put(&self, process: Process) {
+        self.put_if(process, |_| true);
+    }
+
+    /// The process without a count of execs has this one. Returns whether there is one without.
+    pub(super) fn mark(&self, key: ProcessKey, exec_id: u32) -> bool {
+        let mut shard = self.shard(key.pid);
+        let Some(Remembered { process, .. }) = shard.known.get_mut(&key) else { return false };
+        if process.exec_id.is_some() {
+            return false;
+        }
+        *process = Arc::new(Process { exec_id: Some(exec_id), ..Process::clone(process) });
+        true
+    }
+
+    /// Remembers a process if that is right in view of what is known of it.
+    pub(super) fn put_if(&self, process: Process, is_right: impl FnOnce(Option<&Process>) -> bool) {
         let key = process.key;
         let start_ns = process.start_ns;
         let name = name_of(&process);
@@ -116,6 +135,9 @@ impl Shards {
         let process = Arc::new(process);
         let is_too_much = {
             let mut shard = self.shard(key.pid);
+            if !is_right(shard.known.get(&key).map(|known| &*known.process)) {
+                return;
+            }
             let is_full = self.len.load(Relaxed) >= PROCESSES_MAX;
             if is_full && !shard.known.contains_key(&key) {
                 drop(shard);

@@ -239,7 +239,7 @@ impl Parts {
                 {
                     return Ok(None);
                 }
-                for bit in bloom_bits(hash) {
+                for bit in bloom_bits(seed, owner, text) {
                     set_bit(bloom, bit);
                 }
             }
@@ -359,8 +359,11 @@ pub(super) fn name_hash(seed: u64, name: &[u8; 16], owner: u32) -> u64 {
     mix(hash, owner.into())
 }
 
-/// The two bits of a hash.
-pub(super) fn bloom_bits(hash: u64) -> [usize; 2] {
+/// The two bits of a text: its last eight bytes set them, as `filter_may_have` in
+/// `bpf/filter_text.h` looks at them.
+pub(super) fn bloom_bits(seed: u64, owner: u32, text: &[u8]) -> [usize; 2] {
+    let tail = text.get(text.len().saturating_sub(8)..).unwrap_or(text);
+    let hash = mix(mix(seed, owner.into()), word(tail));
     let bit =
         |shift: u32| usize::try_from((hash >> shift) % (64 * BLOOM_WORDS as u64)).unwrap_or(0);
     [bit(32), bit(48)]
