@@ -32,16 +32,16 @@ use crate::kernel::can_watch;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Critical, so that repeated alerts are not summed up.
+/// Critical, so that repeated alerts are not summed up. `MARK` is a word that no other test has.
 const RULES: &str = r"
 - rule: marked command
   desc: a command of this test
-  condition: evt.type = execve and proc.args contains lanner-live-marker and proc.env[LANNER] = yes
+  condition: evt.type = execve and proc.args contains MARK-command and proc.env[LANNER] = yes
   output: '%evt.num %proc.cmdline by %proc.aname[1] and %proc.aname[2] as %user.name'
   priority: critical
 - rule: marked file
   desc: a file of this test, by whatever name it is opened
-  condition: evt.type in (open, openat) and fd.name endswith lanner-live-secret
+  condition: evt.type in (open, openat) and fd.name endswith MARK-secret
   output: '%evt.num %fd.name raw=%fd.nameraw by %proc.name'
   priority: critical
 ";
@@ -50,16 +50,28 @@ const RULES: &str = r"
 struct Place {
     _folder: tempfile::TempDir,
     path: PathBuf,
+    mark: String,
 }
 
 impl Place {
     fn make() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::Builder::new().prefix("live").tempdir().unwrap();
         let path = fs::canonicalize(folder.path()).unwrap();
-        fs::write(path.join("rules.yaml"), RULES).unwrap();
-        fs::write(path.join("lanner-live-secret"), "x").unwrap();
-        std::os::unix::fs::symlink(path.join("lanner-live-secret"), path.join("link")).unwrap();
-        Self { _folder: folder, path }
+        let mark = path.file_name().unwrap().to_str().unwrap().to_owned();
+        fs::write(path.join("rules.yaml"), RULES.replace("MARK", &mark)).unwrap();
+        let place = Self { _folder: folder, path, mark };
+        fs::write(place.secret(), "x").unwrap();
+        std::os::unix::fs::symlink(place.secret(), place.path.join("link")).unwrap();
+        place
+    }
+
+    fn secret(&self) -> PathBuf {
+        self.path.join(format!("{}-secret", self.mark))
+    }
+
+    /// What is started with it is what the rule looks for.
+    fn command_mark(&self) -> String {
+        format!("{}-command", self.mark)
     }
 
     /// A configuration whose alerts go to a file of this name.
@@ -78,7 +90,7 @@ impl Place {
     /// Does what the rules look for.
     fn act(&self) {
         Command::new("/bin/sh")
-            .args(["-c", "/bin/true lanner-live-marker; cat link"])
+            .args(["-c", "/bin/true $0; cat link", &self.command_mark()])
             .current_dir(&self.path)
             .env("LANNER", "yes")
             .stdout(Stdio::null())
@@ -225,10 +237,12 @@ async fn a_recording_gives_the_alerts_of_the_live_run() {
 
     let live = place.alerts("live.jsonl");
     let file = live.iter().find(|alert| alert.rule == "marked file").unwrap();
-    let secret = place.path.join("lanner-live-secret").display().to_string();
+    let secret = place.secret().display().to_string();
     assert_eq!(file.output_fields["fd.name"], secret.as_str(), "by its resolved name");
     assert_eq!(file.output_fields["fd.nameraw"], "link");
-    let command = live.iter().find(|alert| alert.output.contains("true lanner-live-marker by sh"));
+    let command = live
+        .iter()
+        .find(|alert| alert.output.contains(&format!("true {} by sh", place.command_mark())));
     let command = command.expect("the command with its parent");
     assert!(command.entity.boot_id.is_some() && command.entity.start_time.is_some());
 }
