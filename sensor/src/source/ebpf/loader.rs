@@ -8,13 +8,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread,
 };
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{Array, MapData, PerCpuArray, ProgramArray},
+    maps::{MapData, PerCpuArray, ProgramArray},
     programs::{BtfTracePoint, ProgramError},
 };
 
@@ -26,6 +26,7 @@ use super::{
     programs::{HANDLERS, Handler, Hook, LIFECYCLE},
     queued::QueuedCalls,
     ring::Ring,
+    sleepers::Sleepers,
 };
 use crate::{decode::Call, message_needs::MessageNeeds};
 
@@ -118,7 +119,7 @@ pub struct Loaded {
     missing: Vec<(Handler, String)>,
     /// Dropped with the last user's hold on it, the kernel empties it.
     _handlers: ProgramArray<MapData>,
-    programs: Ebpf,
+    pub(super) programs: Ebpf,
 }
 
 /// Why there are no kernel events.
@@ -135,6 +136,9 @@ pub enum LoadError {
 
     #[error("cannot use map {name}")]
     Map { name: &'static str, source: aya::maps::MapError },
+
+    #[error("cannot use map sleepers")]
+    Sleepers(#[source] std::io::Error),
 
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -398,9 +402,8 @@ fn handlers_of(tried: &mut Tried, hooks: SyscallHooks) -> Result<Handlers, LoadE
 
 fn rings(programs: &mut Ebpf, options: &LoadOptions) -> Result<Vec<Ring>, LoadError> {
     const NAMES: [&str; RINGS_MAX as usize] = ["ring_0", "ring_1", "ring_2", "ring_3"];
-    let sleepers = Array::<_, u32>::try_from(take(programs, "sleepers")?)
-        .map_err(|source| LoadError::Map { name: "sleepers", source })?;
-    let sleepers = Arc::new(Mutex::new(sleepers));
+    let sleepers = Sleepers::new(take(programs, "sleepers")?).map_err(LoadError::Sleepers)?;
+    let sleepers = Arc::new(sleepers);
     let used = (0_u32..).zip(NAMES).take(options.rings.clamp(1, RINGS_MAX) as usize);
     used.map(|(index, name)| {
         let map = take(programs, name)?;
