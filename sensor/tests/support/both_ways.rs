@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs,
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
