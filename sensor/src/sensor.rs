@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use lanner_alert::Priority;
 use lanner_engine::{RuleSet, Scratch};
 use lanner_service::{CancellationToken, Chain, Daemon, Finding};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -36,7 +36,7 @@ use crate::{
     repetition::Repetition,
     rules::{self, LiveRules},
     source::{
-        ebpf::{self, LoadOptions, Loaded},
+        ebpf::{self, LoadError, LoadOptions, Loaded},
         replay,
     },
 };
@@ -95,22 +95,28 @@ impl Daemon for Sensor {
 
     async fn run(config: Config, flags: Flags, stop: CancellationToken) -> anyhow::Result<()> {
         let stamps = Stamps::of(&config);
+        // The kernel takes its time to check the programs: the rules are read meanwhile.
+        let events = match flags.replay.clone() {
+            Some(recording) => Events::Recorded(recording),
+            None => Events::Live(load_programs(&config)),
+        };
         let rules = read_rules(&config)?;
         let maker = AlertMaker::new(&config.node(), config.cluster.as_deref());
         let outputs = Outputs::start(&config.outputs, loss_alert(maker.clone()));
         for (output, _) in outputs.sender().drops() {
             info!(output, "output enabled");
         }
-        match &flags.replay {
-            Some(recording) => {
-                let (recording, alerts) = (recording.clone(), outputs.sender().clone());
+        match events {
+            Events::Recorded(recording) => {
+                let alerts = outputs.sender().clone();
                 let replay = move || replay_file(&recording, &rules, &maker, &alerts);
                 let ended = tokio::task::spawn_blocking(replay).await;
                 outputs.finish().await;
                 ended?
             }
-            None => {
+            Events::Live(loading) => {
                 let daemon = Watcher {
+                    loading,
                     config,
                     stamps,
                     rules: LiveRules::new(rules),
@@ -123,6 +129,20 @@ impl Daemon for Sensor {
             }
         }
     }
+}
+
+/// Where events come from.
+enum Events {
+    Recorded(PathBuf),
+    Live(Loading),
+}
+
+/// The kernel's programs, on their way.
+type Loading = JoinHandle<Result<Loaded, LoadError>>;
+
+fn load_programs(config: &Config) -> Loading {
+    let options = LoadOptions { rings: config.pipeline.partitions, ..config.ebpf.load_options() };
+    tokio::task::spawn_blocking(move || ebpf::load(&options))
 }
 
 /// Reads the rules and says what is in them.
@@ -180,6 +200,7 @@ fn replay_file(
 
 /// The daemon on the kernel.
 struct Watcher {
+    loading: Loading,
     config: Config,
     stamps: Stamps,
     rules: LiveRules,
@@ -189,14 +210,14 @@ struct Watcher {
 
 impl Watcher {
     async fn run(self, flags: Flags, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { config, stamps, rules, maker, alerts } = self;
+        let Self { loading, config, stamps, rules, maker, alerts } = self;
         let losses = Arc::<LossCounts>::default();
         let record = |path: &Path| Recorder::create(path, Arc::clone(&losses));
         let recorder = flags.record.as_deref().map(record).transpose()?;
         let node_name = config.node();
-        let options =
-            LoadOptions { rings: config.pipeline.partitions, ..config.ebpf.load_options() };
-        let mut loaded = ebpf::load(&options)
+        let mut loaded = loading
+            .await
+            .context("the programs' loader has failed")?
             .context("no kernel events (`lanner-sensor doctor` says what is missing)")?;
         info!(
             hooks = loaded.hooks(),

@@ -35,6 +35,8 @@ pub struct KernelFilter {
     images: Array<MapData, Image>,
     slot: Array<MapData, u32>,
     counts: PerCpuArray<MapData, [u64; 2]>,
+    /// Until then nobody can read the place that is written next.
+    was_written: bool,
 }
 
 /// What user space tells the kernel of control groups. A group that it has not told of passes.
@@ -74,6 +76,7 @@ impl KernelFilter {
             images: take(programs, "filter_images")?,
             slot: take(programs, "filter_slot")?,
             counts: take(programs, "filter_counts")?,
+            was_written: false,
         })
     }
 
@@ -108,7 +111,9 @@ impl KernelFilter {
         let now = self.slot.get(&0, 0).map_err(map("filter_slot"))?;
         let next = 1 - now.min(1);
         // Who still reads the place began before the last change: let them end.
-        wait_for_running_programs();
+        if std::mem::replace(&mut self.was_written, true) {
+            wait_for_running_programs();
+        }
         self.images.set(next, *image, 0).map_err(map("filter_images"))?;
         self.slot.set(0, next, 0).map_err(map("filter_slot"))
     }
