@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{PathChoice, SyscallEvent, View};
 
-/// Ancestors that have keys of their own beside the list.
+/// Ancestors that may have keys of their own beside the list.
 const ANCESTORS: usize = 8;
 
 /// All fields that this event has a value for.
@@ -28,7 +28,7 @@ pub fn record(event: &SyscallEvent, asked: &[FieldRef]) -> Map<String, Json> {
             _ => add(field, None),
         }
         if field.shape() == Shape::AnyOf {
-            for index in 1..=ANCESTORS {
+            for index in of_no_place(event, field) {
                 add(field, Some(&index.to_string()));
             }
         }
@@ -43,6 +43,19 @@ pub fn record(event: &SyscallEvent, asked: &[FieldRef]) -> Map<String, Json> {
         }
     }
     line
+}
+
+/// The ancestors, counted from 1, that are not where a reader of the list looks for them: those
+/// above one of whom the list has nothing.
+fn of_no_place(event: &SyscallEvent, field: Field) -> Vec<usize> {
+    let listed = match event.get(field, None) {
+        Some(Value::List(list)) => list.into_vec(),
+        _ => Vec::new(),
+    };
+    let is_elsewhere = |index: &usize| {
+        event.get(field, Some(&index.to_string())).as_ref() != listed.get(index - 1)
+    };
+    (1..=ANCESTORS).filter(is_elsewhere).collect()
 }
 
 fn json(value: &Value<'_>) -> Json {
