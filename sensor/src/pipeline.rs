@@ -164,12 +164,12 @@ impl Pipeline {
             }
         }
         let ended = self.threads.drain(..).map(thread::JoinHandle::join).collect::<Vec<_>>();
-        (upkeep.recount)(&self.common.losses);
-        self.tell_losses(&mut report, Duration::ZERO);
-        self.tell_repeated(None);
         if let Some(recorder) = &self.common.recorder {
             recorder.finish();
         }
+        (upkeep.recount)(&self.common.losses);
+        self.tell_losses(&mut report, Duration::ZERO);
+        self.tell_repeated(None);
         let node = &self.common.node;
         let totals = self.totals();
         info!(

@@ -190,7 +190,9 @@ struct Watcher {
 impl Watcher {
     async fn run(self, flags: Flags, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { config, stamps, rules, maker, alerts } = self;
-        let recorder = flags.record.as_deref().map(Recorder::create).transpose()?;
+        let losses = Arc::<LossCounts>::default();
+        let record = |path: &Path| Recorder::create(path, Arc::clone(&losses));
+        let recorder = flags.record.as_deref().map(record).transpose()?;
         let node_name = config.node();
         let options =
             LoadOptions { rings: config.pipeline.partitions, ..config.ebpf.load_options() };
@@ -237,7 +239,7 @@ impl Watcher {
             rules: rules.watch(),
             alerts: alerts.clone(),
             recorder,
-            losses: Arc::default(),
+            losses,
             repetition: Arc::clone(&repetition),
             early_max: EARLY_MAX,
             matches: Mutex::default(),

@@ -182,7 +182,8 @@ async fn unix_sockets_have_the_path_that_their_server_bound(mut watch: Watch) {
     let real = directory.path().canonicalize().unwrap();
     let (bound, link) = (real.join("bound.sock"), real.join("link.sock"));
     let (bound, link) = (bound.to_str().unwrap(), link.to_str().unwrap());
-    let hidden = format!("lanner-test-{}", std::process::id());
+    // Abstract names are shared with the tests that run beside this one.
+    let hidden = format!("lanner-test{}", bound.replace('/', "-"));
     let program = format!(
         "import os\n\
          s = socket(AF_UNIX); s.bind('{bound}'); s.listen(); os.symlink('{bound}', '{link}')\n\
@@ -193,7 +194,8 @@ async fn unix_sockets_have_the_path_that_their_server_bound(mut watch: Watch) {
     python_in(&mut watch, &[], &program);
     let of_type = |event_type: &'static str| {
         move |event: &SyscallEvent| {
-            event.event_type() == event_type && has(event, Field::FdSockfamily, "unix")
+            let is_ours = || field(event, Field::ProcCmdline, None).contains(bound);
+            event.event_type() == event_type && has(event, Field::FdSockfamily, "unix") && is_ours()
         }
     };
     let listen = watch.find("the listener", of_type("listen")).await;

@@ -1,13 +1,18 @@
 //! The whole daemon on the running kernel: what is recorded gives the same
-//! alerts when it is replayed. Needs root and kernel BTF.
+//! alerts when it is replayed, and what is not recorded is counted. Needs root
+//! and kernel BTF.
 
 #[path = "support/kernel.rs"]
 mod kernel;
 
 use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
+    collections::BTreeSet,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,46 +22,202 @@ use lanner_sensor::{
     sensor::{Flags, Sensor},
 };
 use lanner_service::{CancellationToken, Daemon as _, config};
+use rustix::{
+    fs::{CWD, FileType, Mode, mknodat},
+    process::{Pid, Signal, kill_process},
+};
+use serde_json::Value;
 
 use crate::kernel::can_watch;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Critical, so that repeated alerts are not summed up. `MARK` is a word that no other test has.
 const RULES: &str = r"
 - rule: marked command
   desc: a command of this test
-  condition: evt.type = execve and proc.args contains lanner-live-marker and proc.env[LANNER] = yes
-  output: '%proc.cmdline by %proc.aname[1] and %proc.aname[2] as %user.name'
-  priority: notice
+  condition: evt.type = execve and proc.args contains MARK-command and proc.env[LANNER] = yes
+  output: '%evt.num %proc.cmdline by %proc.aname[1] and %proc.aname[2] as %user.name'
+  priority: critical
 - rule: marked file
   desc: a file of this test, by whatever name it is opened
-  condition: evt.type in (open, openat) and fd.name endswith lanner-live-secret
-  output: '%fd.name raw=%fd.nameraw by %proc.name'
-  priority: warning
+  condition: evt.type in (open, openat) and fd.name endswith MARK-secret
+  output: '%evt.num %fd.name raw=%fd.nameraw by %proc.name'
+  priority: critical
 ";
 
-fn sensor(directory: &Path, alerts: &str) -> Config {
-    let yaml = format!(
-        "rules_files: [{0}/rules.yaml]\noutputs: {{ file: {{ path: {0}/{alerts} }} }}\n",
-        directory.display()
-    );
-    config::parse(&yaml, "sensor.yaml".as_ref()).unwrap()
+/// A folder with rules, a secret file and a link to it.
+struct Place {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    mark: String,
 }
 
-fn read(directory: &Path, alerts: &str) -> Vec<Alert> {
-    let text = fs::read_to_string(directory.join(alerts)).unwrap_or_default();
-    text.lines().filter_map(|line| Alert::from_json(line.as_bytes()).ok()).collect()
+impl Place {
+    fn make() -> Self {
+        let folder = tempfile::Builder::new().prefix("live").tempdir().unwrap();
+        let path = fs::canonicalize(folder.path()).unwrap();
+        let mark = path.file_name().unwrap().to_str().unwrap().to_owned();
+        fs::write(path.join("rules.yaml"), RULES.replace("MARK", &mark)).unwrap();
+        let place = Self { _folder: folder, path, mark };
+        fs::write(place.secret(), "x").unwrap();
+        std::os::unix::fs::symlink(place.secret(), place.path.join("link")).unwrap();
+        place
+    }
+
+    fn secret(&self) -> PathBuf {
+        self.path.join(format!("{}-secret", self.mark))
+    }
+
+    /// What is started with it is what the rule looks for.
+    fn command_mark(&self) -> String {
+        format!("{}-command", self.mark)
+    }
+
+    /// A configuration whose alerts go to a file of this name.
+    fn config(&self, alerts: &str) -> String {
+        format!(
+            "rules_files: [{0}/rules.yaml]\noutputs: {{ file: {{ path: {0}/{alerts} }} }}\n",
+            self.path.display()
+        )
+    }
+
+    fn alerts(&self, name: &str) -> Vec<Alert> {
+        let text = fs::read_to_string(self.path.join(name)).unwrap_or_default();
+        text.lines().filter_map(|line| Alert::from_json(line.as_bytes()).ok()).collect()
+    }
+
+    /// Does what the rules look for.
+    fn act(&self) {
+        Command::new("/bin/sh")
+            .args(["-c", "/bin/true $0; cat link", &self.command_mark()])
+            .current_dir(&self.path)
+            .env("LANNER", "yes")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+    }
+
+    async fn replay(&self, recording: &str) -> Vec<Alert> {
+        let config: Config =
+            config::parse(&self.config("replayed.jsonl"), "sensor.yaml".as_ref()).unwrap();
+        let flags = Flags { replay: Some(self.path.join(recording)), record: None };
+        Sensor::run(config, flags, CancellationToken::new()).await.unwrap();
+        self.alerts("replayed.jsonl")
+    }
 }
 
-fn run(directory: &Path, program: &str, arguments: &[&str]) {
-    Command::new(program)
-        .args(arguments)
-        .current_dir(directory)
-        .env("LANNER", "yes")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
+/// A sensor that records into a file of the place, killed on drop.
+struct Recording<'a> {
+    place: &'a Place,
+    sensor: Child,
+}
+
+/// What it said of itself at its end.
+struct Told {
+    evaluated: u64,
+    lines: Option<u64>,
+    not_recorded: u64,
+}
+
+impl<'a> Recording<'a> {
+    fn start(place: &'a Place, to: &Path) -> Self {
+        fs::write(place.path.join("sensor.yaml"), place.config("live.jsonl")).unwrap();
+        let sensor = Command::new(env!("CARGO_BIN_EXE_lanner-sensor"))
+            .args(["run", "--log-format", "json", "--config"])
+            .arg(place.path.join("sensor.yaml"))
+            .arg("--record")
+            .arg(to)
+            .stdout(Stdio::null())
+            .stderr(File::create(place.path.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        Self { place, sensor }
+    }
+
+    /// The sensor takes its time to start, and to be too slow: the deed is repeated until then.
+    fn act_until(&mut self, what: &str, is_enough: impl Fn(&[Alert]) -> bool) {
+        let until = Instant::now() + DEADLINE;
+        while !is_enough(&self.place.alerts("live.jsonl")) {
+            let ended = self.sensor.try_wait().unwrap();
+            assert!(ended.is_none(), "the sensor ended: {}", self.log());
+            assert!(Instant::now() < until, "not within {DEADLINE:?}: {what}\n{}", self.log());
+            self.place.act();
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn ask_to_stop(&self) {
+        let id = Pid::from_child(&self.sensor);
+        kill_process(id, Signal::TERM).unwrap();
+    }
+
+    fn end(mut self) -> Told {
+        let status = self.sensor.wait().unwrap();
+        assert!(status.success(), "{}", self.log());
+        let log = self.log();
+        let field = |message: &str, name: &str| {
+            let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let mut of_message = lines.filter(|line| line["message"] == message);
+            of_message.find_map(|line| line[name].as_u64())
+        };
+        let alerts = self.place.alerts("live.jsonl");
+        Told {
+            evaluated: field("pipeline stopped", "evaluated").expect(&log),
+            lines: field("recording written", "lines"),
+            not_recorded: not_recorded(&alerts),
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.place.path.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        // An error means that it has ended.
+        let _ = self.sensor.kill();
+        let _ = self.sensor.wait();
+    }
+}
+
+/// The sum that the last alert about losses tells.
+fn not_recorded(alerts: &[Alert]) -> u64 {
+    let of_losses = |alert: &&Alert| alert.rule == "Lanner lost events";
+    let Some(last) = alerts.iter().rfind(of_losses) else { return 0 };
+    let counts = last.output_fields.iter().filter(|(name, _)| name.ends_with(".not_recorded"));
+    counts.map(|(_, count)| count.as_u64().unwrap()).sum()
+}
+
+/// What is the same in a replay. Partitions, where there are several, take turns in another way.
+fn facts<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> BTreeSet<(String, String, i128)> {
+    let ours = alerts.into_iter().filter(|alert| alert.source == "syscall");
+    ours.map(|alert| (alert.rule.clone(), alert.output.clone(), alert.time.as_nanosecond()))
+        .collect()
+}
+
+fn number(alert: &Alert) -> Option<u64> {
+    alert.output_fields.get("evt.num")?.as_u64()
+}
+
+/// The numbers of the events in a recording.
+fn recorded(place: &Place, recording: &str) -> BTreeSet<u64> {
+    let text = fs::read_to_string(place.path.join(recording)).unwrap();
+    // Inside of a value a quotation mark has a backslash before it.
+    let numbers = text.lines().map(|line| line.split_once("\"evt.num\":").unwrap().1);
+    numbers.map(|rest| rest.split([',', '}']).next().unwrap().parse().unwrap()).collect()
+}
+
+/// Everything is in the recording or counted, and what is in it gives the same alerts.
+async fn assert_whole(place: &Place, recording: &str, told: &Told) {
+    let recorded = recorded(place, recording);
+    assert_eq!(Some(recorded.len() as u64), told.lines);
+    assert_eq!(told.evaluated, recorded.len() as u64 + told.not_recorded);
+    let live = place.alerts("live.jsonl");
+    let kept = live.iter().filter(|alert| number(alert).is_some_and(|it| recorded.contains(&it)));
+    assert_eq!(facts(kept), facts(&place.replay(recording).await));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,43 +225,85 @@ async fn a_recording_gives_the_alerts_of_the_live_run() {
     if !can_watch("a_recording_gives_the_alerts_of_the_live_run") {
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
-    let at = fs::canonicalize(directory.path()).unwrap();
-    fs::write(at.join("rules.yaml"), RULES).unwrap();
-    fs::write(at.join("lanner-live-secret"), "x").unwrap();
-    std::os::unix::fs::symlink(at.join("lanner-live-secret"), at.join("link")).unwrap();
+    let place = Place::make();
+    let mut recording = Recording::start(&place, &place.path.join("events.jsonl"));
+    recording.act_until("an alert of each rule", |alerts| {
+        let has = |rule: &str| alerts.iter().any(|alert| alert.rule == rule);
+        has("marked command") && has("marked file")
+    });
+    recording.ask_to_stop();
+    let told = recording.end();
+    assert_whole(&place, "events.jsonl", &told).await;
 
-    let stop = CancellationToken::new();
-    let flags = Flags { replay: None, record: Some(at.join("events.jsonl")) };
-    let daemon = tokio::spawn(Sensor::run(sensor(&at, "live.jsonl"), flags, stop.clone()));
-
-    // The sensor takes its time to start: the deed is repeated until it is seen.
-    let until = Instant::now() + DEADLINE;
-    let seen = |rule: &str| read(&at, "live.jsonl").iter().any(|alert| alert.rule == rule);
-    while !(seen("marked command") && seen("marked file")) {
-        assert!(!daemon.is_finished(), "the sensor ended: {:?}", daemon.await);
-        assert!(Instant::now() < until, "no alerts within {DEADLINE:?}");
-        run(&at, "/bin/sh", &["-c", "/bin/true lanner-live-marker; cat link"]);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    stop.cancel();
-    daemon.await.unwrap().unwrap();
-
-    let flags = Flags { replay: Some(at.join("events.jsonl")), record: None };
-    Sensor::run(sensor(&at, "replayed.jsonl"), flags, CancellationToken::new()).await.unwrap();
-
-    let (live, replayed) = (read(&at, "live.jsonl"), read(&at, "replayed.jsonl"));
-    let told = |alerts: &[Alert]| -> Vec<_> {
-        let all = alerts.iter();
-        all.map(|alert| (alert.rule.clone(), alert.output.clone(), alert.time)).collect()
-    };
-    assert_eq!(told(&live), told(&replayed));
-
+    let live = place.alerts("live.jsonl");
     let file = live.iter().find(|alert| alert.rule == "marked file").unwrap();
-    let secret = at.join("lanner-live-secret").display().to_string();
+    let secret = place.secret().display().to_string();
     assert_eq!(file.output_fields["fd.name"], secret.as_str(), "by its resolved name");
     assert_eq!(file.output_fields["fd.nameraw"], "link");
-    let command = live.iter().find(|alert| alert.output.contains("true lanner-live-marker by sh"));
+    let command = live
+        .iter()
+        .find(|alert| alert.output.contains(&format!("true {} by sh", place.command_mark())));
     let command = command.expect("the command with its parent");
     assert!(command.entity.boot_id.is_some() && command.entity.start_time.is_some());
+}
+
+/// Into a pipe that nobody empties until the end, while files are opened without a pause.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_slow_disk_keeps_out_of_a_recording_is_counted() {
+    if !can_watch("what_a_slow_disk_keeps_out_of_a_recording_is_counted") {
+        return;
+    }
+    let place = Place::make();
+    let pipe = place.path.join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    let (go, may_read) = mpsc::channel();
+    let (from, to) = (pipe.clone(), place.path.join("events.jsonl"));
+    let reader = thread::spawn(move || {
+        let mut from = File::open(from).unwrap();
+        may_read.recv().unwrap();
+        io::copy(&mut from, &mut File::create(to).unwrap()).unwrap();
+    });
+    let mut recording = Recording::start(&place, &pipe);
+    let storm = Storm::of(&place.path.join("rules.yaml"));
+    recording.act_until("events that are not recorded", |alerts| not_recorded(alerts) > 0);
+    drop(storm);
+    recording.ask_to_stop();
+    go.send(()).unwrap();
+    let told = recording.end();
+    reader.join().unwrap();
+    assert!(told.not_recorded > 0);
+    assert_whole(&place, "events.jsonl", &told).await;
+}
+
+/// Opens a file over and over until it is dropped.
+struct Storm(Child);
+
+impl Storm {
+    fn of(file: &Path) -> Self {
+        let script = "while :; do : < \"$0\"; done";
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", script]).arg(file).env_clear().current_dir("/");
+        Self(shell.spawn().unwrap())
+    }
+}
+
+impl Drop for Storm {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn what_a_full_disk_keeps_out_of_a_recording_is_counted() {
+    if !can_watch("what_a_full_disk_keeps_out_of_a_recording_is_counted") {
+        return;
+    }
+    let place = Place::make();
+    let mut recording = Recording::start(&place, Path::new("/dev/full"));
+    recording.act_until("events that are not recorded", |alerts| not_recorded(alerts) > 0);
+    recording.ask_to_stop();
+    let told = recording.end();
+    assert_eq!(told.lines, None);
+    assert_eq!(told.evaluated, told.not_recorded);
 }

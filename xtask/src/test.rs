@@ -1,9 +1,9 @@
 //! `cargo xtask test`: all tests, after getting what they need.
 
-use std::{env, fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::Context as _;
-use lanner_testkit::not_run::NOTES_FILE;
+use lanner_testkit::{not_run::NOTES_FILE, product};
 
 use crate::{
     run::{is_root, repository, run},
@@ -74,8 +74,8 @@ impl Step {
 
 /// A cargo command in this repository.
 pub(crate) fn cargo(args: &[&str]) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(repository()).args(args);
+    let mut command = product::cargo();
+    command.args(args);
     command
 }
 

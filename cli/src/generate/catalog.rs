@@ -7,15 +7,17 @@ mod persistence;
 mod processes;
 mod programs;
 mod secrets;
+mod sessions;
 
 use std::sync::LazyLock;
 
 use super::action::Action;
 
-/// Every action, in the order in which people read them.
+/// Every action, in the order in which they are done.
 pub(super) fn all() -> &'static [&'static Action] {
     static ALL: LazyLock<Vec<&'static Action>> = LazyLock::new(|| {
         let themes = [
+            sessions::ACTIONS,
             secrets::ACTIONS,
             files::ACTIONS,
             persistence::ACTIONS,

@@ -129,7 +129,8 @@ impl Performer {
 
     pub(super) async fn perform(&self, index: usize, chosen: &Chosen) -> Performed {
         let Chosen { action, rules } = chosen.clone();
-        let token = format!("{}x{index:02}", self.run);
+        // Of one length, so that none begins as another does.
+        let token = format!("{}x{index:03}", self.run);
         let ended = match missing(action, &self.surroundings) {
             Some(need) => Ended::NotRun(need),
             None => match self.act(action, &token).await {

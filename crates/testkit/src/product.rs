@@ -45,12 +45,31 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("crates/testkit is two below")
 }
 
+/// Cargo, in the workspace, as whoever runs the tests would call it.
+///
+/// A test has the variables that Cargo sets for it. A build script that looks at one of them,
+/// as *ring*'s does, would run again for each package whose tests build something, and all that
+/// is built on it be compiled anew each time.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace());
+    for (name, _) in env::vars_os() {
+        let is_of_package = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"]
+            .iter()
+            .any(|start| name.to_string_lossy().starts_with(start));
+        if is_of_package {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Builds all of them: Cargo makes binaries for the tests of their own package
 /// only, and a test of the whole chain must not meet an old one.
 fn build() -> PathBuf {
     let folder = folder_of_this_profile();
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace()).args(["build", "--quiet", "--workspace"]);
+    let mut command = cargo();
+    command.args(["build", "--quiet", "--workspace"]);
     for binary in Binary::ALL {
         command.args(["--bin", binary.name()]);
     }

@@ -1,11 +1,11 @@
 //! Writes every event that is evaluated to a file, one line each.
 //!
 //! A thread of its own makes the lines: the rules do not wait for the disk. What it is
-//! too slow for is missing from the recording, and is counted.
+//! too slow for, or the disk does not take, is missing from the recording, and is counted.
 
 use std::{
     fs::File,
-    io::{BufWriter, Write as _},
+    io::{self, Seek as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::{
@@ -20,10 +20,16 @@ use lanner_engine::RuleSet;
 use tracing::{info, warn};
 
 use super::{Cause, LossCounts, locked};
-use crate::event::{SyscallEvent, recording::record};
+use crate::{
+    decode::Family,
+    event::{SyscallEvent, recording::record},
+};
 
 /// Events that wait for the file.
 const WAITING_MAX: usize = 16_384;
+
+/// Text that is written at once, about.
+const TEXT_BYTES_MAX: usize = 64 << 10;
 
 type Line = (SyscallEvent, Arc<RuleSet>);
 
@@ -36,11 +42,11 @@ struct Running {
 }
 
 impl Recorder {
-    /// Makes the file, or empties it.
+    /// Makes the file, or empties it. What is missing from it is counted in `losses`.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn create(path: &Path) -> anyhow::Result<Self> {
+    /// When it cannot be made.
+    pub fn create(path: &Path, losses: Arc<LossCounts>) -> anyhow::Result<Self> {
         let file = File::options()
             .write(true)
             .create(true)
@@ -51,7 +57,7 @@ impl Recorder {
             .with_context(|| format!("cannot write recording {}", path.display()))?;
         let (events, waiting) = sync_channel(WAITING_MAX);
         let path = path.to_owned();
-        let write = move || write(&path, BufWriter::new(file), &waiting);
+        let write = move || write(&path, file, &waiting, &losses);
         let thread = thread::Builder::new().name("recorder".to_owned()).spawn(write)?;
         Ok(Self(Mutex::new(Some(Running { events, thread }))))
     }
@@ -85,26 +91,58 @@ impl RecordSender {
     }
 }
 
-fn write(path: &Path, mut file: BufWriter<File>, waiting: &Receiver<Line>) {
-    let mut lines = 0_u64;
-    let mut problem: Option<std::io::Error> = None;
-    for (event, rules) in waiting {
-        if problem.is_some() {
-            continue;
+/// The file, and the lines that are not in it yet.
+struct Lines {
+    file: File,
+    text: Vec<u8>,
+    families: Vec<Family>,
+}
+
+impl Lines {
+    fn add(&mut self, event: &SyscallEvent, rules: &RuleSet) {
+        self.families.push(event.head.family);
+        // A map of text keys to values, into memory: nothing of it can fail.
+        let _ = serde_json::to_writer(&mut self.text, &record(event, rules.fields()));
+        self.text.push(b'\n');
+    }
+
+    /// How many lines went to the file.
+    fn flush(&mut self, losses: &LossCounts) -> io::Result<u64> {
+        let good_bytes = self.file.stream_position();
+        let written = self.file.write_all(&self.text);
+        self.text.clear();
+        if written.is_ok() {
+            return Ok(self.families.drain(..).count() as u64);
         }
-        let written = serde_json::to_writer(&mut file, &record(&event, rules.fields()))
-            .map_err(std::io::Error::from)
-            .and_then(|()| file.write_all(b"\n"));
-        match written {
-            Ok(()) => lines += 1,
-            Err(error) => {
-                warn!(path = %path.display(), %error, "the recording ends here");
-                problem = Some(error);
+        // No line is cut in two. What cannot be cut, a pipe say, has none of it.
+        if let Ok(good_bytes) = good_bytes {
+            let _ = self.file.set_len(good_bytes);
+        }
+        self.families.drain(..).for_each(|family| losses.add(Some(family), Cause::NotRecorded));
+        written.map(|()| 0)
+    }
+}
+
+fn write(path: &Path, file: File, waiting: &Receiver<Line>, losses: &LossCounts) {
+    let mut lines = Lines { file, text: Vec::new(), families: Vec::new() };
+    let mut count = 0;
+    let mut next = waiting.recv().ok();
+    while let Some((event, rules)) = next {
+        lines.add(&event, &rules);
+        next = waiting.try_recv().ok();
+        if next.is_none() || lines.text.len() >= TEXT_BYTES_MAX {
+            match lines.flush(losses) {
+                Ok(written) => count += written,
+                Err(error) => {
+                    warn!(path = %path.display(), lines = count, %error, "the recording ends here");
+                    next.into_iter().chain(waiting).for_each(|(event, _)| {
+                        losses.add(Some(event.head.family), Cause::NotRecorded);
+                    });
+                    return;
+                }
             }
         }
+        next = next.or_else(|| waiting.recv().ok());
     }
-    match problem.map_or_else(|| file.flush(), Err) {
-        Ok(()) => info!(path = %path.display(), lines, "recording written"),
-        Err(error) => warn!(path = %path.display(), lines, %error, "recording is not complete"),
-    }
+    info!(path = %path.display(), lines = count, "recording written");
 }

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -78,6 +78,9 @@ macro_rules! in_each_mode {
     };
 }
 
+/// One at a time: tests do the same in each mode, and must not find each other's deeds.
+static ALONE: Mutex<()> = Mutex::new(());
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The kernel's events from its making on.
@@ -88,6 +91,8 @@ pub(crate) struct Watch {
     /// Read, but of a time when another ring may hold more.
     read: BTreeMap<(u64, u64), KernelEvent>,
     loaded: Loaded,
+    /// Until all else is gone.
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Watch {
@@ -96,6 +101,8 @@ impl Watch {
         if !can_watch(test) || (mode == Mode::Tracepoints && !has_tracefs(test)) {
             return None;
         }
+        // A test that failed left nothing behind.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut loaded = ebpf::load(&mode.options()).unwrap_or_else(|error| {
             panic!("{}", lanner_service::Chain(&error));
         });
@@ -108,6 +115,7 @@ impl Watch {
             enricher: Enricher::new(node),
             read: BTreeMap::new(),
             loaded,
+            _alone: alone,
         })
     }
 

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use rustix::fs::OFlags;
 
 use crate::generate::{
-    action::{ACTION, Action, Need, PART, Part, Place, Role},
+    action::{ACTION, Action, Need, PART, Part, Place},
     scene::Scene,
 };
 
@@ -22,9 +22,6 @@ pub(super) const NEW_FILE: Action = Action {
     place: Place::Container,
     ..ACTION
 };
-
-/// A shell with a terminal, and what is typed there.
-const SESSION: &[Part] = &[Part { program: "sh", role: Role::OpenTerminal, ..PART }, PART];
 
 pub(super) const ACTIONS: &[Action] = &[
     Action {
@@ -145,39 +142,6 @@ pub(super) const ACTIONS: &[Action] = &[
             Ok(())
         },
         leaves: &["/tmp/lanner-generate-<token>"],
-        ..NEW_FILE
-    },
-    Action {
-        name: "write-in-session",
-        does: "writes a file from a terminal in a container",
-        harmless: "the file is empty and in a folder of its own",
-        rules: &["File written in container session"],
-        mitre: "T1609",
-        place: Place::ContainerEntry,
-        cast: SESSION,
-        act: |scene| {
-            let file = scene.own("notes");
-            File::create_new(&file).context("cannot make a file")?;
-            scene.expect_path("fd.name", &file);
-            Ok(())
-        },
-        ..NEW_FILE
-    },
-    Action {
-        name: "read-in-session",
-        does: "reads a file from a terminal in a container",
-        harmless: "the file is empty and in a folder of its own",
-        rules: &["File read in container session"],
-        mitre: "T1609",
-        place: Place::ContainerEntry,
-        cast: SESSION,
-        act: |scene| {
-            let file = scene.own("notes");
-            File::create_new(&file).context("cannot make a file")?;
-            File::open(&file).context("cannot open the file")?;
-            scene.expect_path("fd.name", &file);
-            Ok(())
-        },
         ..NEW_FILE
     },
     Action {

@@ -5,16 +5,6 @@ use crate::generate::action::{Action, Need, PART, Part, Place, Role, Start};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action {
-        name: "terminal-shell",
-        does: "has the container runtime start a shell with a terminal, as `kubectl exec -it` does",
-        rules: &["Terminal shell in container"],
-        falco: &["Terminal shell in container"],
-        mitre: "T1059.004",
-        place: Place::ContainerEntry,
-        cast: &[Part { program: "sh", role: Role::OpenTerminal, ..PART }],
-        ..ONLY_NAMED
-    },
-    Action {
         name: "shell-below-server",
         does: "has a web server start a shell",
         rules: &["Run shell untrusted"],
@@ -33,19 +23,6 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &[],
         mitre: "T1505.003",
         cast: &[Part { program: "nginx", ..PART }, Part { program: "whoami", ..PART }],
-        ..ONLY_NAMED
-    },
-    Action {
-        name: "command-in-session",
-        does: "runs a command from a terminal in a container",
-        rules: &["Command in container session"],
-        falco: &[],
-        mitre: "T1609",
-        place: Place::ContainerEntry,
-        cast: &[
-            Part { program: "sh", role: Role::OpenTerminal, ..PART },
-            Part { program: "env", ..PART },
-        ],
         ..ONLY_NAMED
     },
     Action {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     path::Path,
 };
 
@@ -70,12 +71,24 @@ pub(super) fn program_name(handler: &Handler, hooks: SyscallHooks) -> String {
     }
 }
 
+/// The verifier gives up when its thread gets a signal; that is no word on the program.
+const ATTEMPTS_MAX: usize = 16;
+
 /// Loads a program; only one of this kind has to know its tracepoint by then.
 pub(super) fn load(program: &mut Program, tracepoint: &str, btf: &Btf) -> Result<(), ProgramError> {
-    match program {
-        Program::BtfTracePoint(program) => program.load(tracepoint, btf),
-        Program::TracePoint(program) => program.load(),
-        _ => Err(ProgramError::UnexpectedProgramType),
+    let mut attempts = 0;
+    loop {
+        let loaded = match program {
+            Program::BtfTracePoint(program) => program.load(tracepoint, btf),
+            Program::TracePoint(program) => program.load(),
+            _ => Err(ProgramError::UnexpectedProgramType),
+        };
+        attempts += 1;
+        match loaded {
+            Err(ProgramError::LoadError { io_error, .. })
+                if io_error.kind() == io::ErrorKind::WouldBlock && attempts < ATTEMPTS_MAX => {}
+            loaded => return loaded,
+        }
     }
 }
 
