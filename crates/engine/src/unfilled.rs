@@ -64,7 +64,7 @@ mod tests {
     #[track_caller]
     fn check(source: &str, condition: &str, output: &str, expected: &[(Code, &str, &str)]) {
         let text = format!(
-            "- macro: odd\n  condition: (fd.cip.name = x)\n- rule: R\n  desc: d\n  \
+            "- macro: odd\n  condition: (fdlist.names = x)\n- rule: R\n  desc: d\n  \
              source: {source}\n  condition: {condition}\n  output: \"{output}\"\n  \
              priority: NOTICE\n- rule: Uses odd\n  desc: d\n  condition: evt.type=open and odd\n  \
              output: o\n  priority: NOTICE\n"
@@ -84,8 +84,8 @@ mod tests {
 
     const ODD: (Code, &str, &str) = (
         Code::UnfilledField,
-        "fd.cip.name",
-        "fd.cip.name is always missing: nothing fills it yet, so no comparison with it holds",
+        "fdlist.names",
+        "fdlist.names is always missing: nothing fills it yet, so no comparison with it holds",
     );
 
     #[test]

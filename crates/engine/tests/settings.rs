@@ -392,7 +392,7 @@ fn host_names_are_those_that_enabled_rules_compare_with() {
         }),
         &["is not", "no", "part"],
     );
-    // Addresses without any of the names, and none at all.
-    check(json!({"evt.type": "connect", "fd.cip.name": []}), &["is not", "no"]);
+    // An address without any of the names, as the sensor tells of it, and none at all.
+    check(json!({"evt.type": "connect", "fd.cip.name": [""]}), &["is not", "no"]);
     check(json!({"evt.type": "connect"}), &["no"]);
 }

@@ -54,10 +54,13 @@ impl<'a> View<'a> {
         })
     }
 
-    /// None at all is a value, too: it differs from every name.
+    /// An address without a name has an empty one, which differs from every other.
     fn host_names(self, end: End) -> Value<'a> {
         let names = self.event.node.host_names.of(end.address).into_iter();
-        let names: Vec<_> = names.map(|name| Value::from(name.as_bytes().to_vec())).collect();
+        let mut names: Vec<_> = names.map(|name| Value::from(name.as_bytes().to_vec())).collect();
+        if names.is_empty() {
+            names.push(Value::text(""));
+        }
         Value::List(List::from(names))
     }
 
