@@ -424,10 +424,11 @@ fn describe_tells_what_the_kernel_can_decide() {
 
     let text = stdout(&lanner(&["rules", "describe", &rules]));
     assert!(text.contains("\nopen:\n  open\n    path /root/.ssh/*\n"), "{text}");
-    let execve = "\nexec:\n  execve\n    everything\n  nearly all because of: Keys (the kernel \
+    let execve = "\nexec, of calls that fail (a program that starts passes):\n  execve\n    everything\n  nearly all because of: Keys (the kernel \
                   cannot test proc.pname)\n";
     assert!(text.contains(execve), "{text}");
     assert!(text.contains("\nconnect: nothing\n"), "{text}");
+    assert!(text.contains("lanner.kernel_filter.TYPE.seen"), "{text}");
 }
 
 #[test]

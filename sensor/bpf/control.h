@@ -7,6 +7,7 @@
 #pragma once
 
 #include "conversation.h"
+#include "filter_control.h"
 #include "syscall.h"
 
 #define NSFS_MAGIC 0x6e736673
@@ -102,7 +103,7 @@ __noinline int report_control(struct control_request *request)
 	return 0;
 }
 
-HANDLER(control)
+HANDLER_THAT_FILTERS(control)
 {
 	struct control_request control = {
 		.args = {call->args[0], call->args[1], call->args[2], call->args[3]},
@@ -110,6 +111,8 @@ HANDLER(control)
 		.call = call->call,
 		.fd = NO_DESCRIPTOR,
 	};
+	s64 choice = 0;
+	u32 flags = 0;
 
 	switch (call->call) {
 	case CALL_DUP:
@@ -119,6 +122,17 @@ HANDLER(control)
 		break;
 	case CALL_SETNS:
 		control.fd = call->args[0];
+		flags = call->args[1];
+		break;
+	case CALL_UNSHARE:
+		flags = call->args[0];
+		break;
+	case CALL_KILL:
+	case CALL_TKILL:
+		choice = (u32)call->args[1];
+		break;
+	case CALL_TGKILL:
+		choice = (u32)call->args[2];
 		break;
 	case CALL_FINIT_MODULE:
 		control.fd = call->args[0];
@@ -128,15 +142,19 @@ HANDLER(control)
 		control.text = call->args[2];
 		break;
 	case CALL_BPF:
+		choice = (u32)call->args[0];
+		/* Fall through. */
 	case CALL_USERFAULTFD:
 		control.fd = call->result >= 0 ? call->result : NO_DESCRIPTOR;
 		break;
 	case CALL_PTRACE:
+		choice = call->args[0];
 		/* The word that was read is where the caller wanted it. */
 		if (call->result >= 0 && call->args[0] >= 1 && call->args[0] <= PTRACE_PEEK_LAST)
 			bpf_probe_read_user(&control.args[3], call->is_compat ? 4 : 8,
 					    (const void *)call->args[3]);
 		break;
 	}
-	report_control(&control);
+	if (filter_control(call->call, call->result, choice, flags, control.fd))
+		report_control(&control);
 }

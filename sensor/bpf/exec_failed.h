@@ -79,7 +79,7 @@ __noinline int report_exec_failed(struct exec_request *request)
 	return 0;
 }
 
-HANDLER(exec_failed)
+HANDLER_THAT_FILTERS(exec_failed)
 {
 	struct exec_request exec = {
 		.result = call->result,
@@ -91,7 +91,7 @@ HANDLER(exec_failed)
 	};
 
 	/* One that succeeded was told from the new program's side. */
-	if (call->result >= 0)
+	if (call->result >= 0 || !filter_call(call->call, call->result))
 		return;
 	if (call->call == CALL_EXECVEAT) {
 		exec.dirfd = call->args[0];

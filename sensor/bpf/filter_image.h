@@ -69,6 +69,9 @@ enum filter_bits_of {
 	FILTER_ARG_MODE,
 	FILTER_CAP_EFFECTIVE,
 	FILTER_CAP_PERMITTED,
+	/* As they are after a call that may change them. */
+	FILTER_CAP_EFFECTIVE_NOW,
+	FILTER_CAP_PERMITTED_NOW,
 	FILTER_BIT_SETS,
 };
 
@@ -79,6 +82,8 @@ enum filter_type {
 	FILTER_TYPE_IPV4,
 	FILTER_TYPE_IPV6,
 	FILTER_TYPE_UNIX,
+	FILTER_TYPE_NETLINK,
+	FILTER_TYPE_PIPE,
 	FILTER_TYPES = 8,
 };
 
@@ -173,7 +178,7 @@ struct filter_program {
 	struct filter_bits_test bits[FILTER_BIT_SETS][FILTER_BITS];
 	struct filter_address_test local, peer;
 };
-_Static_assert(sizeof(struct filter_program) == 592, "PROGRAM_LEN in filter/image.rs");
+_Static_assert(sizeof(struct filter_program) == 720, "PROGRAM_LEN in filter/image.rs");
 
 struct filter_suffix {
 	u64 word; /* the last eight bytes, or fewer where the mask has zeros */

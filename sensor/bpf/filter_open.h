@@ -5,8 +5,6 @@
 #include "file.h"
 #include "filter_path.h"
 
-#define S_IFREG 0100000
-
 static __always_inline u32 filter_file_facts(struct filter_program *program, u64 file,
 					     u32 flags, u32 alive)
 {

@@ -218,7 +218,23 @@ rooted:
 	return at;
 }
 
-/* Whether it is absolute, and none of its names is empty or begins with a dot. */
+/* Of names that begin with a dot, where the bits of `dots` say: whether one is `.` or `..`. */
+__noinline u32 filter_has_dots(u32 at, u64 dots)
+{
+	struct filter_buffer *buffer = filter_buffer_get();
+	u64 second, third;
+
+	if (!buffer)
+		return 1;
+	second = filter_word(buffer, at + 2);
+	third = filter_word(buffer, at + 3);
+	if (dots & (filter_zero_bytes(second ^ FILTER_SLASHES) | filter_zero_bytes(second)))
+		return 1;
+	dots &= filter_zero_bytes(second ^ FILTER_DOTS);
+	return (dots & (filter_zero_bytes(third ^ FILTER_SLASHES) | filter_zero_bytes(third))) != 0;
+}
+
+/* Whether it is absolute, and none of its names is empty, `.` or `..`. */
 __noinline u32 filter_is_plain(u32 at, u32 len)
 {
 	struct filter_buffer *buffer = filter_buffer_get();
@@ -233,10 +249,11 @@ __noinline u32 filter_is_plain(u32 at, u32 len)
 
 		if (left < 8)
 			slashes = filter_head(slashes, left);
-		/* A zero is behind the last byte. `.` is one less than `/`. */
-		if (slashes & (filter_zero_bytes(next ^ FILTER_SLASHES) |
-			       filter_zero_bytes(next ^ (FILTER_SLASHES - FILTER_ONES)) |
-			       filter_zero_bytes(next)))
+		/* A zero is behind the last byte. */
+		if (slashes & (filter_zero_bytes(next ^ FILTER_SLASHES) | filter_zero_bytes(next)))
+			return 0;
+		slashes &= filter_zero_bytes(next ^ FILTER_DOTS);
+		if (slashes && filter_has_dots(at + i, slashes))
 			return 0;
 	}
 	return 1;
@@ -395,6 +412,39 @@ __noinline u32 filter_read_raw(u64 address)
 	return len - 1;
 }
 
+/* Whether the argument ends as the opened file's path does, behind where both start. */
+static __always_inline bool filter_is_below_base(struct filter_walk *walk, u32 raw_len)
+{
+	u32 at = walk->base_at ? walk->base_at + 1 : FILTER_RESOLVED_END;
+
+	return FILTER_RESOLVED_END - at == raw_len && filter_is_same(FILTER_RAW_AT, at, raw_len);
+}
+
+/*
+ * Whether the ends of both paths of an open file say that no pattern fits them.
+ * Most often they do, and the rest of neither has to be read.
+ */
+__noinline u32 filter_ends_differ(u64 slot_and_table, u32 alive, u32 raw_len, u64 path)
+{
+	struct filter_image *image = filter_image(slot_and_table >> 32);
+	struct filter_walk *walk = filter_walk_get();
+	struct filter_paths *paths;
+	u32 at;
+
+	if (!image || !walk)
+		return 0;
+	paths = &image->paths[slot_and_table & (FILTER_PATHS - 1)];
+	if (alive & (paths->prefix_tests | paths->needle_tests))
+		return 0;
+	at = filter_walk_up(path, FILTER_RESOLVED_END, true);
+	if (!at || filter_may_fit(slot_and_table, at, FILTER_RESOLVED_END - at, walk->is_cut, alive))
+		return 0;
+	if (walk->base_dentry)
+		return filter_is_below_base(walk, raw_len);
+	return filter_is_plain(FILTER_RAW_AT, raw_len) &&
+	       !filter_may_fit(slot_and_table, FILTER_RAW_AT, raw_len, false, alive);
+}
+
 /*
  * The clauses that are left once both paths of an open file are known; `file` is
  * 0 for a call that failed. The argument has been read.
@@ -425,27 +475,17 @@ __noinline u32 filter_opened(u64 slot_and_table, u32 alive, u32 raw_len, u64 fil
 		walk->base_dentry = path[bpf_core_field_offset(struct path, dentry) / 8];
 	}
 	if (file) {
-		bool may_end = !base && filter_is_plain(FILTER_RAW_AT, raw_len) &&
-			       !filter_may_fit(slot_and_table, FILTER_RAW_AT, raw_len, false, alive);
-
 		file += bpf_core_field_offset(struct file, f_path);
-		at = filter_walk_up(file, FILTER_RESOLVED_END, may_end);
+		if (filter_ends_differ(slot_and_table, alive, raw_len, file))
+			return filter_when_nothing(slot, table, alive);
+		walk->base_at = 0;
+		at = filter_walk_up(file, FILTER_RESOLVED_END, false);
 		if (!at)
 			return alive;
-		if (may_end) {
-			if (!filter_may_fit(slot_and_table, at, FILTER_RESOLVED_END - at,
-					    walk->is_cut, alive))
-				return filter_when_nothing(slot, table, alive);
-			if (walk->is_cut)
-				at = filter_walk_up(file, FILTER_RESOLVED_END, false);
-			if (!at)
-				return alive;
-		}
 		left = filter_text(slot, table, at, FILTER_RESOLVED_END - at, alive);
-		if (base)
-			at = walk->base_at ? walk->base_at + 1 : FILTER_RESOLVED_END;
-		if (FILTER_RESOLVED_END - at == raw_len &&
-		    filter_is_same(FILTER_RAW_AT, at, raw_len))
+		if (base ? filter_is_below_base(walk, raw_len) :
+			   FILTER_RESOLVED_END - at == raw_len &&
+				   filter_is_same(FILTER_RAW_AT, at, raw_len))
 			return left;
 	}
 	at = filter_lexical(raw_len, base, FILTER_LEXICAL_END);

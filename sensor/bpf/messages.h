@@ -9,7 +9,7 @@
 #pragma once
 
 #include "conversation.h"
-#include "local_address.h"
+#include "filter_socket.h"
 
 #define MSG_ERRQUEUE 0x2000
 #define MSG_FASTOPEN 0x20000000
@@ -226,9 +226,9 @@ __noinline int report_message(struct message_request *request)
 	if (!(facts->bits & (SOCKET_CLIENT | SOCKET_SERVER)))
 		facts->bits |= likely_role(request, opened.sk, facts, settings);
 
+	if (!filter_socket_call(request->call, request->result, opened.sk, true, true))
+		return 0;
 	fill_head(head, subject, EVENT_MESSAGE, request->call);
-	if (facts->bits & SOCKET_HAS_REMOTE)
-		infer_local(facts, opened.sk);
 	if (facts->family == AF_UNIX) {
 		facts->given_len = append_given_path(scratch, at, request->name,
 						     request->name_len);

@@ -40,9 +40,10 @@ RING(ring_1);
 RING(ring_2);
 RING(ring_3);
 
-/* For each ring: its reader sleeps, or is about to, and wants to be woken. */
+/* For each ring: its reader sleeps, or is about to, and wants to be woken. User space maps it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, RINGS_MAX);
 	__type(key, u32);
 	__type(value, u32);

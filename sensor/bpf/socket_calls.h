@@ -3,7 +3,7 @@
 #pragma once
 
 #include "conversation.h"
-#include "local_address.h"
+#include "filter_socket.h"
 
 #define EINPROGRESS 115
 
@@ -57,8 +57,6 @@ static __always_inline void fill_connect(struct socket_facts *facts, struct open
 		if (peer.family)
 			set_remote(facts, &peer);
 	}
-	if (facts->bits & SOCKET_HAS_REMOTE)
-		infer_local(facts, opened->sk);
 }
 
 __noinline int report_socket_call(struct socket_request *request)
@@ -77,7 +75,6 @@ __noinline int report_socket_call(struct socket_request *request)
 		return 0;
 	head = (void *)scratch->data;
 	facts = facts_of(scratch);
-	fill_head(head, subject, request->kind, request->call);
 	__builtin_memset(facts, 0, sizeof(*facts));
 	facts->result = request->result;
 	facts->fd = request->fd;
@@ -128,11 +125,15 @@ __noinline int report_socket_call(struct socket_request *request)
 		facts->bound_len = append_bound_path(scratch, at, names);
 		at += facts->bound_len;
 	}
+	if (!filter_socket_call(request->call, request->result, opened.sk,
+				request->kind == EVENT_CONNECT, false))
+		return 0;
+	fill_head(head, subject, request->kind, request->call);
 	submit(scratch, at, IMPORTANCE_NORMAL);
 	return 0;
 }
 
-HANDLER(connect)
+HANDLER_THAT_FILTERS(connect)
 {
 	struct socket_request request = {
 		.kind = EVENT_CONNECT,
@@ -146,7 +147,7 @@ HANDLER(connect)
 	report_socket_call(&request);
 }
 
-HANDLER(accept)
+HANDLER_THAT_FILTERS(accept)
 {
 	struct socket_request request = {
 		.kind = EVENT_ACCEPT,
@@ -160,7 +161,7 @@ HANDLER(accept)
 	report_socket_call(&request);
 }
 
-HANDLER(listen)
+HANDLER_THAT_FILTERS(listen)
 {
 	struct socket_request request = {
 		.kind = EVENT_SOCKET,
@@ -173,7 +174,7 @@ HANDLER(listen)
 	report_socket_call(&request);
 }
 
-HANDLER(socket)
+HANDLER_THAT_FILTERS(socket)
 {
 	struct socket_request request = {
 		.kind = EVENT_SOCKET,

@@ -17,6 +17,7 @@ mod path;
 mod path_call;
 mod reader;
 mod socket;
+mod texts;
 
 use self::reader::Reader;
 pub use self::{
@@ -28,6 +29,7 @@ pub use self::{
     path::KernelPath,
     path_call::{PathCall, RootMount},
     socket::{End, Role, Socket, SocketFamily, SocketKind},
+    texts::{Texts, joined},
 };
 
 /// Bytes of an [`EventHead`] on the wire.
@@ -35,7 +37,7 @@ pub const HEAD_LEN: usize = 104;
 const _: () = assert!(HEAD_LEN == 4 * 8 + 8 * 4 + 2 * 2 + 4 + 2 * 16);
 
 /// The kinds of events the kernel side sends, as their index in its loss counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     Exec = 1,
     Fork = 2,

@@ -11,7 +11,7 @@
 mod arguments;
 mod container_fields;
 mod control;
-mod control_names;
+pub(crate) mod control_names;
 mod descriptor;
 mod errno;
 mod fd_fields;
@@ -22,7 +22,7 @@ mod process_fields;
 mod raw_arguments;
 pub mod recording;
 mod socket;
-mod socket_arguments;
+pub(crate) mod socket_arguments;
 
 use std::{
     borrow::Cow,

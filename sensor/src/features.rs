@@ -30,7 +30,7 @@ pub enum Need {
 const KERNEL_EVENTS: &str = "kernel events";
 
 /// All of them; `docs/sensor.md` has the same table.
-pub const FEATURES: [Feature; 8] = [
+pub const FEATURES: [Feature; 9] = [
     Feature {
         name: KERNEL_EVENTS,
         need: Need::KernelTypes,
@@ -50,6 +50,11 @@ pub const FEATURES: [Feature; 8] = [
         name: "files of older processes",
         need: Need::Capability(CapabilitySet::SYS_PTRACE, "CAP_SYS_PTRACE"),
         lack: "path, working directory and root of processes older than the sensor stay unknown",
+    },
+    Feature {
+        name: "names behind links",
+        need: Need::Capability(CapabilitySet::SYS_PTRACE, "CAP_SYS_PTRACE"),
+        lack: "of calls about names, as unlink, the program's text is all there is: links on the way are not followed",
     },
     Feature {
         name: "names of users in containers",

@@ -309,14 +309,20 @@ fn traced_calls(
         let filter = loaded.filter();
         let filtered = match has_filter && !is_recording {
             true => filter.install(&rules.projection("syscall")),
-            false => filter.remove(),
+            false => filter.remove().map(|()| 0),
         };
-        if let Err(error) = filtered {
-            warn!(error = %Chain(&error), "the kernel does not filter; every event is reported");
+        match filtered {
+            Ok(0) => {}
+            Ok(left_out) => warn!(left_out, "the kernel has no room for some tests of the rules"),
+            Err(error) => {
+                warn!(error = %Chain(&error), "the kernel does not filter; every event is reported");
+            }
         }
         if let Err(error) = loaded.want(&calls).and_then(|()| loaded.want_messages(messages)) {
             error!(error = %Chain(&error), "cannot change which system calls are seen");
         }
+        // Loading, reading rules and building the filter took much more than what is kept.
+        ebpf::give_back();
     }
 }
 

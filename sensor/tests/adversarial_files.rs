@@ -417,10 +417,10 @@ open('ring-worked', 'w').close()
     assert_eq!(field(&event, Field::FdName, None), secret);
     assert_eq!(field(&event, Field::EvtIsOpenWrite, None), "true");
     assert_eq!(field(&event, Field::EvtArg, Some("resolve")), "RESOLVE_BENEATH");
-    assert_eq!(next("mkdirat").await.1, "res=0 dirfd=4(<d>DIR) path=made(DIR/made) mode=1C0");
+    assert_eq!(next("mkdirat").await.1, "res=0 dirfd=6(<d>DIR) path=made(DIR/made) mode=1C0");
     assert_eq!(
         next("renameat2").await.1,
-        "res=0 olddirfd=-100(AT_FDCWD) oldpath=made(DIR/made) newdirfd=4(<d>DIR) newpath=moved(DIR/moved) flags=1(RENAME_NOREPLACE)"
+        "res=0 olddirfd=-100(AT_FDCWD) oldpath=made(DIR/made) newdirfd=6(<d>DIR) newpath=moved(DIR/moved) flags=1(RENAME_NOREPLACE)"
     );
     assert_eq!(
         next("unlinkat").await.1,

@@ -124,7 +124,7 @@ fn a_program_that_could_not_be_started() {
     assert_eq!((failed.result, failed.dirfd), (-2, -100));
     assert_eq!(failed.filename, b"sub/x");
     assert_eq!(failed.base, Some(KernelPath::Rooted(b"/w".to_vec())));
-    assert_eq!(failed.args, [b"x".to_vec(), Vec::new(), b"-a".to_vec()]);
+    assert_eq!(failed.args.iter().collect::<Vec<_>>(), [&b"x"[..], b"", b"-a"]);
 }
 
 #[test]

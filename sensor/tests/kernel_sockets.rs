@@ -193,7 +193,8 @@ async fn unix_sockets_have_the_path_that_their_server_bound(mut watch: Watch) {
     python_in(&mut watch, &[], &program);
     let of_type = |event_type: &'static str| {
         move |event: &SyscallEvent| {
-            event.event_type() == event_type && has(event, Field::FdSockfamily, "unix")
+            let is_ours = || field(event, Field::ProcCmdline, None).contains(&bound);
+            event.event_type() == event_type && has(event, Field::FdSockfamily, "unix") && is_ours()
         }
     };
     let listen = watch.find("the listener", of_type("listen")).await;

@@ -92,7 +92,7 @@ fn one_path() {
         Call::Mkdir,
         &mode,
         expect![[r#"
-            res=0 path=/usr/bin/x mode=0755(1ED)
+            res=0 path=/usr/bin/x mode=1ED
             fs.path.name /usr/bin/x
         "#]],
     );
@@ -139,7 +139,7 @@ fn a_path_beside_a_descriptor() {
         Call::Mkdirat,
         &PathCallFacts { mode: 0o700, ..beside.clone() },
         expect![[r#"
-            res=0 dirfd=5(<d>/var/log) path=syslog(/var/log/syslog) mode=0700(1C0)
+            res=0 dirfd=5(<d>/var/log) path=syslog(/var/log/syslog) mode=1C0
             fd.num 5
             fd.name /var/log
             fd.typechar d

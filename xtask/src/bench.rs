@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what the hot paths cost, as ratios measured side by side in one run.
 
+mod saturation;
 mod sensor;
 mod soak;
 mod watcher;
@@ -23,6 +24,9 @@ enum Of {
     /// The sensor under fixed workloads: without it, with the kernel's filter off, and on (root)
     Sensor(sensor::Arguments),
 
+    /// The sensor while every processor opens files: what is lost, and that it is counted (root)
+    Saturation,
+
     /// The sensor beside a machine that builds software (root)
     Soak(soak::Arguments),
 }
@@ -31,6 +35,7 @@ enum Of {
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.of {
         Of::Sensor(arguments) => sensor::main(arguments),
+        Of::Saturation => saturation::main(),
         Of::Soak(arguments) => soak::main(arguments),
         Of::Engine => {
             run(&mut cargo(&["bench", "--locked", "-p", "lanner-engine", "--bench", "evaluation"]))

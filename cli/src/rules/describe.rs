@@ -79,7 +79,10 @@ fn print(rule: &Rule) {
 
 /// For each family of events what leaves the kernel, and whose doing it is if that is nearly all.
 fn print_filter(projection: &Projection) {
-    println!("What the kernel has to report, so that no rule misses an event:");
+    println!(
+        "What the kernel passes on, so that no rule misses an event. How much that is, the sensor\n\
+         counts: metrics lanner.kernel_filter.TYPE.seen and .passed"
+    );
     for family in Family::ALL {
         let mut alike: Vec<(Vec<&str>, &Clauses)> = Vec::new();
         let types: BTreeMap<&str, &Clauses> = projection.event_types().collect();
@@ -94,7 +97,10 @@ fn print_filter(projection: &Projection) {
             println!("\n{}: nothing", family.as_str());
             continue;
         }
-        println!("\n{}:", family.as_str());
+        match family {
+            Family::Exec => println!("\nexec, of calls that fail (a program that starts passes):"),
+            _ => println!("\n{}:", family.as_str()),
+        }
         for (names, clauses) in alike {
             println!("  {}", names.join(", "));
             for line in lines(clauses) {

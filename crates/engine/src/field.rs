@@ -70,7 +70,7 @@ pub enum Shape {
     List,
     /// Without an argument, a comparison holds if it holds for any of the values.
     AnyOf,
-    /// Both ends of a connection: `!=` must hold for both, the rest for either.
+    /// Both ends of a connection, or all names of one: `!=` must hold for each, the rest for either.
     EitherEnd,
 }
 

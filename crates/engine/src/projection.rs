@@ -17,8 +17,8 @@
 //! - An event type has at most [`CLAUSES_MAX`] clauses of at most [`CHECKS_MAX`] checks of at most
 //!   [`VALUES_MAX`] values. Where rules ask for more, clauses become wider.
 //!
-//! Not here: how a filter is loaded, and which facts a sensor can see. It leaves out the checks of
-//! facts that it cannot.
+//! Not here: how a filter is loaded. The sensor tests each check that is made here, unless there are
+//! more than it has room for.
 
 mod check;
 mod clauses;
@@ -35,7 +35,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use check::{Check, Known, Ranges, Subnet, VALUES_MAX, Wanted};
 pub use clauses::{CHECKS_MAX, CLAUSES_MAX, Clause, Clauses};
-pub use fact::{Fact, Visibility};
+pub use fact::Fact;
 pub use family::Family;
 pub use known::{KernelFacts, ShownFacts};
 pub use pattern::{NEEDLE_LEN_MAX, PATTERN_LEN_MAX, Pattern};

@@ -93,14 +93,17 @@ impl RecordedEvent {
     }
 
     fn set(&mut self, key: &str, json: &Json) -> Result<(), RecordedEventError> {
-        let FieldRef { field, arg } = FieldRef::parse(key)
+        let wanted = FieldRef::parse(key)
             .map_err(|source| RecordedEventError::Key { key: key.to_owned(), source })?;
+        // Of `evt.rawarg.NAME` it is the argument's.
+        let kind = wanted.kind();
+        let FieldRef { field, arg } = wanted;
         if json.is_null() {
             return Ok(());
         }
-        let value = owned(field.kind(), json).ok_or_else(|| RecordedEventError::Value {
+        let value = owned(kind, json).ok_or_else(|| RecordedEventError::Value {
             key: key.to_owned(),
-            wanted: field.kind().as_str(),
+            wanted: kind.as_str(),
             found: json.to_string(),
         })?;
         match (field, &value) {

@@ -105,6 +105,11 @@ fn paths_of_other_calls() {
         "chmod",
         &["argument mode *S_ISUID*"],
     );
+    check(
+        "evt.type=fchmodat2 and evt.arg.filename=/x and evt.arg.mode contains S_IXUSR",
+        "fchmodat2",
+        &["path /x and argument mode *S_IXUSR*"],
+    );
     // Each call has some of these names; the others never have a value.
     let condition = "evt.type in (unlink, unlinkat) and \
                      (evt.arg.path endswith x or evt.arg.name endswith x or evt.arg.oldpath=y)";
@@ -147,21 +152,13 @@ fn connections() {
 fn processes() {
     check("evt.type=setuid and proc.name in (a, b)", "setuid", &["process (a, b)"]);
     check("evt.type=setuid and not proc.name in (a, b)", "setuid", &["process not (a, b)"]);
-    check("evt.type=open and proc.aname in (sshd)", "open", &["ancestor sshd"]);
-    check("evt.type=open and (proc.pname=a or proc.aname[3]=b)", "open", &["ancestor (a, b)"]);
     check("evt.type=open and proc.aname[0]=a", "open", &["process a"]);
     check("evt.type=open and proc.tty!=0", "open", &["proc.tty (<= -1, >= 1)"]);
-    check("evt.type=open and proc.exec_entered=true", "open", &["proc.exec_entered"]);
+    check("evt.type=open and proc.is_sid_leader=true", "open", &["proc.is_sid_leader"]);
     check("evt.type=open and container.id!=host", "open", &["runs on container"]);
-    check("evt.type=open and container.id=host", "open", &["runs on host"]);
     check("evt.type=open and not container.id=host", "open", &["runs on not host"]);
-    check(
-        "evt.type=open and k8s.ns.name=shop",
-        "open",
-        &["runs on container and k8s.ns.name shop"],
-    );
+    check("evt.type=open and k8s.ns.name=shop", "open", &["runs on container"]);
     check("evt.type=open and container.privileged=true", "open", &["runs on container"]);
-    check("evt.type=open and proc.exe endswith ssh", "open", &["proc.exe *ssh"]);
     check(
         "evt.type=ptrace and thread.cap_effective icontains sys_admin",
         "ptrace",
@@ -170,13 +167,25 @@ fn processes() {
 }
 
 #[test]
+fn arguments_that_are_names() {
+    check(
+        "evt.type in (kill, tgkill) and evt.arg.sig in (SIGKILL, SIGTERM)",
+        "tgkill",
+        &["argument sig (SIGKILL, SIGTERM)"],
+    );
+    check("evt.type=socket and evt.arg.domain=AF_PACKET", "socket", &["argument domain AF_PACKET"]);
+    check(
+        "evt.type=setns and evt.arg.nstype contains CLONE_NEWNS",
+        "setns",
+        &["argument nstype *CLONE_NEWNS*"],
+    );
+}
+
+#[test]
 fn an_interactive_shell_in_a_container_need_not_ship_every_open() {
     let condition = "evt.type in (open, execve) and container.id!=host and proc.tty!=0 \
                      and (proc.name in (bash, sh) or proc.aname in (bash, sh))";
-    let expected = [
-        "runs on container and proc.tty (<= -1, >= 1) and process (bash, sh)",
-        "runs on container and proc.tty (<= -1, >= 1) and ancestor (bash, sh)",
-    ];
+    let expected = ["runs on container and proc.tty (<= -1, >= 1)"];
     check(condition, "open", &expected);
     check(condition, "execve", &expected);
 }
@@ -190,11 +199,29 @@ fn what_cannot_be_told_passes_everything() {
     check_defeated("evt.type=open and fd.name = val(proc.exepath)", "open", &["fd.name"]);
     check_defeated("evt.type=open and (fd.name=/x or proc.env contains x)", "open", &["proc.env"]);
     check_defeated("evt.type=execve and proc.cmdline contains x", "execve", &["proc.cmdline"]);
-    // The kernel's answer about an ancestor is a superset: of its opposite nothing is known.
+    // The kernel knows of no ancestors.
+    check_defeated("evt.type=open and proc.aname in (a, b)", "open", &["proc.aname"]);
+    check_defeated("evt.type=open and proc.exe endswith a", "open", &["proc.exe"]);
     check_defeated("evt.type=open and not proc.pname=a", "open", &["proc.pname"]);
     check_defeated("evt.type=open and proc.pname!=a", "open", &["proc.pname"]);
     // The host has no value of these, so that `not` holds for it.
     check_defeated("evt.type=open and not k8s.ns.name=a", "open", &["k8s.ns.name"]);
+    // It knows of the host's processes, not of the containers'.
+    check_defeated("evt.type=open and container.id=host", "open", &[]);
+    // Who enters a user namespace is shown with the capabilities from before.
+    check_defeated(
+        "evt.type=unshare and thread.cap_effective contains CAP_X",
+        "unshare",
+        &["thread.cap_effective"],
+    );
+    // What is behind a handle or a descriptor is not read.
+    check_defeated("evt.type=open_by_handle_at and fd.name=/a", "open_by_handle_at", &["fd.name"]);
+    check_defeated("evt.type=fchmod and fd.name=/a", "fchmod", &["fd.name"]);
+    // Shown for several bits or for none, or a number.
+    check_defeated("evt.type=open and evt.arg.flags contains RDWR", "open", &["evt.arg.flags"]);
+    check_defeated("evt.type=chmod and evt.arg.mode contains 0", "chmod", &["evt.arg.mode"]);
+    // A socket's path is as the program gave it.
+    check_defeated("evt.type=connect and fd.name pmatch (/a)", "connect", &["fd.name"]);
     // A part may be missing where the path is not.
     check_defeated("evt.type=open and not fd.directory=/etc", "open", &["fd.directory"]);
     check_defeated("evt.type=open and evt.is_open_read=true", "open", &[]);
@@ -289,7 +316,7 @@ fn every_fact_says_what_it_needs() {
         "evt.type=connect and fd.sip=1.2.3.4 and fd.sport=5",
     ])
     .projection("syscall");
-    assert_eq!(projection.facts().len(), 7);
+    assert_eq!(projection.facts().len(), 4);
     assert!(projection.facts().iter().all(|fact| fact.obligation().len() > 10));
 }
 
@@ -337,13 +364,19 @@ fn of_the_official_rules_few_defeat_the_filter() {
         }
     }
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let shm = names(&["proc.args", "proc.cwd", "proc.exe"]);
+    let (starts, others): (Vec<_>, Vec<_>) =
+        wide.into_iter().partition(|wide| Family::of(wide.1) == Some(Family::Exec));
+    let expected = [("Contact K8S API Server From Container", "connect", names(&["fd.sip.name"]))];
+    assert_eq!(others, expected);
+    // Programs that start are reported in any case: what they are is not tested in the kernel.
+    let starts: Vec<_> = starts.into_iter().filter(|wide| wide.1 == "execve").collect();
     let expected = [
-        ("Contact K8S API Server From Container", "connect", names(&["fd.sip.name"])),
-        ("Execution from /dev/shm", "execve", shm.clone()),
-        ("Execution from /dev/shm", "execveat", shm),
+        ("System user interactive", "execve", names(&["proc.aname", "user.name"])),
+        ("Execution from /dev/shm", "execve", names(&["proc.args", "proc.cwd", "proc.exe"])),
+        ("Drop and execute new binary in container", "execve", names(&["proc.is_exe_upper_layer"])),
+        ("Fileless execution via memfd_create", "execve", names(&["proc.is_exe_from_memfd"])),
     ];
-    assert_eq!(wide, expected);
+    assert_eq!(starts, expected);
 }
 
 /// Fields of which user space may have no value where the kernel knows.

@@ -25,6 +25,14 @@ fn values_take_the_kind_of_their_field() {
 }
 
 #[test]
+fn a_raw_argument_has_the_kind_of_the_argument() {
+    let event = read(json!({"evt.rawarg.res": -2, "evt.rawarg.name": "x", "evt.rawarg.ino": 7}));
+    assert_eq!(event.get(Field::EvtRawarg, Some("res")), Some(Value::Int(-2)));
+    assert_eq!(event.get(Field::EvtRawarg, Some("name")), Some(Value::text("x")));
+    assert_eq!(event.get(Field::EvtRawarg, Some("ino")), Some(Value::Uint(7)));
+}
+
+#[test]
 fn ancestors_come_from_their_list() {
     let event = read(json!({"proc.aname": ["sh", "init"], "proc.apid[1]": 1}));
     assert_eq!(event.get(Field::ProcAname, Some("1")), Some(Value::text("sh")));

@@ -349,3 +349,50 @@ fn failed_execs_are_wanted_where_a_rule_asks() {
     assert_eq!(projection(FailedExec::AskingRules), "1");
     assert_eq!(projection(FailedExec::AllRules), "2");
 }
+
+const HOST_RULES: &str = "
+- {rule: in, desc: d, condition: 'evt.type=connect and fd.sip.name in (b.example, a.example)', output: '%fd.sip.name', priority: INFO}
+- {rule: is not, desc: d, condition: 'evt.type=connect and fd.cip.name != d.example', output: o, priority: INFO}
+- {rule: 'no', desc: d, condition: 'evt.type=connect and not fd.rip.name = e.example', output: o, priority: INFO}
+- {rule: part, desc: d, condition: 'evt.type=connect and fd.lip.name startswith f.', output: o, priority: INFO}
+- {rule: 'off', desc: d, condition: 'fd.sip.name = c.example', output: o, priority: INFO, enabled: false}
+";
+
+#[test]
+fn host_names_are_those_that_enabled_rules_compare_with() {
+    let rules = exec_rules(FailedExec::AllRules, Matching::All, HOST_RULES);
+    let names: Vec<String> =
+        rules.host_names().into_iter().map(|name| String::from_utf8(name).unwrap()).collect();
+    assert_eq!(names, ["a.example", "b.example", "d.example", "e.example"]);
+
+    // An address may have several: one has to do, and for `!=` all.
+    let check = |event: Json, expected: &[&str]| {
+        let event = RecordedEvent::from_json(&event.to_string()).unwrap();
+        let found: Vec<_> =
+            rules.evaluate("syscall", &event).iter().map(|found| found.rule.name.clone()).collect();
+        assert_eq!(found, expected);
+        assert_eq!(rules.evaluate_naively("syscall", &event).len(), expected.len());
+    };
+    check(
+        json!({
+            "evt.type": "connect",
+            "fd.sip.name": ["x.example", "a.example"],
+            "fd.cip.name": ["x.example", "d.example"],
+            "fd.rip.name": ["x.example", "e.example"],
+        }),
+        &["in"],
+    );
+    check(
+        json!({
+            "evt.type": "connect",
+            "fd.sip.name": ["x.example"],
+            "fd.cip.name": ["x.example"],
+            "fd.rip.name": ["x.example"],
+            "fd.lip.name": ["f.example"],
+        }),
+        &["is not", "no", "part"],
+    );
+    // Addresses without any of the names, and none at all.
+    check(json!({"evt.type": "connect", "fd.cip.name": []}), &["is not", "no"]);
+    check(json!({"evt.type": "connect"}), &["no"]);
+}

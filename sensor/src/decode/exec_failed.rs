@@ -1,8 +1,7 @@
 //! Programs that could not be started.
 
 use super::{
-    KernelPath, Problem,
-    facts::nul_separated,
+    KernelPath, Problem, Texts,
     reader::{Reader, until_nul},
 };
 
@@ -22,7 +21,7 @@ pub struct ExecFailed {
     /// What a relative path starts from.
     pub base: Option<KernelPath>,
     /// `argv` as asked for: at most 20, each cut at 255 bytes.
-    pub args: Vec<Vec<u8>>,
+    pub args: Texts,
 }
 
 impl ExecFailed {
@@ -40,7 +39,7 @@ impl ExecFailed {
             flags,
             filename: until_nul(reader.section(filename_len)?).to_vec(),
             base: KernelPath::read(reader.section(base_len)?),
-            args: nul_separated(reader.section(args_len)?),
+            args: Texts::separated_by_nul(reader.section(args_len)?),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What each kind of event holds behind its head.
 
-use super::{Ancestor, KernelPath, Problem, ancestor, reader::Reader, reader::until_nul};
+use super::{Ancestor, KernelPath, Problem, Texts, ancestor, reader::Reader, reader::until_nul};
 
 const PROCESS_LEN: usize = 40;
 const _: () = assert!(PROCESS_LEN == 2 * 8 + 6 * 4);
@@ -73,9 +73,9 @@ pub struct Exec {
     pub cwd: Option<KernelPath>,
     pub cgroup: Option<KernelPath>,
     /// `argv`, the program first; cut at 4095 bytes in all.
-    pub args: Vec<Vec<u8>>,
+    pub args: Texts,
     /// `NAME=value`; cut at 4095 bytes in all.
-    pub env: Vec<Vec<u8>>,
+    pub env: Texts,
     /// The parent's parent first.
     pub ancestors: Vec<Ancestor>,
     /// The path asked for, cut at 1023 bytes; `/dev/fd/3` where `execveat` was given a
@@ -181,8 +181,8 @@ impl Exec {
             exe_path: KernelPath::read(reader.section(exe_len)?),
             cwd: KernelPath::read(reader.section(cwd_len)?),
             cgroup: KernelPath::read(reader.section(cgroup_len)?),
-            args: nul_separated(reader.section(args_len)?),
-            env: nul_separated(reader.section(env_len)?),
+            args: Texts::separated_by_nul(reader.section(args_len)?),
+            env: Texts::separated_by_nul(reader.section(env_len)?),
             ancestors,
             filename,
         })
@@ -234,12 +234,4 @@ impl Open {
             base: KernelPath::read(reader.section(base_len)?),
         })
     }
-}
-
-pub(super) fn nul_separated(bytes: &[u8]) -> Vec<Vec<u8>> {
-    if bytes.is_empty() {
-        return Vec::new();
-    }
-    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
-    bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
 }

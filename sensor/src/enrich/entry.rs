@@ -20,6 +20,7 @@
 use std::sync::Arc;
 
 use super::{container::ContainerId, metadata::ContainerInfo, process::ProcessKey, recent::Recent};
+use crate::decode::Texts;
 
 /// Containers whose first process is known, at least.
 const CONTAINERS_MAX: usize = 4096;
@@ -66,7 +67,7 @@ pub(super) struct Starter<'a> {
     /// In its innermost process namespace.
     pub(super) vpid: u32,
     pub(super) tty: u32,
-    pub(super) args: &'a [Vec<u8>],
+    pub(super) args: &'a Texts,
     /// How it came to be where it was so far.
     pub(super) before: &'a Entry,
     pub(super) parent: Option<&'a Entry>,
@@ -118,22 +119,23 @@ impl Entries {
 fn is_probe(starter: &Starter<'_>, info: &ContainerInfo) -> bool {
     let is_same = |probe: &Vec<String>| {
         let words = probe.iter().map(String::as_bytes);
-        words.eq(starter.args.iter().map(Vec::as_slice))
+        words.eq(starter.args.iter())
     };
     starter.tty == 0 && info.probes.iter().any(is_same)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ContainerId, ContainerInfo, Entries, Entry, ProcessKey, Starter};
+    use super::{ContainerId, ContainerInfo, Entries, Entry, ProcessKey, Starter, Texts};
     use crate::enrich::container::Runtime;
 
     const OUTSIDE: Entry = Entry::Outside;
+    static NOTHING: Texts = Texts::NONE;
 
     /// A process of this id, here and in its container.
     fn starter(pid: u32, vpid: u32) -> Starter<'static> {
         let key = ProcessKey { pid, start_ticks: 7 };
-        Starter { key, vpid, tty: 0, args: &[], before: &OUTSIDE, parent: None }
+        Starter { key, vpid, tty: 0, args: &NOTHING, before: &OUTSIDE, parent: None }
     }
 
     fn container() -> ContainerId {
@@ -193,9 +195,7 @@ mod tests {
 
     #[test]
     fn a_health_check_is_no_visit() {
-        let words = |words: &[&str]| -> Vec<Vec<u8>> {
-            words.iter().map(|word| word.as_bytes().to_vec()).collect()
-        };
+        let words = |words: &[&str]| Texts::separated_by_nul(words.join("\0").as_bytes());
         let probe = vec!["cat".to_owned(), "/tmp/ready".to_owned()];
         let info =
             ContainerInfo { pid: Some(100), probes: vec![probe], ..ContainerInfo::default() };

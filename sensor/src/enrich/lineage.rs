@@ -34,7 +34,7 @@ impl Node {
         while let Some(ancestor) = next {
             next = above.next();
             let key = ProcessKey::new(ancestor.tgid, ancestor.start_ns);
-            if ancestor.tgid == 0 || self.processes.get(key).is_some() {
+            if ancestor.tgid == 0 || self.processes.has(key) {
                 continue;
             }
             let parent = next.map_or(NOBODY, |next| ProcessKey::new(next.tgid, next.start_ns));
@@ -114,18 +114,11 @@ impl Node {
         let Some(found) = self.read_process(head.tgid).filter(|found| found.key == key) else {
             return;
         };
-        if exec.exe_bits & exe_bits::ARGS_CUT != 0 && continues(&exec.args, &found.image.args) {
+        if exec.exe_bits & exe_bits::ARGS_CUT != 0 && exec.args.is_beginning_of(&found.image.args) {
             exec.args.clone_from(&found.image.args);
         }
-        if exec.exe_bits & exe_bits::ENV_CUT != 0 && continues(&exec.env, &found.image.env) {
+        if exec.exe_bits & exe_bits::ENV_CUT != 0 && exec.env.is_beginning_of(&found.image.env) {
             exec.env.clone_from(&found.image.env);
         }
     }
-}
-
-/// Whether `whole` begins with what was cut somewhere in its last piece.
-fn continues(cut: &[Vec<u8>], whole: &[Vec<u8>]) -> bool {
-    let Some((last, before)) = cut.split_last() else { return false };
-    whole.starts_with(before)
-        && whole.get(before.len()).is_some_and(|piece| piece.starts_with(last))
 }

@@ -28,6 +28,9 @@ use crate::decode::RootMount;
 /// As the kernel has it (`MAXSYMLINKS` of `linux/namei.h`).
 const LINKS_MAX: usize = 40;
 
+/// How often the caches are looked at.
+const TRIES_MAX: usize = 3;
+
 /// More than a path can have names, with all that its links add.
 const NAMES_MAX: usize = 8192;
 
@@ -65,21 +68,25 @@ impl Links {
         Self { procfs, slow: Patient::new("links", |question: Question| question.walk().ok()) }
     }
 
-    /// The root directory that is `mount`'s, from the first of `pids` that has it. Whoever called
-    /// may be gone; those it stems from mostly have the same.
+    /// The root directory that is `mount`'s, from the process or else from the first of `others` that
+    /// has it: whoever called may be gone, and those it stems from mostly have the same.
     pub(super) fn root(
         &self,
         mount: RootMount,
         pid: u32,
-        others: impl Iterator<Item = u32>,
+        others: impl FnOnce() -> Vec<u32>,
     ) -> Option<Root> {
-        // A directory inside of a mount is not told from others: only its own process has it.
-        let others = others.filter(|_| mount.is_whole);
-        let directory = std::iter::once(pid).chain(others).find_map(|pid| {
+        let of = |pid: u32| {
             let path = self.procfs.root_of(pid);
             let directory = rustix::fs::open(path, DIRECTORY, Mode::empty()).ok()?;
             is_on(&directory, mount).then_some(directory)
-        })?;
+        };
+        let directory = match of(pid) {
+            Some(directory) => directory,
+            // A directory inside of a mount is not told from others: only its own process has it.
+            None if !mount.is_whole => return None,
+            None => others().into_iter().find_map(of)?,
+        };
         let path = path_of(&directory)?;
         Some(Root { directory, path, pid })
     }
@@ -103,7 +110,16 @@ impl Links {
     fn find(&mut self, root: &Root, path: &[u8], follows: bool) -> Option<OwnedFd> {
         let flags = if follows { ANY } else { DIRECTORY };
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::CACHED;
-        match rustix::fs::openat2(&root.directory, path, flags, Mode::empty(), resolve) {
+        let look = || rustix::fs::openat2(&root.directory, path, flags, Mode::empty(), resolve);
+        // A name that somebody changes at this moment is not found without waiting.
+        let mut found = look();
+        for _ in 1..TRIES_MAX {
+            if !matches!(found, Err(Errno::AGAIN)) {
+                break;
+            }
+            found = look();
+        }
+        match found {
             Ok(found) => Some(found),
             // Not in the caches (which cannot be asked for before 5.12), or a link of /proc that is
             // not like others.

@@ -218,15 +218,14 @@ impl Node {
             return Followed::default();
         }
         let mut links = locked(&self.links);
-        let root = call.root.and_then(|mount| {
-            let key = ProcessKey::new(head.tgid, head.start_ns);
-            let known = self.processes.get(key);
+        let others = || {
+            let known = self.processes.get(ProcessKey::new(head.tgid, head.start_ns));
             let lineage = known.map(|process| self.ancestors_of(head, &process));
-            let lineage = lineage.unwrap_or_default();
-            let others = [head.ppid].into_iter().chain(lineage.iter().map(|above| above.key.pid));
+            let lineage = lineage.unwrap_or_default().into_iter().map(|above| above.key.pid);
             // The host's first process has the root that most have.
-            links.root(mount, head.tgid, others.chain([1]))
-        });
+            [head.ppid].into_iter().chain(lineage).chain([1]).collect()
+        };
+        let root = call.root.and_then(|mount| links.root(mount, head.tgid, others));
         let mut is_unseen = false;
         let [path, other] = asked.map(|asked| {
             let (path, follows) = asked?;

@@ -17,7 +17,9 @@ use std::{
 
 use self::shard::Shards;
 use super::entry::Entry;
-use crate::decode::{Ancestor, Control, EventHead, Exec, Fork, ProcessFacts, exe_bits};
+use crate::decode::{
+    Ancestor, Control, EventHead, Exec, Fork, ProcessFacts, Texts, exe_bits, joined,
+};
 
 /// Most ancestors that are looked at.
 pub(super) const ANCESTORS_MAX: usize = 32;
@@ -45,9 +47,9 @@ impl ProcessKey {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
     /// `argv`, the program first.
-    pub args: Vec<Vec<u8>>,
+    pub args: Texts,
     /// `NAME=value`.
-    pub env: Vec<Vec<u8>>,
+    pub env: Texts,
     /// Empty when not known.
     pub exe_path: Vec<u8>,
     /// What is known of the file; `None` for processes that were there before us.
@@ -167,7 +169,8 @@ impl Process {
 
     /// Falco's `proc.cmdline`: the name (not `argv[0]`) and the arguments.
     pub fn cmdline(&self) -> &[u8] {
-        let make = || joined(&self.comm, self.image.args.get(1..).unwrap_or_default()).into();
+        let words = std::iter::once(&*self.comm).chain(self.image.args.behind_first());
+        let make = || joined(words).into();
         self.line.0.get_or_init(make)
     }
 
@@ -178,18 +181,8 @@ impl Process {
 
     /// `argv[0]`.
     pub fn exe(&self) -> Option<&[u8]> {
-        self.image.args.first().map(Vec::as_slice)
+        self.image.args.first()
     }
-}
-
-/// `first` and the others, separated by blanks.
-pub fn joined(first: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
-    let mut line = first.to_vec();
-    for other in others {
-        line.push(b' ');
-        line.extend_from_slice(other);
-    }
-    line
 }
 
 /// All processes that are known.
@@ -260,9 +253,11 @@ impl ProcessCache {
         enter: impl FnOnce(&Entry, Option<&Entry>) -> Entry,
     ) {
         let mut process = Process::from_head(head);
+        let mut env = exec.env.clone();
         if let Some(before) = self.get(process.key) {
             process.parent = before.parent;
             process.entry.clone_from(&before.entry);
+            env = env.shared_with(&before.image.env);
         }
         let parent = self.get(process.parent);
         process.entry = enter(&process.entry, parent.as_ref().map(|parent| &parent.entry));
@@ -270,7 +265,7 @@ impl ProcessCache {
         process.cwd = bytes_of(exec.cwd.as_ref());
         process.image = Arc::new(Image {
             args: exec.args.clone(),
-            env: exec.env.clone(),
+            env,
             exe_path: bytes_of(exec.exe_path.as_ref()),
             file: Some(ExeFile {
                 ino: exec.exe_ino,
@@ -297,6 +292,10 @@ impl ProcessCache {
 
     pub fn get(&self, key: ProcessKey) -> Option<Arc<Process>> {
         self.known.get(key)
+    }
+
+    pub fn has(&self, key: ProcessKey) -> bool {
+        self.known.has(key)
     }
 
     /// The process as it was when its count of execs was `exec_id`, if that is not long ago.

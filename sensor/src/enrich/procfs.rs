@@ -14,7 +14,7 @@ use super::{
     entry::Entry,
     process::{CommandLine, Image, ParentSeen, Process, ProcessKey},
 };
-use crate::decode::ProcessFacts;
+use crate::decode::{ProcessFacts, Texts};
 
 /// Of the arguments and of the environment.
 const AREA_BYTES_MAX: u64 = 32 << 10;
@@ -133,13 +133,8 @@ impl Procfs {
         String::from_utf8_lossy(&text).trim().parse().unwrap_or(u32::MAX)
     }
 
-    fn area(&self, pid: u32, name: &str) -> Vec<Vec<u8>> {
-        let bytes = self.read(pid, name, AREA_BYTES_MAX).unwrap_or_default();
-        if bytes.is_empty() {
-            return Vec::new();
-        }
-        let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
-        bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
+    fn area(&self, pid: u32, name: &str) -> Texts {
+        Texts::separated_by_nul(&self.read(pid, name, AREA_BYTES_MAX).unwrap_or_default())
     }
 
     fn link(&self, pid: u32, name: &str) -> Vec<u8> {

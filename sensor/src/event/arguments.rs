@@ -113,12 +113,12 @@ impl<'a> View<'a> {
         Some(match name {
             "res" => errno::number_or_name(0),
             "exe" => process.exe()?.to_vec(),
-            "args" => dotted(process.image.args.get(1..).unwrap_or_default()),
+            "args" => dotted(process.image.args.bytes_behind_first()),
             "tid" | "pid" => process.comm.clone(),
             "ptid" => event.ancestors().first()?.comm.clone(),
             "cwd" => process.cwd.clone(),
             "comm" => process.comm.clone(),
-            "env" => dotted(&process.image.env),
+            "env" => dotted(process.image.env.bytes()),
             "tty" => process.facts.tty.to_string().into(),
             "pgid" => match event.node.processes.called(process.facts.pgid, 0) {
                 Some(leader) => leader.comm.clone(),
@@ -148,8 +148,8 @@ impl<'a> View<'a> {
     ) -> Option<Vec<u8>> {
         match name {
             "res" => Some(errno::number_or_name(failed.result)),
-            "exe" => failed.args.first().cloned(),
-            "args" => Some(dotted(failed.args.get(1..).unwrap_or_default())),
+            "exe" => failed.args.first().map(<[u8]>::to_vec),
+            "args" => Some(dotted(failed.args.bytes_behind_first())),
             "filename" => Some(path.to_vec()),
             // Nothing is sent of it.
             "env" => None,
@@ -170,12 +170,11 @@ impl<'a> View<'a> {
 }
 
 /// What is between zero bytes, as Falco shows such a buffer: a dot for each byte that is no text.
-fn dotted(texts: &[Vec<u8>]) -> Vec<u8> {
-    if texts.is_empty() {
-        return b"NULL".to_vec();
+fn dotted(texts: &[u8]) -> Vec<u8> {
+    match texts {
+        [] => b"NULL".to_vec(),
+        texts => socket_arguments::printable(texts),
     }
-    let bytes: Vec<u8> = texts.iter().flat_map(|text| [text, &b"\0"[..]].concat()).collect();
-    socket_arguments::printable(&bytes)
 }
 
 /// Local time with nanoseconds.

@@ -9,7 +9,7 @@ fn flags(value: u32, table: &[(u32, &str)]) -> Vec<u8> {
 }
 
 /// Of `unshare` and `setns` (`linux/sched.h`).
-pub(super) fn clone_flags(value: u32) -> Vec<u8> {
+pub(crate) fn clone_flags(value: u32) -> Vec<u8> {
     const TABLE: [(u32, &str); 25] = [
         (0x400, "CLONE_FILES"),
         (0x200, "CLONE_FS"),
@@ -67,7 +67,7 @@ pub(super) fn passes_signal(request: u64) -> bool {
 }
 
 /// `linux/ptrace.h`, `asm/ptrace-abi.h`.
-pub(super) fn ptrace_request(request: u64) -> &'static str {
+pub(crate) fn ptrace_request(request: u64) -> &'static str {
     match request {
         0 => "PTRACE_TRACEME",
         1 => "PTRACE_PEEKTEXT",
@@ -112,7 +112,7 @@ pub(super) fn ptrace_request(request: u64) -> &'static str {
 }
 
 /// `enum bpf_cmd` of `linux/bpf.h`.
-pub(super) fn bpf_command(command: u32) -> Vec<u8> {
+pub(crate) fn bpf_command(command: u32) -> Vec<u8> {
     const NAMES: [&str; 37] = [
         "BPF_MAP_CREATE",
         "BPF_MAP_LOOKUP_ELEM",
@@ -158,7 +158,7 @@ pub(super) fn bpf_command(command: u32) -> Vec<u8> {
 }
 
 /// `asm-generic/signal.h`; real-time signals have numbers only.
-pub(super) fn signal(number: u32) -> Vec<u8> {
+pub(crate) fn signal(number: u32) -> Vec<u8> {
     const NAMES: [&str; 32] = [
         "",
         "SIGHUP",

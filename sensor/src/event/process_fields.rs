@@ -3,7 +3,10 @@
 use lanner_engine::{Elements, Field, List, Value};
 
 use super::{SyscallEvent, View, names, text};
-use crate::enrich::process::{ExeFile, Process, joined};
+use crate::{
+    decode::joined,
+    enrich::process::{ExeFile, Process},
+};
 
 const S_IWOTH: u32 = 0o2;
 const S_IWGRP: u32 = 0o20;
@@ -24,11 +27,12 @@ impl<'a> View<'a> {
             Field::ProcExepath => non_empty(&process.image.exe_path)?,
             Field::ProcArgs => self.arguments_field(arg)?,
             Field::ProcCmdnargs => {
-                Value::Uint(process.image.args.len().saturating_sub(1).try_into().ok()?)
+                Value::Uint(process.image.args.behind_first().count().try_into().ok()?)
             }
             Field::ProcCmdline => Value::text(process.cmdline()),
             Field::ProcExeline => {
-                text(joined(process.exe()?, process.image.args.get(1..).unwrap_or_default()))
+                process.exe()?;
+                text(joined(process.image.args.iter()))
             }
             Field::ProcEnv => environment(process, arg)?,
             Field::ProcCwd => text(with_slash(&process.cwd)?),
@@ -127,9 +131,9 @@ impl<'a> View<'a> {
     }
 
     fn arguments_field(self, arg: Option<&str>) -> Option<Value<'a>> {
-        let arguments = self.event.process.image.args.get(1..).unwrap_or_default();
+        let mut arguments = self.event.process.image.args.behind_first();
         match arg {
-            Some(index) => Some(Value::text(arguments.get(index.parse::<usize>().ok()?)?)),
+            Some(index) => Some(Value::text(arguments.nth(index.parse().ok()?)?)),
             None => Some(Value::text(self.event.process.arguments())),
         }
     }
@@ -176,7 +180,7 @@ fn with_slash(directory: &[u8]) -> Option<Vec<u8>> {
 
 fn environment<'a>(process: &'a Process, name: Option<&str>) -> Option<Value<'a>> {
     let env = &process.image.env;
-    let Some(name) = name else { return Some(text(env.join(&b' '))) };
+    let Some(name) = name else { return Some(text(joined(env.iter()))) };
     let value =
         env.iter().find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
     Some(Value::text(value?))

@@ -28,8 +28,8 @@ impl View<'_> {
             Happening::ExecFailed { failed, .. } => match name {
                 "res" => Some(Value::Int(failed.result)),
                 "filename" => Some(bytes(&failed.filename)),
-                "exe" => failed.args.first().map(|exe| bytes(exe)),
-                "args" => Some(joined(failed.args.get(1..).unwrap_or_default())),
+                "exe" => failed.args.first().map(bytes),
+                "args" => Some(joined(failed.args.bytes_behind_first())),
                 _ => self.raw_of_process(name),
             },
             Happening::Open { open, .. } => self.raw_of_open(name, open),
@@ -87,8 +87,8 @@ impl View<'_> {
         let file = process.image.file.as_ref();
         Some(match name {
             "exe" => bytes(process.exe()?),
-            "args" => joined(process.image.args.get(1..).unwrap_or_default()),
-            "env" => joined(&process.image.env),
+            "args" => joined(process.image.args.bytes_behind_first()),
+            "env" => joined(process.image.env.bytes()),
             "tid" => Value::Int(event.head.tid.into()),
             "pid" => Value::Int(event.head.tgid.into()),
             "ptid" => Value::Int(event.head.ppid.into()),
@@ -200,8 +200,9 @@ fn bytes(bytes: &[u8]) -> Value<'static> {
     Value::Text(Cow::Owned(bytes.to_vec()))
 }
 
-fn joined(texts: &[Vec<u8>]) -> Value<'static> {
-    Value::Text(Cow::Owned(texts.join(&0)))
+/// Texts without the zero byte that ends the last.
+fn joined(texts: &[u8]) -> Value<'static> {
+    bytes(texts.strip_suffix(&[0]).unwrap_or(texts))
 }
 
 /// An unset one is the highest number, as Falco has it.

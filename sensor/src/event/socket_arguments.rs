@@ -51,10 +51,7 @@ impl View<'_> {
             "queuelen" => number(socket.queue_len.into()),
             "queuemax" => number(socket.queue_max.into()),
             "backlog" => number(socket.asked_number.into()),
-            "domain" => match domain_name(socket.domain) {
-                Some(name) => name.into(),
-                None => number(socket.domain.into()),
-            },
+            "domain" => domain(socket.domain),
             "type" => number(socket.asked_type.into()),
             "proto" => number(socket.asked_number.into()),
             "flags" if self.event.head.call == Call::Accept4 => {
@@ -108,7 +105,7 @@ pub(super) fn printable(data: &[u8]) -> Vec<u8> {
 }
 
 /// The name of an `AF_*` number (`include/linux/socket.h`), where Falco has one; some have two.
-pub(super) fn domain_name(domain: u16) -> Option<&'static str> {
+pub(crate) fn domain(domain: u16) -> Vec<u8> {
     const NAMES: [&str; 40] = [
         "AF_UNSPEC",
         "AF_LOCAL|AF_UNIX",
@@ -151,5 +148,6 @@ pub(super) fn domain_name(domain: u16) -> Option<&'static str> {
         "AF_ALG",
         "AF_NFC",
     ];
-    NAMES.get(usize::from(domain)).copied().filter(|name| !name.is_empty())
+    let name = NAMES.get(usize::from(domain)).filter(|name| !name.is_empty());
+    name.map_or_else(|| number(domain.into()), |name| (*name).into())
 }

@@ -23,10 +23,13 @@ pub enum Cause {
     Undecodable,
     /// It is missing from the recording alone: the disk is too slow.
     NotRecorded,
+    /// The kernel did not run the program that tells of it: it was running another one.
+    NotRun,
 }
 
 impl Cause {
-    pub const ALL: [Self; 4] = [Self::RingFull, Self::Shed, Self::Undecodable, Self::NotRecorded];
+    pub const ALL: [Self; 5] =
+        [Self::RingFull, Self::Shed, Self::Undecodable, Self::NotRecorded, Self::NotRun];
 
     /// The name in logs and metrics.
     pub fn name(self) -> &'static str {
@@ -35,6 +38,7 @@ impl Cause {
             Self::Shed => "shed",
             Self::Undecodable => "undecodable",
             Self::NotRecorded => "not_recorded",
+            Self::NotRun => "not_run",
         }
     }
 }
@@ -58,8 +62,8 @@ impl LossCounts {
     }
 
     /// The count that somebody else keeps, the kernel side say.
-    pub fn set(&self, family: Family, cause: Cause, count: u64) {
-        if let Some(slot) = self.slot(Some(family), cause) {
+    pub fn set(&self, family: Option<Family>, cause: Cause, count: u64) {
+        if let Some(slot) = self.slot(family, cause) {
             slot.store(count, Relaxed);
         }
     }

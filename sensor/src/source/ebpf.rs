@@ -12,11 +12,15 @@ mod calls;
 mod filter;
 mod leftover;
 mod loader;
+mod memory;
 mod messages;
+mod missed;
+mod pace;
 mod programs;
 mod queued;
 mod reader;
 mod ring;
+mod sleepers;
 
 pub use self::{
     filter::{FilterError, KernelFilter, PassCount, Places, TooMany},
@@ -25,6 +29,7 @@ pub use self::{
         LoadError, LoadOptions, Loaded, ProgramSet, RING_BYTES_DEFAULT, RINGS_MAX, SyscallHooks,
         kernel_has_btf, load,
     },
-    programs::{HANDLERS, Handler, LIFECYCLE, Lifecycle, handled_calls},
+    memory::give_back,
+    programs::{HANDLERS, Handler, Hook, LIFECYCLE, handled_calls},
     ring::Ring,
 };

@@ -9,6 +9,7 @@ use std::{path::Path, time::Duration};
 use anyhow::Context as _;
 
 use super::{
+    saturation,
     watcher::{Setting, Totals, Watcher},
     workload::{Workload, in_own_process},
 };
@@ -67,7 +68,10 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
     for workload in Workload::ALL.into_iter().filter(chosen) {
         measure(workload, arguments.rounds, folder.path(), &rules)?;
     }
-    Ok(())
+    match arguments.only.is_empty() {
+        true => saturation::measure(folder.path(), &rules),
+        false => Ok(()),
+    }
 }
 
 fn measure(workload: Workload, rounds: u32, folder: &Path, rules: &[String]) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -49,7 +49,7 @@ impl Watcher {
             setting.ebpf
         );
         fs::write(&config, text).context("cannot write the sensor's configuration")?;
-        let program = repository().join("target/release/lanner-sensor");
+        let program = release_build("lanner-sensor");
         let began = Instant::now();
         let mut child = Command::new(&program)
             .args(["run", "--config"])
@@ -151,6 +151,12 @@ impl Drop for Watcher {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where cargo puts a program.
+fn release_build(name: &str) -> PathBuf {
+    let elsewhere = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    elsewhere.unwrap_or_else(|| repository().join("target")).join("release").join(name)
 }
 
 fn number(line: &str, key: &str) -> u64 {

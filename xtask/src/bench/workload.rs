@@ -8,6 +8,7 @@ use std::{
     net::{TcpListener, TcpStream, UdpSocket},
     path::PathBuf,
     process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -30,9 +31,12 @@ pub(crate) enum Workload {
     Udp,
     /// a connection over loopback, accepted and closed
     Connect,
+    /// open for reading and close, of a file that rules ask for, now and then
+    Secret,
 }
 
 impl Workload {
+    /// Those whose cost is measured.
     pub(crate) const ALL: [Self; 6] =
         [Self::Open, Self::OpenWrite, Self::Getppid, Self::Exec, Self::Udp, Self::Connect];
 
@@ -44,6 +48,7 @@ impl Workload {
             Self::Exec => 2_000,
             Self::Udp => 200_000,
             Self::Connect => 20_000,
+            Self::Secret => 200,
         }
     }
 
@@ -55,6 +60,7 @@ impl Workload {
             Self::Exec => "exec",
             Self::Udp => "udp",
             Self::Connect => "connect",
+            Self::Secret => "secret",
         }
     }
 }
@@ -101,6 +107,12 @@ fn work(arguments: &Arguments) -> anyhow::Result<Duration> {
     match arguments.workload {
         Workload::Open => open(&arguments.folder.join("data"), OFlags::RDONLY, times),
         Workload::OpenWrite => open(&arguments.folder.join("data"), OFlags::WRONLY, times),
+        Workload::Secret => measured(times, || {
+            rustix::fs::open("/etc/shadow", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            // Spread over the time that others take.
+            thread::sleep(Duration::from_millis(5));
+            Ok(())
+        }),
         Workload::Getppid => Ok(measured(times, || {
             black_box(rustix::process::getppid());
             Ok(())

@@ -1,9 +1,9 @@
 //! What a kernel program knows of an event while it decides whether to report it.
 //!
 //! A test in the kernel is right only if what it sees there is what the rules will see in user
-//! space. What must be kept for that is written down as each fact's [`Fact::obligation`]; the
-//! sensor loads no test of a fact that it cannot keep the obligation of, and lets pass what it does
-//! not know.
+//! space. What must be kept for that is written down as each fact's [`Fact::obligation`]. What is
+//! not known of an event passes. Here is only what the sensor does test, so that what the projection
+//! says is what happens.
 
 use std::fmt;
 
@@ -51,28 +51,6 @@ pub enum Fact {
     Capabilities(Field),
     /// The name of the process.
     ProcessName,
-    /// The name of any ancestor. Processes are marked, see [`Visibility::Lineage`].
-    AncestorName,
-    /// What the program was started as and with. Processes are marked, see [`Visibility::Program`].
-    Program(Field),
-    /// Whose the container is. Containers are marked, see [`Visibility::Container`].
-    Container(Field),
-}
-
-/// How a kernel program comes to know a fact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Visibility {
-    /// It reads the fact itself, each time.
-    Kernel,
-    /// User space tests each name it sees started, and marks the process and all its descendants,
-    /// those there are and those to come. A process not looked at yet passes.
-    Lineage,
-    /// User space tests each program it sees started, and marks the process that runs it. A process
-    /// not looked at yet passes, as do the events of the start itself.
-    Program,
-    /// User space tests each container once it knows whose it is, and marks it. A container not
-    /// looked at yet passes.
-    Container,
 }
 
 /// What tests of a fact look like.
@@ -91,16 +69,6 @@ pub(super) enum Domain {
 }
 
 impl Fact {
-    /// How a kernel program comes to know it.
-    pub fn visibility(self) -> Visibility {
-        match self {
-            Self::AncestorName | Self::Flag(Field::ProcExecEntered) => Visibility::Lineage,
-            Self::Program(_) => Visibility::Program,
-            Self::Container(_) => Visibility::Container,
-            _ => Visibility::Kernel,
-        }
-    }
-
     /// What the sensor must keep, so that no event is withheld that a rule would match.
     pub fn obligation(self) -> &'static str {
         match self {
@@ -115,7 +83,8 @@ impl Fact {
             }
             Self::LinkTarget => "the bytes that user space shows as evt.arg.target; cut, it passes",
             Self::FdType => {
-                "a type that has no name in fd.type passes; fd.type, fd.typechar and fd.sockfamily are shown together"
+                "a type that has no name in fd.type passes; fd.type, fd.typechar and fd.sockfamily \
+                 are shown together"
             }
             Self::Transport => "a protocol that has no name in fd.l4proto passes",
             Self::Argument(_) => {
@@ -135,24 +104,17 @@ impl Fact {
                 "the numbers that user space shows with the addresses"
             }
             Self::Place => {
-                "user space shows container.id for each event, and it is 'host' exactly when the \
-                 kernel says so; k8s.* and container.* of an image are never shown for the host"
+                "only 'host' is known, and then user space shows that as container.id; k8s.* and \
+                 container.* of an image are never shown for the host"
             }
             Self::ProcessNumber(_) => "the number that user space shows; an unset id is -1",
-            Self::Capabilities(_) => "the bits whose names user space shows",
+            Self::Capabilities(_) => {
+                "the bits whose names user space shows: of calls that may change them those from after \
+                 the call, else those of the last exec or fork"
+            }
             Self::ProcessName => {
                 "the name that user space shows as proc.name, for every event: a thread's own name \
                  is not it unless user space shows that"
-            }
-            Self::AncestorName => {
-                "marks are set before a name is dropped from the process table, reach descendants \
-                 that live already, and are inherited at fork"
-            }
-            Self::Program(_) => {
-                "marks are cleared at exec and set again when user space has looked"
-            }
-            Self::Container(_) => {
-                "marks are set once what user space shows does not change any more"
             }
         }
     }
@@ -167,10 +129,7 @@ impl Fact {
             | Self::Transport
             | Self::Argument(_)
             | Self::Place
-            | Self::ProcessName
-            | Self::AncestorName
-            | Self::Program(_)
-            | Self::Container(_) => Domain::Text,
+            | Self::ProcessName => Domain::Text,
             Self::Result
             | Self::Descriptor
             | Self::Flag(_)
@@ -212,8 +171,8 @@ impl Fact {
             Self::Flag(Field::EvtIsOpenWrite | Field::FdNameChanged) => 1,
             Self::LocalAddress | Self::LocalPort => 2,
             Self::Flag(_) | Self::ProcessNumber(_) | Self::Capabilities(_) => 3,
-            Self::AncestorName | Self::Container(_) | Self::PeerPort => 4,
-            Self::PeerAddress | Self::Argument(_) | Self::Program(_) | Self::ProcessName => 5,
+            Self::PeerPort => 4,
+            Self::PeerAddress | Self::Argument(_) | Self::ProcessName => 5,
             Self::Path | Self::RawPath | Self::OldPath | Self::NewPath | Self::LinkTarget => 6,
         }
     }
@@ -239,12 +198,9 @@ impl fmt::Display for Fact {
             Self::PeerPort => "peer port",
             Self::Place => "runs on",
             Self::ProcessName => "process",
-            Self::AncestorName => "ancestor",
-            Self::Flag(field)
-            | Self::ProcessNumber(field)
-            | Self::Capabilities(field)
-            | Self::Program(field)
-            | Self::Container(field) => field.name(),
+            Self::Flag(field) | Self::ProcessNumber(field) | Self::Capabilities(field) => {
+                field.name()
+            }
         })
     }
 }

@@ -29,24 +29,24 @@ type Arguments = &'static [(&'static str, Fact)];
 const TYPES: &[(&str, Family, Arguments)] = {
     use Fact::{Argument, LinkTarget, NewPath, OldPath, Path};
     use Family as F;
-    const OPEN: Arguments =
-        &[("name", Path), ("flags", Argument("flags")), ("mode", Argument("mode"))];
+    const OPEN: Arguments = &[("name", Path), ("flags", Argument("flags"))];
     const TWO_PATHS: Arguments = &[("oldpath", OldPath), ("newpath", NewPath)];
     const SYMLINK: Arguments = &[("target", LinkTarget), ("linkpath", Path)];
+    const SIGNAL: Arguments = &[("sig", Argument("sig"))];
     const CHMOD: Arguments = &[("filename", Path), ("mode", Argument("mode"))];
     &[
         ("open", F::Open, OPEN),
         ("openat", F::Open, OPEN),
         ("openat2", F::Open, OPEN),
-        ("creat", F::Open, &[("name", Path), ("mode", Argument("mode"))]),
-        ("open_by_handle_at", F::Open, &[("path", Path), ("flags", Argument("flags"))]),
-        ("execve", F::Exec, &[("flags", Argument("flags"))]),
-        ("execveat", F::Exec, &[("flags", Argument("flags"))]),
+        ("creat", F::Open, &[("name", Path)]),
+        ("open_by_handle_at", F::Open, &[("flags", Argument("flags"))]),
+        ("execve", F::Exec, &[]),
+        ("execveat", F::Exec, &[]),
         ("connect", F::Connect, &[]),
         ("accept", F::Accept, &[]),
         ("accept4", F::Accept, &[]),
         ("unlink", F::FileChange, &[("path", Path)]),
-        ("unlinkat", F::FileChange, &[("name", Path), ("flags", Argument("flags"))]),
+        ("unlinkat", F::FileChange, &[("name", Path)]),
         ("rmdir", F::FileChange, &[("path", Path)]),
         ("mkdir", F::FileChange, &[("path", Path)]),
         ("mkdirat", F::FileChange, &[("path", Path)]),
@@ -59,16 +59,9 @@ const TYPES: &[(&str, Family, Arguments)] = {
         ("symlinkat", F::FileChange, SYMLINK),
         ("chmod", F::FileChange, CHMOD),
         ("fchmodat", F::FileChange, CHMOD),
+        ("fchmodat2", F::FileChange, CHMOD),
         ("fchmod", F::FileChange, &[("mode", Argument("mode"))]),
-        (
-            "socket",
-            F::Socket,
-            &[
-                ("domain", Argument("domain")),
-                ("type", Argument("type")),
-                ("proto", Argument("proto")),
-            ],
-        ),
+        ("socket", F::Socket, &[("domain", Argument("domain"))]),
         ("listen", F::Socket, &[]),
         ("sendto", F::Socket, &[]),
         ("sendmsg", F::Socket, &[]),
@@ -87,6 +80,9 @@ const TYPES: &[(&str, Family, Arguments)] = {
         ("dup3", F::Control, &[]),
         ("init_module", F::Control, &[]),
         ("finit_module", F::Control, &[]),
+        ("kill", F::Control, SIGNAL),
+        ("tkill", F::Control, SIGNAL),
+        ("tgkill", F::Control, SIGNAL),
     ]
 };
 

@@ -125,33 +125,10 @@ impl KernelFacts for ShownFacts<'_> {
             Fact::LocalAddress | Fact::PeerAddress | Fact::LocalPort | Fact::PeerPort => {
                 self.end(fact)
             }
-            Fact::Place => one(self
-                .text(Field::ContainerId, None)
-                .map(|id| if id == b"host" { b"host".to_vec() } else { b"container".to_vec() })),
+            Fact::Place => one(self.text(Field::ContainerId, None).filter(|id| id == b"host")),
             Fact::ProcessName => one(self.text(Field::ProcName, None)),
-            Fact::Capabilities(field) | Fact::Program(field) | Fact::Container(field) => {
-                one(self.text(field, None))
-            }
-            Fact::AncestorName => self.ancestors(),
+            Fact::Capabilities(field) => one(self.text(field, None)),
         }
-    }
-}
-
-impl ShownFacts<'_> {
-    /// The names of all ancestors, the parent among them; nothing if not one is shown.
-    fn ancestors(&self) -> Known {
-        // Deeper than any rule looks.
-        const DEPTH_MAX: usize = 32;
-        let mut names: Vec<Vec<u8>> = match self.value(Field::ProcAname, None) {
-            Some(Value::List(list)) => list.iter().filter_map(as_text).collect(),
-            _ => Vec::new(),
-        };
-        names.extend(self.text(Field::ProcPname, None));
-        names.extend(
-            (1..DEPTH_MAX)
-                .filter_map(|index| self.text(Field::ProcAname, Some(&index.to_string()))),
-        );
-        texts(Some(names).filter(|names| !names.is_empty()))
     }
 }
 

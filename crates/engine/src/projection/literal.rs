@@ -103,11 +103,6 @@ pub(super) fn outcome(test: &Test, event_type: EventType, negated: bool) -> Outc
         Source::OwnName => {
             plain(Fact::ProcessName, inexact(texts(test, Fact::ProcessName)), negated)
         }
-        // Of any process it may be said that an ancestor has another name.
-        Source::Lineage if test.operator == Operator::NotEqual => None,
-        Source::Lineage => {
-            plain(Fact::AncestorName, inexact(texts(test, Fact::AncestorName)), negated)
-        }
         Source::Directory => part(test, in_directory, negated),
         Source::FileName => part(test, has_name, negated),
         Source::FdType => {
@@ -125,7 +120,7 @@ pub(super) fn outcome(test: &Test, event_type: EventType, negated: bool) -> Outc
         }
         Source::SocketName => socket_name(test, negated),
         Source::Place => plain(Fact::Place, place(test), negated),
-        Source::Container(fact) => in_container(test, fact, negated),
+        Source::Container => in_container(test, negated),
         Source::Error => plain(Fact::Result, results(test), negated),
         Source::Failed => {
             let failed = |failed| holds_for(test, &Value::Bool(failed));
@@ -191,7 +186,7 @@ fn event_number(test: &Test, negated: bool) -> Outcome {
 /// That there is a value narrows nothing, but of what only containers have.
 fn existence(field: Field, source: Source, negated: bool) -> Outcome {
     match source {
-        Source::Container(_) if !negated && !is_shown_of_host(field) => {
+        Source::Container if !negated && !is_shown_of_host(field) => {
             Outcome::Checks(vec![vec![runs_in_container()]])
         }
         _ => Outcome::Unknown,
@@ -307,12 +302,13 @@ fn implied(operator: Operator, constant: Constant, fact: Fact) -> Option<(Implie
     let domain = fact.domain();
     let pattern = match (operator, constant) {
         (Op::Contains | Op::ContainsNoCase, Constant::Text(text)) if domain == Domain::Flags => {
-            // Flags have names of capitals; a name does not reach over what joins them.
-            let apart = text.iter().any(|byte| b"| ,".contains(byte)) || text.is_empty();
             let name = if operator == Op::Contains { text } else { text.to_ascii_uppercase() };
-            return (!apart).then_some((Implied::AnyOf(vec![Pattern::Contains(name)]), true));
+            let usable = is_one_flag(&name);
+            return usable.then_some((Implied::AnyOf(vec![Pattern::Contains(name)]), true));
         }
         _ if domain == Domain::Flags => return None,
+        // Names of processes are looked up as a whole.
+        (operator, _) if fact == Fact::ProcessName && !is_equality(operator) => return None,
         (Op::Equal | Op::In | Op::Intersects, Constant::Text(text)) => Pattern::Is(text),
         (Op::StartsWith, Constant::Text(text)) => Pattern::StartsWith(text),
         (Op::EndsWith, Constant::Text(text)) => Pattern::EndsWith(text),
@@ -327,6 +323,31 @@ fn implied(operator: Operator, constant: Constant, fact: Fact) -> Option<(Implie
         _ => return None,
     };
     all_of(vec![pattern], true, domain)
+}
+
+fn is_equality(operator: Operator) -> bool {
+    matches!(operator, Operator::Equal | Operator::In | Operator::Intersects)
+}
+
+/// Whether it is shown exactly where some bit is set.
+fn is_one_flag(name: &[u8]) -> bool {
+    /// Opens show these for several bits, for none or for what else is known of the file.
+    const OTHERS: [&str; 10] = [
+        "O_NONE",
+        "O_RDONLY",
+        "O_WRONLY",
+        "O_RDWR",
+        "O_SYNC",
+        "O_DSYNC",
+        "O_TMPFILE",
+        "O_F_CREATED",
+        "FD_UPPER_LAYER",
+        "FD_LOWER_LAYER",
+    ];
+    // A name does not reach over what joins them, and bits without a name are shown as a number.
+    let is_apart = |byte: &u8| b"| ,".contains(byte) || byte.is_ascii_digit();
+    let of_others = |other: &&str| other.as_bytes().windows(name.len()).any(|part| part == name);
+    !name.is_empty() && !name.iter().any(is_apart) && !OTHERS.iter().any(of_others)
 }
 
 /// Paths that have no empty component, nor `.` and `..`.
@@ -425,7 +446,11 @@ fn tabulated<const N: usize>(test: &Test, table: [(&str, &str); N]) -> Option<Va
 
 /// `fd.name` of a socket is a path only if it is a Unix one.
 fn socket_name(test: &Test, negated: bool) -> Option<Vec<Vec<Check>>> {
-    let values = if negated { None } else { texts(test, Fact::Path) }?;
+    // As the program gave it, it may have empty components.
+    if negated || test.operator == Operator::PathMatch {
+        return None;
+    }
+    let values = texts(test, Fact::Path)?;
     let is_path = |wanted: &Wanted| match wanted {
         Wanted::Text(patterns) => patterns.iter().all(|pattern| match pattern {
             Pattern::Is(text) | Pattern::StartsWith(text) => text.starts_with(b"/"),
@@ -451,7 +476,7 @@ fn runs_in_container() -> Check {
 /// `container.id` is `host`, or one of endlessly many others.
 fn place(test: &Test) -> Option<Values> {
     let host = holds_for(test, &Value::text("host"));
-    let equality = matches!(test.operator, Operator::Equal | Operator::In | Operator::Intersects);
+    let equality = is_equality(test.operator);
     let only_host = |text: &[u8]| text == b"host";
     // Whether the test is about "host" alone, so that all containers are alike to it.
     let alone = match &test.right {
@@ -474,17 +499,10 @@ fn place(test: &Test) -> Option<Values> {
 }
 
 /// What only containers have. Nothing can be said of its opposite: the host has no value.
-fn in_container(test: &Test, fact: Option<Fact>, negated: bool) -> Option<Vec<Vec<Check>>> {
-    if negated {
-        return None;
-    }
-    let marked = fact.and_then(|fact| plain(fact, texts(test, fact), negated));
-    let mut alternatives = marked.unwrap_or_else(|| vec![Vec::new()]);
+fn in_container(test: &Test, negated: bool) -> Option<Vec<Vec<Check>>> {
     let shown = test.left.as_plain_field().is_some_and(|field| is_shown_of_host(field.field));
-    if !shown || !holds_for(test, &Value::text("host")) {
-        alternatives.iter_mut().for_each(|checks| checks.push(runs_in_container()));
-    }
-    alternatives.iter().all(|checks| !checks.is_empty()).then_some(alternatives)
+    let fits_host = shown && holds_for(test, &Value::text("host"));
+    (!negated && !fits_host).then(|| vec![vec![runs_in_container()]])
 }
 
 /// `evt.res` as the number behind it.
@@ -492,10 +510,7 @@ fn results(test: &Test) -> Option<Values> {
     let success = holds_for(test, &Value::text("SUCCESS"));
     let known =
         |text: &[u8]| text == b"SUCCESS" || ERRORS.iter().any(|(name, _)| name.as_bytes() == text);
-    let equality = matches!(
-        test.operator,
-        Operator::Equal | Operator::In | Operator::Intersects | Operator::NotEqual
-    );
+    let equality = is_equality(test.operator) || test.operator == Operator::NotEqual;
     let all_known = match &test.right {
         Right::Texts(texts) => texts.iter().all(|text| known(text)),
         Right::Constants(_, constants) => constants.iter().all(|constant| match constant {

@@ -13,8 +13,6 @@ pub(super) enum Source {
     Text(Fact),
     /// It is the name of the process, where that is asked for as the ancestor with number 0.
     OwnName,
-    /// It is the name of one ancestor or of any.
-    Lineage,
     /// It is the path up to its last slash.
     Directory,
     /// It is the path after its last slash.
@@ -26,8 +24,8 @@ pub(super) enum Source {
     /// It is both addresses as one text, or the path of a Unix socket.
     SocketName,
     Place,
-    /// Only containers have it. The fact is the text if user space marks containers by it.
-    Container(Option<Fact>),
+    /// Only containers have it.
+    Container,
     /// It is the name of the result.
     Error,
     /// It is whether the result is an error.
@@ -76,16 +74,6 @@ fn of_process(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Opti
     Some(match (field, arg.as_deref()) {
         (Field::ProcName, _) => Source::Text(Fact::ProcessName),
         (Field::ProcAname, Some(index)) if index.parse() == Ok(0_u32) => Source::OwnName,
-        (Field::ProcAname | Field::ProcPname, _) => Source::Lineage,
-        // As a program starts, nobody has looked at it yet.
-        (
-            Field::ProcExe
-            | Field::ProcExepath
-            | Field::ProcArgs
-            | Field::ProcCmdline
-            | Field::ProcExeline,
-            None,
-        ) if event_type.family != Family::Exec => Source::Text(Fact::Program(*field)),
         (
             Field::ProcTty
             | Field::ProcVpid
@@ -94,16 +82,11 @@ fn of_process(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Opti
             | Field::GroupGid,
             _,
         ) => Source::Number(Fact::ProcessNumber(*field)),
-        (
-            Field::ProcExecEntered
-            | Field::ProcIsExeFromMemfd
-            | Field::ProcIsExeUpperLayer
-            | Field::ProcIsExeLowerLayer
-            | Field::ProcIsSidLeader
-            | Field::ProcIsVpgidLeader,
-            _,
-        ) => Source::Flag(Fact::Flag(*field)),
-        (Field::ThreadCapEffective | Field::ThreadCapPermitted, _) => {
+        (Field::ProcIsSidLeader | Field::ProcIsVpgidLeader, _) => Source::Flag(Fact::Flag(*field)),
+        // Who enters a user namespace is shown with those from before.
+        (Field::ThreadCapEffective | Field::ThreadCapPermitted, _)
+            if !matches!(event_type.name, "setns" | "unshare") =>
+        {
             Source::Text(Fact::Capabilities(*field))
         }
         (Field::ContainerId, _) => Source::Place,
@@ -112,13 +95,13 @@ fn of_process(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Opti
             | Field::ContainerImage
             | Field::ContainerImageTag
             | Field::ContainerName
+            | Field::ContainerPrivileged
+            | Field::ContainerType
             | Field::K8sNsName
-            | Field::K8sPodName,
+            | Field::K8sPodName
+            | Field::K8sPodLabel,
             _,
-        ) => Source::Container(Some(Fact::Container(*field))),
-        (Field::ContainerPrivileged | Field::ContainerType | Field::K8sPodLabel, _) => {
-            Source::Container(None)
-        }
+        ) => Source::Container,
         _ => return None,
     })
 }
@@ -126,7 +109,8 @@ fn of_process(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Opti
 fn of_event(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Option<Source> {
     let family = event_type.family;
     let opens = family == Family::Open;
-    let file = opens || event_type.name == "fchmod";
+    // What a handle stands for is not read in the kernel.
+    let file = opens && event_type.argument_of(Fact::Path).is_some();
     let described = event_type.has_descriptor();
     let connected = event_type.has_addresses();
     Some(match field {
@@ -144,7 +128,7 @@ fn of_event(FieldRef { field, arg }: &FieldRef, event_type: EventType) -> Option
         }
         Field::FdName if file => Source::Text(Fact::Path),
         Field::FdName if event_type.family == Family::Connect => Source::SocketName,
-        Field::FdNameraw if opens => Source::Text(Fact::RawPath),
+        Field::FdNameraw if file => Source::Text(Fact::RawPath),
         Field::FdDirectory if file => Source::Directory,
         Field::FdFilename if file => Source::FileName,
         Field::FdNum if opens => Source::OpenDescriptor,

@@ -2,14 +2,17 @@
 //! so that partitions rarely wait for one another and never for long.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
+use foldhash::fast::RandomState;
+
 use super::{Image, Process, ProcessKey};
+use crate::decode::Texts;
 
 /// Far more than partitions. Ids are given in order, so they spread evenly.
 const SHARDS: usize = 32;
@@ -21,11 +24,15 @@ const PROCESSES_MAX: usize = 65_536;
 /// hundred, each with thousands of arguments, must not fill our memory with them.
 const BYTES_MAX: usize = 128 << 20;
 
-/// What an argument takes beside its bytes: the vector and the allocator's own.
-const ARGUMENT_OVERHEAD: usize = 56;
-
 /// How long one that ended is remembered.
 const GRACE_NS: u64 = 300 * 1_000_000_000;
+
+/// How long all of one that ended is. No event of it comes later: then it is an ancestor at most,
+/// of which nobody asks for the environment.
+const WHOLE_NS: u64 = 5 * 1_000_000_000;
+
+/// Ids and times are no text that somebody chooses: a quick hash will do.
+type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
 
 #[derive(Debug)]
 struct Remembered {
@@ -45,6 +52,8 @@ struct Shard {
     newest: HashMap<u32, ProcessKey>,
     /// Those that ended, the oldest first, and when.
     ended: VecDeque<(u64, ProcessKey)>,
+    /// How many of them, from the oldest on, are not whole any more.
+    lightened: usize,
 }
 
 /// What a process is called in a pid namespace: the namespace's inode number and its id there.
@@ -71,12 +80,38 @@ impl Shard {
             self.ended.push_back((time_ns, key));
         }
     }
+
+    /// Forgets what nobody will ask for of those that ended some time ago; gives the bytes.
+    fn lighten(&mut self, now_ns: u64) -> usize {
+        let mut freed = 0;
+        while let Some((when, key)) = self.ended.get(self.lightened)
+            && when.saturating_add(WHOLE_NS) < now_ns
+        {
+            self.lightened += 1;
+            let Some(remembered) = self.known.get_mut(key) else { continue };
+            remembered.before = None;
+            // Of a program that others run too, the last one has the environment.
+            if Arc::strong_count(&remembered.process.image) == 1 {
+                let image = Image { env: Texts::NONE, ..(*remembered.process.image).clone() };
+                let process = (*remembered.process).clone();
+                remembered.process = Arc::new(Process { image: Arc::new(image), ..process });
+            }
+            let size_bytes = size_bytes(&remembered.process, None).min(remembered.size_bytes);
+            freed += remembered.size_bytes - size_bytes;
+            remembered.size_bytes = size_bytes;
+        }
+        freed
+    }
 }
 
 impl Shards {
     pub(super) fn get(&self, key: ProcessKey) -> Option<Arc<Process>> {
         let shard = self.shard(key.pid);
         shard.known.get(&key).map(|remembered| Arc::clone(&remembered.process))
+    }
+
+    pub(super) fn has(&self, key: ProcessKey) -> bool {
+        self.shard(key.pid).known.contains_key(&key)
     }
 
     /// The process as it was at an exec; as it is now where that is not known.
@@ -131,7 +166,6 @@ impl Shards {
         let key = process.key;
         let start_ns = process.start_ns;
         let name = name_of(&process);
-        let own_bytes = size_bytes(&process);
         let process = Arc::new(process);
         let is_too_much = {
             let mut shard = self.shard(key.pid);
@@ -170,7 +204,8 @@ impl Shards {
                 let is_same = known.process.exec_id == process.exec_id;
                 if is_same { known.before.clone() } else { Some(Arc::clone(&known.process)) }
             });
-            let size_bytes = own_bytes + before.as_ref().map_or(0, |before| size_bytes(before));
+            let size_bytes = size_bytes(&process, before.as_deref())
+                + before.as_ref().map_or(0, |before| size_bytes(before, None));
             self.size_bytes.fetch_add(size_bytes, Relaxed);
             match shard.known.insert(key, Remembered { process, before, size_bytes, has_ended }) {
                 Some(forgotten) => self.size_bytes.fetch_sub(forgotten.size_bytes, Relaxed),
@@ -187,6 +222,7 @@ impl Shards {
     pub(super) fn end(&self, key: ProcessKey, time_ns: u64) {
         let mut shard = self.shard(key.pid);
         shard.end(key, time_ns);
+        self.size_bytes.fetch_sub(shard.lighten(time_ns), Relaxed);
         while let Some((when, _)) = shard.ended.front()
             && when.saturating_add(GRACE_NS) < time_ns
         {
@@ -215,6 +251,7 @@ impl Shards {
 
     fn forget_oldest(&self, shard: &mut Shard) -> bool {
         let Some((_, key)) = shard.ended.pop_front() else { return false };
+        shard.lightened = shard.lightened.saturating_sub(1);
         if let Some(forgotten) = shard.known.remove(&key) {
             self.size_bytes.fetch_sub(forgotten.size_bytes, Relaxed);
             self.len.fetch_sub(1, Relaxed);
@@ -250,14 +287,16 @@ fn name_of(process: &Process) -> Option<Name> {
 }
 
 /// About what a process takes, with its command line in one piece. An image is its first
-/// owner's: who was forked from it has it for nothing.
-fn size_bytes(process: &Process) -> usize {
+/// owner's: who was forked from it has it for nothing, and so it is with the environment that
+/// one has from `before`.
+fn size_bytes(process: &Process, before: Option<&Process>) -> usize {
     let Image { args, env, exe_path, .. } = &*process.image;
-    let line: usize = args.iter().map(|argument| argument.len() + 1).sum();
+    let line = args.size_bytes();
     let own = size_of::<Process>() + process.comm.len() + process.cwd.len() + line;
     if Arc::strong_count(&process.image) > 1 {
         return own;
     }
-    let arguments = args.iter().chain(env);
-    own + exe_path.len() + arguments.map(|text| text.len() + ARGUMENT_OVERHEAD).sum::<usize>()
+    let has_env = before.is_some_and(|before| env.is_shared_with(&before.image.env));
+    let env_bytes = if has_env { 0 } else { env.size_bytes() };
+    own + size_of::<Image>() + exe_path.len() + args.size_bytes() + env_bytes
 }

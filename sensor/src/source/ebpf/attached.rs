@@ -70,10 +70,10 @@ pub(super) fn program_name(handler: &Handler, hooks: SyscallHooks) -> String {
     }
 }
 
-/// Loads a handler's program.
-pub(super) fn load(program: &mut Program, btf: &Btf) -> Result<(), ProgramError> {
+/// Loads a program; only one of this kind has to know its tracepoint by then.
+pub(super) fn load(program: &mut Program, tracepoint: &str, btf: &Btf) -> Result<(), ProgramError> {
     match program {
-        Program::BtfTracePoint(program) => program.load("sys_exit", btf),
+        Program::BtfTracePoint(program) => program.load(tracepoint, btf),
         Program::TracePoint(program) => program.load(),
         _ => Err(ProgramError::UnexpectedProgramType),
     }

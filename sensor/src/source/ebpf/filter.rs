@@ -77,14 +77,15 @@ impl KernelFilter {
         })
     }
 
-    /// Tests events by these rules from now on.
+    /// Tests events by these rules from now on. Returns how many checks of the projection are left
+    /// out, as there is no room for them: their clauses pass more.
     ///
     /// # Errors
     /// When they ask for more than fits, or the kernel refuses the image. Then everything passes.
-    pub fn install(&mut self, projection: &Projection) -> Result<(), FilterError> {
+    pub fn install(&mut self, projection: &Projection) -> Result<u32, FilterError> {
         let parts = program::parts(projection, filtered_calls());
         match parts.image() {
-            Ok(image) => self.write(image),
+            Ok(image) => self.write(image).map(|()| parts.left_out),
             Err(too_many) => {
                 self.remove()?;
                 Err(too_many.into())
@@ -151,11 +152,10 @@ impl Places {
     }
 }
 
-/// Numbers and event types of the calls whose events may be withheld. Those of a program's start are
-/// needed to know the processes.
+/// Numbers and event types of the calls whose events may be withheld. Of programs that start that is
+/// only where the call failed: all others are needed to know the processes.
 fn filtered_calls() -> impl Iterator<Item = (u16, &'static str)> {
-    let calls = Call::ALL.iter().filter(|call| !matches!(call, Call::Execve | Call::Execveat));
-    calls.map(|call| (call.id(), call.name()))
+    Call::ALL.iter().map(|call| (call.id(), call.name()))
 }
 
 /// Returns once no program runs that ran at the call.

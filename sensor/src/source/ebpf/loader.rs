@@ -2,20 +2,19 @@
 //! by giving it, never by its version.
 //!
 //! ```text
-//! object (or the base object) ─▶ lifecycle programs ─┐
-//!                                handlers ───────────┴▶ all loaded ─▶ attached ─▶ calls wanted
+//! object (or the base object) ─▶ all programs, side by side ─▶ attached ─▶ calls wanted
 //! ```
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread,
 };
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{Array, MapData, PerCpuArray, ProgramArray},
+    maps::{MapData, PerCpuArray, ProgramArray},
     programs::{BtfTracePoint, ProgramError},
 };
 
@@ -24,9 +23,10 @@ use super::{
     calls::CallTables,
     filter::{FilterError, KernelFilter, Places},
     messages::MessageSettings,
-    programs::{HANDLERS, Handler, LIFECYCLE},
+    programs::{HANDLERS, Handler, Hook, LIFECYCLE},
     queued::QueuedCalls,
     ring::Ring,
+    sleepers::Sleepers,
 };
 use crate::{decode::Call, message_needs::MessageNeeds};
 
@@ -42,6 +42,9 @@ pub const RINGS_MAX: u32 = 4;
 
 /// What an unused ring takes: the least that the kernel makes.
 const RING_BYTES_UNUSED: u32 = 4096;
+
+/// The way to the handlers, unless each has tracepoints of its own.
+const SYS_EXIT: Hook = Hook { name: "on_sys_exit", tracepoint: "sys_exit" };
 
 static FULL_OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lanner.bpf.o"));
 static BASE_OBJECT: &[u8] =
@@ -116,7 +119,7 @@ pub struct Loaded {
     missing: Vec<(Handler, String)>,
     /// Dropped with the last user's hold on it, the kernel empties it.
     _handlers: ProgramArray<MapData>,
-    programs: Ebpf,
+    pub(super) programs: Ebpf,
 }
 
 /// Why there are no kernel events.
@@ -133,6 +136,9 @@ pub enum LoadError {
 
     #[error("cannot use map {name}")]
     Map { name: &'static str, source: aya::maps::MapError },
+
+    #[error("cannot use map sleepers")]
+    Sleepers(#[source] std::io::Error),
 
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -173,14 +179,15 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
     let mut programs = open(object, &btf, options)?;
     let hooks = super::attached::choose(options.hooks, is_base);
 
+    let mut tried = try_all(&mut programs, hooks, &btf);
     for program in LIFECYCLE {
-        load_btf(&mut programs, program.name, program.tracepoint, &btf)?;
+        tried.take(program.name)?;
     }
-    let (loaded, missing) = load_handlers(&mut programs, hooks, &btf)?;
+    let (loaded, missing) = handlers_of(&mut tried, hooks)?;
 
     let mut handlers = program_array(&mut programs)?;
     if hooks == SyscallHooks::TpBtf {
-        load_btf(&mut programs, "on_sys_exit", "sys_exit", &btf)?;
+        tried.take(SYS_EXIT.name)?;
         for handler in &loaded {
             let name = super::attached::btf_name(handler);
             let program = btf_program(&mut programs, &name)?;
@@ -202,7 +209,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
         PerCpuArray::try_from(lost).map_err(|source| LoadError::Map { name: "lost", source })?;
     let tables = CallTables::take(&mut programs)?;
     let messages = MessageSettings::take(&mut programs, options.messages)?;
-    let queued = QueuedCalls::load(&mut programs, &btf)?;
+    let queued = QueuedCalls::take(&mut programs, tried.take(super::queued::REQUESTS.name))?;
     let filter = KernelFilter::take(&mut programs)?;
     let places = Some(Places::take(&mut programs)?);
 
@@ -213,7 +220,7 @@ fn load_object(object: &[u8], is_base: bool, options: &LoadOptions) -> Result<Lo
     let attached = match hooks {
         SyscallHooks::Tracepoints => Attached::Tracepoints(AttachedCalls::default()),
         _ => {
-            attach_btf(&mut programs, "on_sys_exit", "sys_exit")?;
+            attach_btf(&mut programs, SYS_EXIT.name, SYS_EXIT.tracepoint)?;
             Attached::TpBtf
         }
     };
@@ -334,37 +341,60 @@ fn open(object: &[u8], btf: &Btf, options: &LoadOptions) -> Result<Ebpf, LoadErr
     loader.load(object).map_err(LoadError::Object)
 }
 
-/// Handlers that were loaded, and those that the kernel refused with what it said.
-type Handlers = (Vec<Handler>, Vec<(Handler, String)>);
+/// Programs that the kernel was given, by name, and what it said.
+struct Tried(BTreeMap<String, Result<(), ProgramError>>);
 
-/// All at once: the verifier takes its time with each, and may use a processor for each.
-fn load_handlers(
-    programs: &mut Ebpf,
-    hooks: SyscallHooks,
-    btf: &Btf,
-) -> Result<Handlers, LoadError> {
-    let mut tried = thread::scope(|scope| {
+impl Tried {
+    fn take(&mut self, name: &str) -> Result<(), LoadError> {
+        match self.0.remove(name) {
+            Some(tried) => tried.map_err(|source| LoadError::Program {
+                name: name.to_owned(),
+                source: Box::new(source),
+            }),
+            None => Err(LoadError::Missing { name: name.to_owned() }),
+        }
+    }
+}
+
+/// Loads all that this way of hooking needs, at once: the verifier takes its time with each, and
+/// may use a processor for each.
+fn try_all(programs: &mut Ebpf, hooks: SyscallHooks, btf: &Btf) -> Tried {
+    let tracepoint = |name: &str| {
+        let is_handler = || HANDLERS.iter().any(|handler| program_name(handler, hooks) == name);
+        let mut others = LIFECYCLE.into_iter().chain([SYS_EXIT, super::queued::REQUESTS]);
+        match others.find(|program| program.name == name) {
+            Some(program) => Some(program.tracepoint),
+            None => is_handler().then_some(SYS_EXIT.tracepoint),
+        }
+    };
+    thread::scope(|scope| {
         let begun: Vec<_> = programs
             .programs_mut()
-            .map(|(name, program)| (name.to_owned(), program))
-            .filter(|(name, _)| HANDLERS.iter().any(|of| program_name(of, hooks) == *name))
-            .map(|(name, program)| (name, scope.spawn(|| super::attached::load(program, btf))))
+            .filter_map(|(name, program)| {
+                let tracepoint = tracepoint(name)?;
+                let load = move || super::attached::load(program, tracepoint, btf);
+                Some((name.to_owned(), scope.spawn(load)))
+            })
             .collect();
         let done = begun.into_iter().map(|(name, load)| {
             (name, load.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
-        done.collect::<BTreeMap<_, _>>()
-    });
+        Tried(done.collect())
+    })
+}
+
+/// Handlers that were loaded, and those that the kernel refused with what it said.
+type Handlers = (Vec<Handler>, Vec<(Handler, String)>);
+
+fn handlers_of(tried: &mut Tried, hooks: SyscallHooks) -> Result<Handlers, LoadError> {
     let (mut loaded, mut missing) = (Vec::new(), Vec::new());
     for handler in HANDLERS {
-        let name = program_name(&handler, hooks);
-        match tried.remove(&name) {
-            Some(Ok(())) => loaded.push(handler),
-            Some(Err(source)) => {
-                let error = LoadError::Program { name, source: Box::new(source) };
+        match tried.take(&program_name(&handler, hooks)) {
+            Ok(()) => loaded.push(handler),
+            Err(error @ LoadError::Program { .. }) => {
                 missing.push((handler, lanner_service::Chain(&error).to_string()));
             }
-            None => return Err(LoadError::Missing { name }),
+            Err(error) => return Err(error),
         }
     }
     Ok((loaded, missing))
@@ -372,9 +402,8 @@ fn load_handlers(
 
 fn rings(programs: &mut Ebpf, options: &LoadOptions) -> Result<Vec<Ring>, LoadError> {
     const NAMES: [&str; RINGS_MAX as usize] = ["ring_0", "ring_1", "ring_2", "ring_3"];
-    let sleepers = Array::<_, u32>::try_from(take(programs, "sleepers")?)
-        .map_err(|source| LoadError::Map { name: "sleepers", source })?;
-    let sleepers = Arc::new(Mutex::new(sleepers));
+    let sleepers = Sleepers::new(take(programs, "sleepers")?).map_err(LoadError::Sleepers)?;
+    let sleepers = Arc::new(sleepers);
     let used = (0_u32..).zip(NAMES).take(options.rings.clamp(1, RINGS_MAX) as usize);
     used.map(|(index, name)| {
         let map = take(programs, name)?;
@@ -387,17 +416,6 @@ fn rings(programs: &mut Ebpf, options: &LoadOptions) -> Result<Vec<Ring>, LoadEr
 fn program_array(programs: &mut Ebpf) -> Result<ProgramArray<MapData>, LoadError> {
     ProgramArray::try_from(take(programs, "handlers")?)
         .map_err(|source| LoadError::Map { name: "handlers", source })
-}
-
-pub(super) fn load_btf(
-    programs: &mut Ebpf,
-    name: &str,
-    tracepoint: &str,
-    btf: &Btf,
-) -> Result<(), LoadError> {
-    btf_program(programs, name)?
-        .load(tracepoint, btf)
-        .map_err(|source| LoadError::Program { name: name.to_owned(), source: Box::new(source) })
 }
 
 fn attach_btf(programs: &mut Ebpf, name: &str, tracepoint: &str) -> Result<(), LoadError> {

@@ -2,17 +2,18 @@
 
 use crate::decode::{Call, Family};
 
-/// A program that always runs: without it nothing that comes later can be understood.
+/// A program, and the tracepoint of the kernel that it is for.
 #[derive(Clone, Copy, Debug)]
-pub struct Lifecycle {
+pub struct Hook {
     pub name: &'static str,
     pub tracepoint: &'static str,
 }
 
-pub const LIFECYCLE: [Lifecycle; 3] = [
-    Lifecycle { name: "on_exec", tracepoint: "sched_process_exec" },
-    Lifecycle { name: "on_fork", tracepoint: "sched_process_fork" },
-    Lifecycle { name: "on_exit", tracepoint: "sched_process_exit" },
+/// What always runs: without it nothing that comes later can be understood.
+pub const LIFECYCLE: [Hook; 3] = [
+    Hook { name: "on_exec", tracepoint: "sched_process_exec" },
+    Hook { name: "on_fork", tracepoint: "sched_process_fork" },
+    Hook { name: "on_exit", tracepoint: "sched_process_exit" },
 ];
 
 /// What `HANDLER(name)` of the kernel side is for.

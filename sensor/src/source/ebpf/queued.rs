@@ -4,16 +4,19 @@
 use std::collections::BTreeSet;
 
 use aya::{
-    Btf, Ebpf,
+    Ebpf,
     maps::{Array, MapData},
     programs::tp_btf::BtfTracePointLinkId,
 };
 
-use super::loader::{LoadError, btf_program, load_btf, take};
+use super::{
+    loader::{LoadError, btf_program, take},
+    programs::Hook,
+};
 use crate::decode::Call;
 
-const PROGRAM: &str = "on_ring_request";
-const TRACEPOINT: &str = "io_uring_submit_req";
+pub(super) const REQUESTS: Hook =
+    Hook { name: "on_ring_request", tracepoint: "io_uring_submit_req" };
 
 /// `IORING_OP_*` of `include/uapi/linux/io_uring.h`, and the call that each does.
 const OPERATIONS: [(u32, Call); 9] = [
@@ -36,11 +39,14 @@ pub(super) struct QueuedCalls {
 }
 
 impl QueuedCalls {
-    /// Loads the program; that the kernel refuses it is no error.
-    pub(super) fn load(programs: &mut Ebpf, btf: &Btf) -> Result<Self, LoadError> {
+    /// `loaded` says what came of loading the program; that the kernel refuses it is no error.
+    pub(super) fn take(
+        programs: &mut Ebpf,
+        loaded: Result<(), LoadError>,
+    ) -> Result<Self, LoadError> {
         let table = Array::try_from(take(programs, "ring_calls")?)
             .map_err(|source| LoadError::Map { name: "ring_calls", source })?;
-        let refused = match load_btf(programs, PROGRAM, TRACEPOINT, btf) {
+        let refused = match loaded {
             Ok(()) => None,
             Err(error @ LoadError::Program { .. }) => {
                 Some(lanner_service::Chain(&error).to_string())
@@ -70,16 +76,16 @@ impl QueuedCalls {
         let wants_any = OPERATIONS.iter().any(|(_, call)| wanted.contains(call));
         match (wants_any && self.refused.is_none(), self.link.take()) {
             (true, None) => {
-                let link = btf_program(programs, PROGRAM)?.attach();
+                let link = btf_program(programs, REQUESTS.name)?.attach();
                 self.link = Some(link.map_err(|source| LoadError::Attach {
-                    name: PROGRAM.to_owned(),
-                    tracepoint: TRACEPOINT.to_owned(),
+                    name: REQUESTS.name.to_owned(),
+                    tracepoint: REQUESTS.tracepoint.to_owned(),
                     source: Box::new(source),
                 })?);
             }
             (false, Some(link)) => {
-                btf_program(programs, PROGRAM)?.detach(link).map_err(|source| {
-                    LoadError::Program { name: PROGRAM.to_owned(), source: Box::new(source) }
+                btf_program(programs, REQUESTS.name)?.detach(link).map_err(|source| {
+                    LoadError::Program { name: REQUESTS.name.to_owned(), source: Box::new(source) }
                 })?;
             }
             (_, link) => self.link = link,

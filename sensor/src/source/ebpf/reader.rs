@@ -1,10 +1,14 @@
 //! A ring as a source of records, read where they are; and what did not fit into the rings.
 
-use std::{io, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    time::{Duration, Instant},
+};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::{Loaded, ring::Ring};
+use super::{Loaded, pace::REST, ring::Ring};
 use crate::{
     decode::Family,
     pipeline::{Cause, LossCounts},
@@ -13,13 +17,11 @@ use crate::{
 
 impl Records for Ring {
     fn next(&mut self, take: &mut dyn FnMut(&[u8])) -> Next {
-        match self.next_record() {
-            Some(record) => {
-                take(&record);
-                Next::Taken
-            }
-            None => Next::Empty,
-        }
+        let Some(record) = self.next_record() else { return Next::Empty };
+        take(&record);
+        drop(record);
+        self.pace.took();
+        Next::Taken
     }
 
     /// The kernel says that a ring can be read as long as anything in it is not taken, finished
@@ -32,8 +34,14 @@ impl Records for Ring {
 
     /// A record that came just before the wait ends it: the kernel looks at the ring's fill.
     fn wait(&mut self, wake: &Wake, time: Duration) -> io::Result<()> {
-        self.ask_to_be_woken().map_err(io::Error::other)?;
-        wake.wait(Some(&*self), time)
+        if self.pace.rests() {
+            return wake.wait(None::<&Self>, time.min(REST));
+        }
+        self.ask_to_be_woken();
+        let began = Instant::now();
+        wake.wait(Some(&*self), time)?;
+        self.pace.slept(began.elapsed());
+        Ok(())
     }
 }
 
@@ -53,9 +61,17 @@ impl Loaded {
             let first = family as u32 * LOSS_CAUSES_COUNT;
             for (slot, cause) in (first..).zip(LOSS_CAUSES) {
                 if let Ok(per_cpu) = self.lost.get(&slot, 0) {
-                    losses.set(family, cause, per_cpu.iter().sum());
+                    losses.set(Some(family), cause, per_cpu.iter().sum());
                 }
             }
+        }
+        // Several programs may be of one family.
+        let mut missed = HashMap::new();
+        for (family, count) in self.missed_runs() {
+            *missed.entry(family).or_default() += count;
+        }
+        for (family, count) in missed {
+            losses.set(family, Cause::NotRun, count);
         }
     }
 }

@@ -2,25 +2,24 @@
 
 use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
-use aya::maps::{Array, Map, MapData, MapError, RingBuf, ring_buf::RingBufItem};
+use aya::maps::{Map, MapData, MapError, RingBuf, ring_buf::RingBufItem};
+
+use super::{pace::Pace, sleepers::Sleepers};
 
 /// A ring. Its descriptor is readable when the kernel has woken the reader.
 pub struct Ring {
     buffer: RingBuf<MapData>,
     index: u32,
-    sleepers: Arc<Mutex<Array<MapData, u32>>>,
+    sleepers: Arc<Sleepers>,
+    pub(super) pace: Pace,
 }
 
 impl Ring {
-    pub(super) fn new(
-        map: Map,
-        index: u32,
-        sleepers: Arc<Mutex<Array<MapData, u32>>>,
-    ) -> Result<Self, MapError> {
-        Ok(Self { buffer: RingBuf::try_from(map)?, index, sleepers })
+    pub(super) fn new(map: Map, index: u32, sleepers: Arc<Sleepers>) -> Result<Self, MapError> {
+        Ok(Self { buffer: RingBuf::try_from(map)?, index, sleepers, pace: Pace::default() })
     }
 
     /// The next record, in the ring's own memory.
@@ -30,12 +29,8 @@ impl Ring {
 
     /// Asks the kernel for a wake-up. To be called before a wait; whoever calls it empties the
     /// ring once more afterwards, as a record may have come just before.
-    ///
-    /// # Errors
-    /// When the kernel refuses the map.
-    pub fn ask_to_be_woken(&self) -> Result<(), MapError> {
-        let mut sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
-        sleepers.set(self.index, 1, 0)
+    pub fn ask_to_be_woken(&self) {
+        self.sleepers.ask(self.index);
     }
 }
 

@@ -28,13 +28,13 @@ pub(super) const CALLS: usize = 256;
 
 pub(super) const NUMBERS: usize = 16;
 pub(super) const FLAGS: usize = 8;
-pub(super) const BIT_SETS: usize = 4;
+pub(super) const BIT_SETS: usize = 6;
 pub(super) const TYPES: usize = 8;
 pub(super) const TRANSPORTS: usize = 4;
 pub(super) const PLACES: usize = 2;
 pub(super) const PATH_FACTS: usize = 5;
 
-const PROGRAM_LEN: usize = 592;
+const PROGRAM_LEN: usize = 720;
 const PATHS_LEN: usize = 2144;
 const HEAD_LEN: usize = 16 + CALLS * 4;
 
@@ -173,6 +173,8 @@ pub(super) struct Paths {
     pub(super) clauses: [PathClause; CLAUSES],
     /// Texts that are looked up, and the checks that they fit.
     pub(super) texts: Vec<(Kind, Vec<u8>, u64)>,
+    /// Checks for which there was no room.
+    pub(super) left_out: u32,
 }
 
 /// All that is to be tested, before it is laid out.
@@ -187,6 +189,8 @@ pub(super) struct Parts {
     pub(super) paths: Vec<Paths>,
     pub(super) steps: Vec<Step>,
     pub(super) subnets: Vec<Subnet>,
+    /// Checks for which there is no room: their clauses pass more than the projection says.
+    pub(super) left_out: u32,
 }
 
 /// Why there is no image of all the parts.

@@ -41,7 +41,10 @@ impl Builder {
         let patterns: Vec<Pattern> = patterns.iter().filter(can_fit).cloned().collect();
         let bit = match self.known.get(&patterns) {
             Some(bit) => *bit,
-            None if !self.has_room_for(&patterns) => return,
+            None if !self.has_room_for(&patterns) => {
+                self.paths.left_out += 1;
+                return;
+            }
             None => {
                 let bit = 1 << self.known.len();
                 patterns.iter().for_each(|pattern| self.add_pattern(pattern, bit));
@@ -135,7 +138,7 @@ impl Builder {
             Some((*kinds.get(usize::from(kind))?, text, checks))
         });
         self.paths.texts = texts.collect();
-        self.has_checks.then_some(self.paths)
+        (self.has_checks || self.paths.left_out > 0).then_some(self.paths)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is tested of the events of one type.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, ops::Range};
 
 use lanner_engine::{
     Field,
@@ -14,13 +14,17 @@ use super::{
     },
     paths,
 };
-use crate::event::names;
+use crate::event::{
+    control_names::{self, bpf_command, ptrace_request, signal},
+    names,
+    socket_arguments::domain,
+};
 
 /// `enum filter_path`.
 pub(super) const PATHS: [Fact; PATH_FACTS] =
     [Fact::Path, Fact::RawPath, Fact::OldPath, Fact::NewPath, Fact::LinkTarget];
 
-/// `enum filter_number`; arguments have a place of their own.
+/// `enum filter_number`, up to [`CHOICE`].
 pub(super) const NUMBER_FACTS: [Fact; 9] = [
     Fact::Result,
     Fact::Descriptor,
@@ -32,7 +36,9 @@ pub(super) const NUMBER_FACTS: [Fact; 9] = [
     Fact::LocalPort,
     Fact::PeerPort,
 ];
-const _: () = assert!(NUMBER_FACTS.len() < NUMBERS);
+/// `FILTER_CHOICE`: the argument that is one of a list of names.
+pub(super) const CHOICE: usize = NUMBER_FACTS.len();
+const _: () = assert!(CHOICE < NUMBERS);
 
 /// `enum filter_flag`.
 pub(super) const FLAG_FACTS: [Fact; FLAGS] = [
@@ -46,21 +52,40 @@ pub(super) const FLAG_FACTS: [Fact; FLAGS] = [
     Fact::Flag(Field::ProcIsVpgidLeader),
 ];
 
-/// `enum filter_bits_of`.
-pub(super) const BIT_FACTS: [Fact; BIT_SETS] = [
-    Fact::Argument("flags"),
-    Fact::Argument("mode"),
-    Fact::Capabilities(Field::ThreadCapEffective),
-    Fact::Capabilities(Field::ThreadCapPermitted),
-];
+/// `enum filter_bits_of`: no call has two of the facts of one set.
+pub(super) fn bit_facts(family: Option<Family>) -> [&'static [Fact]; BIT_SETS] {
+    const EFFECTIVE: &[Fact] = &[Fact::Capabilities(Field::ThreadCapEffective)];
+    const PERMITTED: &[Fact] = &[Fact::Capabilities(Field::ThreadCapPermitted)];
+    let flags: &[Fact] = &[Fact::Argument("flags"), Fact::Argument("nstype")];
+    let mode: &[Fact] = &[Fact::Argument("mode")];
+    match family {
+        Some(Family::Control) => [flags, mode, &[], &[], EFFECTIVE, PERMITTED],
+        _ => [flags, mode, EFFECTIVE, PERMITTED, &[], &[]],
+    }
+}
 
 /// `enum filter_type`.
-pub(super) const FD_TYPES: [&str; 5] = ["file", "directory", "ipv4", "ipv6", "unix"];
+pub(super) const FD_TYPES: [&str; 7] =
+    ["file", "directory", "ipv4", "ipv6", "unix", "netlink", "pipe"];
 
 pub(super) const TRANSPORT_NAMES: [&str; TRANSPORTS] = ["tcp", "udp", "icmp", "raw"];
 
 /// `enum filter_place`.
 pub(super) const PLACE_NAMES: [&str; PLACES] = ["host", "container"];
+
+/// What a number of an argument is shown as.
+pub(super) type Shown = fn(i64) -> Vec<u8>;
+
+/// Arguments that are one of a list of names; no call has two of them.
+pub(super) const CHOICES: [(Fact, Shown); 4] = [
+    (Fact::Argument("domain"), |number| domain(u16::try_from(number).unwrap_or(u16::MAX))),
+    (Fact::Argument("request"), |number| ptrace_request(number.unsigned_abs()).into()),
+    (Fact::Argument("cmd"), |number| bpf_command(u32::try_from(number).unwrap_or(u32::MAX))),
+    (Fact::Argument("sig"), |number| signal(u32::try_from(number).unwrap_or(u32::MAX))),
+];
+
+/// The numbers that have names are among these, and those of `ptrace` behind `PTRACE_SETOPTIONS`.
+pub(super) const CHOICE_NUMBERS: [Range<i64>; 2] = [0..64, 0x4200..0x4220];
 
 /// All that the kernel is to test, for calls given by their number and the type of their events.
 ///
@@ -134,8 +159,11 @@ impl Compiler<'_> {
             test.when_not = self.passing(fact, &Known::Number(0));
             test.when_so = self.passing(fact, &Known::Number(1));
         }
-        for (tests, fact) in program.bits.iter_mut().zip(BIT_FACTS) {
-            *tests = self.bits(fact);
+        for (tests, facts) in program.bits.iter_mut().zip(bit_facts(self.family)) {
+            let mut all = self.bits(facts);
+            self.parts.left_out += u32::try_from(all.len().saturating_sub(BITS)).unwrap_or(0);
+            all.truncate(BITS);
+            *tests = all;
         }
         (program.names, program.name_otherwise) = self.names();
         program.process_tests = self.process_tests(&program);
@@ -145,11 +173,15 @@ impl Compiler<'_> {
         for (test, fact) in program.numbers.iter_mut().zip(NUMBER_FACTS) {
             *test = self.number(fact);
         }
+        if let Some(test) = program.numbers.get_mut(CHOICE) {
+            *test = self.choice();
+        }
         program.local = self.address(Fact::LocalAddress);
         program.peer = self.address(Fact::PeerAddress);
         for (number, fact) in program.paths.iter_mut().zip(PATHS) {
             if let Some(table) = paths::table(self.clauses, fact) {
                 *number = u32::try_from(self.parts.paths.len()).unwrap_or(0);
+                self.parts.left_out += table.left_out;
                 self.parts.paths.push(table);
             }
         }
@@ -196,15 +228,12 @@ impl Compiler<'_> {
             let (Wanted::Text(patterns) | Wanted::NoText(patterns)) = &check.wanted else {
                 continue;
             };
-            let mut is_known = true;
-            for pattern in patterns {
-                match pattern {
-                    Pattern::Is(text) => names.extend([text.as_slice()]),
-                    // Of another name the kernel does not know whether it fits.
-                    _ => is_known = false,
-                }
-            }
-            if is_known && matches!(check.wanted, Wanted::Text(_)) {
+            // The projection asks for whole names alone.
+            names.extend(patterns.iter().filter_map(|pattern| match pattern {
+                Pattern::Is(text) => Some(text.as_slice()),
+                _ => None,
+            }));
+            if matches!(check.wanted, Wanted::Text(_)) {
                 otherwise &= !clause;
             }
         }
@@ -218,19 +247,16 @@ impl Compiler<'_> {
     }
 
     /// Tests of names of bits, as tests of the bits.
-    fn bits(&self, fact: Fact) -> Vec<BitsTest> {
+    fn bits(&self, facts: &[Fact]) -> Vec<BitsTest> {
         let mut tests: Vec<BitsTest> = Vec::new();
-        for (clause, check) in self.checks(fact) {
+        let checks = facts.iter().flat_map(|fact| self.checks(*fact));
+        for (clause, check) in checks {
             let Wanted::Text(patterns) = &check.wanted else { continue };
-            let named: Option<Vec<u64>> =
-                patterns.iter().map(|pattern| named_bits(fact, self.family, pattern)).collect();
-            let Some(named) = named else { continue };
-            let any = named.into_iter().fold(0, |all, bits| all | bits);
-            // One more than fits is left out.
-            if let Some(test) = tests.iter_mut().find(|test| test.any == any) {
-                test.clauses |= clause;
-            } else if tests.len() < BITS {
-                tests.push(BitsTest { any, clauses: clause });
+            let named = patterns.iter().map(|pattern| named_bits(check.fact, self.family, pattern));
+            let any = named.fold(0, |all, bits| all | bits);
+            match tests.iter_mut().find(|test| test.any == any) {
+                Some(test) => test.clauses |= clause,
+                None => tests.push(BitsTest { any, clauses: clause }),
             }
         }
         tests
@@ -250,10 +276,42 @@ impl Compiler<'_> {
         let pass = |first: i64| self.passing(fact, &Known::Number(first.into()));
         let steps: Vec<Step> =
             firsts.into_iter().map(|first| Step { first, pass: pass(first) }).collect();
-        match run(&mut self.parts.steps, &steps, STEPS_OF_ONE) {
-            Some(steps) if tests != 0 => NumberTest { tests, steps },
-            _ => NumberTest::default(),
+        self.steps(tests, &steps)
+    }
+
+    fn steps(&mut self, tests: Mask, steps: &[Step]) -> NumberTest {
+        if tests == 0 {
+            return NumberTest::default();
         }
+        match run(&mut self.parts.steps, steps, STEPS_OF_ONE) {
+            Some(steps) => NumberTest { tests, steps },
+            None => {
+                self.parts.left_out += tests.count_ones();
+                NumberTest::default()
+            }
+        }
+    }
+
+    /// The argument that is one of a list of names, told by its number.
+    fn choice(&mut self) -> NumberTest {
+        let Some((fact, shown)) = CHOICES.iter().find(|(fact, _)| self.looking_at(*fact) != 0)
+        else {
+            return NumberTest::default();
+        };
+        // What is not in the list passes: all that this says of it is that it has no name.
+        let pass = |number: i64| match CHOICE_NUMBERS.iter().any(|all| all.contains(&number)) {
+            true => self.passing(*fact, &Known::Texts(vec![shown(number)])),
+            false => Mask::MAX,
+        };
+        let listed = CHOICE_NUMBERS.iter().flat_map(|all| all.start..=all.end);
+        let mut steps = vec![Step { first: i64::MIN, pass: Mask::MAX }];
+        for first in listed {
+            let pass = pass(first);
+            if steps.last().is_some_and(|step| step.pass != pass) {
+                steps.push(Step { first, pass });
+            }
+        }
+        self.steps(self.looking_at(*fact), &steps)
     }
 
     fn address(&mut self, fact: Fact) -> AddressTest {
@@ -278,9 +336,15 @@ impl Compiler<'_> {
             })
             .collect();
         let otherwise = self.passing_in(fact, None);
+        if tests == 0 {
+            return AddressTest::default();
+        }
         match run(&mut self.parts.subnets, &subnets, SUBNETS_OF_ONE) {
-            Some(subnets) if tests != 0 => AddressTest { tests, otherwise, subnets },
-            _ => AddressTest::default(),
+            Some(subnets) => AddressTest { tests, otherwise, subnets },
+            None => {
+                self.parts.left_out += tests.count_ones();
+                AddressTest::default()
+            }
         }
     }
 
@@ -350,39 +414,18 @@ fn run<T: Clone>(all: &mut Vec<T>, items: &[T], max: usize) -> Option<Run> {
     Some(Run { at, count })
 }
 
-/// The bits whose names fit; `None` if that cannot be told by single bits.
-fn named_bits(fact: Fact, family: Option<Family>, pattern: &Pattern) -> Option<u64> {
-    let bits = |count: u32, name: &dyn Fn(u32) -> String| {
-        let fits = |bit: &u32| pattern.matches(name(*bit).as_bytes());
-        (0..count).filter(fits).fold(0, |bits, bit| bits | 1_u64 << bit)
-    };
-    match (fact, family) {
-        // Of calls that may change them, user space shows others than the last exec told.
-        (Fact::Capabilities(_), Some(Family::Open | Family::FileChange)) => {
-            Some(bits(64, &|bit| names::capabilities(1 << bit)))
-        }
-        // Of an open it is a number, and no mode at all is one, too.
-        (Fact::Argument("mode"), Some(Family::FileChange)) if !pattern.matches(b"0") => {
-            Some(bits(32, &|bit| names::mode(1 << bit)))
-        }
+/// The bits whose names fit.
+///
+/// The projection asks for no name that is shown for several bits or for none.
+pub(super) fn named_bits(fact: Fact, family: Option<Family>, pattern: &Pattern) -> u64 {
+    let name = |bit: u32| match (fact, family) {
+        (Fact::Capabilities(_), _) => names::capabilities(1 << bit).into_bytes(),
+        (Fact::Argument("mode"), _) => names::mode(1_u32.checked_shl(bit).unwrap_or(0)).into(),
         (Fact::Argument("flags"), Some(Family::Open)) => {
-            const SEVERAL_BITS: [&str; 10] = [
-                "O_NONE",
-                "O_RDONLY",
-                "O_WRONLY",
-                "O_RDWR",
-                "O_SYNC",
-                "O_DSYNC",
-                "O_TMPFILE",
-                "O_F_CREATED",
-                "FD_UPPER_LAYER",
-                "FD_LOWER_LAYER",
-            ];
-            if SEVERAL_BITS.iter().any(|name| pattern.matches(name.as_bytes())) {
-                return None;
-            }
-            Some(bits(32, &|bit| names::open_flags(1 << bit)))
+            names::open_flags(1_u32.checked_shl(bit).unwrap_or(0)).into()
         }
-        _ => None,
-    }
+        _ => control_names::clone_flags(1_u32.checked_shl(bit).unwrap_or(0)),
+    };
+    let fits = |bit: &u32| pattern.matches(&name(*bit));
+    (0..u64::BITS).filter(fits).fold(0, |bits, bit| bits | 1 << bit)
 }
