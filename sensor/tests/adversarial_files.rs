@@ -391,7 +391,7 @@ open('ring-worked', 'w').write(str(d & 0xffffffff))
 "
     );
     python(&script, &real);
-    let Ok(_) = fs::read_to_string(real.join("ring-worked")) else {
+    let Ok(d) = fs::read_to_string(real.join("ring-worked")) else {
         not_run("calls_through_io_uring", "io_uring_setup is refused here");
         return;
     };
