@@ -146,12 +146,19 @@ fn head(tgid: u32, ppid: u32, exec_id: u32, parent_exec_id: u32, comm: &'static 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_waits_for_what_its_parent_became() {
     let node = Partitions::start(DEADLINE);
-    // The shell (10) started make (11), which started cc (12): read in the wrong order.
-    node.fork(&head(12, 11, 3, 3, "make"));
-    node.exec(&head(12, 11, 4, 3, "cc"), "cc\0-c\0");
-    node.fork(&head(11, 10, 2, 2, "sh"));
-    node.exec(&head(11, 10, 3, 2, "make"), "make\0all\0");
-    node.exec(&head(10, 0, 2, 0, "sh"), "sh\0-c\0make\0");
+    // The shell (10) started make (11), which started cc (12). The ring of the even ones is read
+    // first, and what make is comes later, in the other one.
+    let at = |time_ns: u64, head: Head| Head { time_ns, ..head };
+    node.exec(&at(1, head(10, 0, 2, 0, "sh")), "sh\0-c\0make\0");
+    node.fork(&at(4, head(12, 11, 3, 3, "make")));
+    node.exec(&at(5, head(12, 11, 4, 3, "cc")), "cc\0-c\0");
+    let started = Instant::now();
+    while execs(&node.alerts).is_empty() {
+        assert!(started.elapsed() < DEADLINE);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    node.fork(&at(2, head(11, 10, 2, 2, "sh")));
+    node.exec(&at(3, head(11, 10, 3, 2, "make")), "make\0all\0");
     assert_eq!(
         node.finish().await,
         ["cc from make all from sh", "make from sh -c make from <NA>", "sh from <NA> from <NA>"]

@@ -1,5 +1,8 @@
 //! Watches one workload with the kernel's filter and without.
 
+#[path = "in_order.rs"]
+mod in_order;
+
 use std::{
     collections::{BTreeMap, HashSet},
     path::Path,
@@ -13,15 +16,17 @@ use lanner_engine::{
     projection::{Family, Projection, ShownFacts},
 };
 use lanner_sensor::{
-    decode::{Facts, decode},
+    decode::Facts,
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
     message_needs::MessageNeeds,
     source::{
-        Next, Records, Wake,
+        Wake,
         ebpf::{self, LoadOptions, Loaded, ProgramSet, SyscallHooks},
     },
 };
+
+use self::in_order::InOrder;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -59,7 +64,7 @@ fn run(script: &str, at: &Path) {
 
 /// One way to watch, with what came of it.
 pub(crate) struct Side {
-    sources: Vec<Box<dyn Records>>,
+    reported: InOrder,
     wake: Wake,
     enricher: Enricher,
     loaded: Loaded,
@@ -69,7 +74,6 @@ pub(crate) struct Side {
     events: BTreeMap<String, u32>,
     /// Those of them that the projection lets out.
     admitted: HashSet<String>,
-    records: u64,
     /// Checks of the rules for which the kernel has no room.
     left_out: u32,
     /// Ids of the workload's processes.
@@ -92,14 +96,13 @@ impl Side {
         node.watch_cgroups(move |id, by_pid| places.set_host(id, by_pid));
         node.add_running().unwrap();
         Self {
-            sources: loaded.take_sources(),
+            reported: InOrder::new(loaded.take_sources()),
             wake: Wake::new().unwrap(),
             enricher: Enricher::new(node),
             loaded,
             alerts: BTreeMap::new(),
             events: BTreeMap::new(),
             admitted: HashSet::new(),
-            records: 0,
             left_out: 0,
             ours: HashSet::new(),
             has_ended: false,
@@ -108,62 +111,44 @@ impl Side {
 
     /// Takes what is there; `mark` is what the workload's environment holds.
     fn take_all(&mut self, rules: &RuleSet, projection: &Projection, mark: &str) {
-        let Self {
-            sources,
-            wake,
-            enricher,
-            alerts,
-            events,
-            admitted,
-            records,
-            has_ended,
-            ours,
-            ..
-        } = self;
-        for source in sources {
-            // The rest of the machine makes events, too: the other side wants its turn.
-            for _ in 0..1024 {
-                let mut take = |record: &[u8]| {
-                    *records += 1;
-                    let event = decode(record).expect("the kernel side sends whole records");
-                    // Of the rest of the machine only what makes processes is of interest.
-                    let (tgid, parent) = (event.head.tgid, event.head.ppid);
-                    let is_exec = matches!(event.facts, Facts::Exec(_));
-                    match event.facts {
-                        Facts::Fork(_) if ours.contains(&parent) => {
-                            ours.insert(tgid);
-                        }
-                        Facts::Fork(_) | Facts::Exec(_) => {}
-                        _ if !ours.contains(&tgid) => return,
-                        _ => {}
-                    }
-                    let Some(event) = enricher.take(event, |_| true) else { return };
-                    let is_marked = event.get(Field::ProcEnv, Some(MARK)).is_some_and(
-                        |value| matches!(value, Value::Text(text) if *text == *mark.as_bytes()),
-                    );
-                    if is_exec && is_marked {
-                        ours.insert(tgid);
-                    }
-                    if !ours.contains(&tgid) {
-                        return;
-                    }
-                    if !is_exec && Family::of(event.event_type()).is_some() {
-                        let shown = describe("", &event);
-                        if projection.admits(event.event_type(), &ShownFacts::new(&event)) {
-                            admitted.insert(shown.clone());
-                        }
-                        *events.entry(shown).or_default() += 1;
-                    }
-                    for found in rules.evaluate("syscall", &event) {
-                        *has_ended |= found.rule.name == "ended";
-                        *alerts.entry(describe(&found.rule.name, &event)).or_default() += 1;
-                    }
-                };
-                if source.next(&mut take) == Next::Empty {
-                    source.wait(wake, Duration::from_millis(1)).unwrap();
-                    break;
+        let Self { reported, wake, enricher, alerts, events, admitted, has_ended, ours, .. } = self;
+        let passed_ns = reported.read_all();
+        while let Some(event) = reported.next_until(passed_ns) {
+            // Of the rest of the machine only what makes processes is of interest.
+            let (tgid, parent) = (event.head.tgid, event.head.ppid);
+            let is_exec = matches!(event.facts, Facts::Exec(_));
+            match event.facts {
+                Facts::Fork(_) if ours.contains(&parent) => {
+                    ours.insert(tgid);
                 }
+                Facts::Fork(_) | Facts::Exec(_) => {}
+                _ if !ours.contains(&tgid) => continue,
+                _ => {}
             }
+            let Some(event) = enricher.take(event, |_| true) else { continue };
+            let is_marked = event.get(Field::ProcEnv, Some(MARK)).is_some_and(
+                |value| matches!(value, Value::Text(text) if *text == *mark.as_bytes()),
+            );
+            if is_exec && is_marked {
+                ours.insert(tgid);
+            }
+            if !ours.contains(&tgid) {
+                continue;
+            }
+            if !is_exec && Family::of(event.event_type()).is_some() {
+                let shown = describe("", &event);
+                if projection.admits(event.event_type(), &ShownFacts::new(&event)) {
+                    admitted.insert(shown.clone());
+                }
+                *events.entry(shown).or_default() += 1;
+            }
+            for found in rules.evaluate("syscall", &event) {
+                *has_ended |= found.rule.name == "ended";
+                *alerts.entry(describe(&found.rule.name, &event)).or_default() += 1;
+            }
+        }
+        for source in &mut reported.sources {
+            source.wait(wake, Duration::from_millis(1)).unwrap();
         }
     }
 }
@@ -243,7 +228,7 @@ pub(crate) fn compare(
     let passed: u64 = filtered.loaded.filter().pass_counts().iter().map(|count| count.passed).sum();
     let seen: u64 = filtered.loaded.filter().pass_counts().iter().map(|count| count.seen).sum();
     assert!(passed < seen, "nothing was kept away: {passed} of {seen}");
-    assert!(filtered.records < plain.records);
+    assert!(filtered.reported.count < plain.reported.count);
     (plain, filtered)
 }
 

@@ -2,8 +2,10 @@
 
 #![allow(dead_code, unused_macros, reason = "each test uses a part")]
 
+#[path = "in_order.rs"]
+mod in_order;
+
 use std::{
-    collections::BTreeMap,
     process::{Command, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -11,18 +13,19 @@ use std::{
 
 use lanner_engine::{Event as _, Field, RuleSet, Value};
 use lanner_sensor::{
-    decode::{Call, KernelEvent, decode},
+    decode::Call,
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
     event::SyscallEvent,
     message_needs::MessageNeeds,
     source::{
-        Next, Records, Wake,
+        Wake,
         ebpf::{self, LoadOptions, Loaded, ProgramSet, SyscallHooks},
     },
 };
 
 use lanner_testkit::not_run::not_run;
 
+use self::in_order::InOrder;
 use crate::kernel::{can_watch, has_tracefs};
 
 /// A way to load the programs. Every test of the kernel side runs in each.
@@ -85,11 +88,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The kernel's events from its making on.
 pub(crate) struct Watch {
-    sources: Vec<Box<dyn Records>>,
+    events: InOrder,
     wake: Wake,
     enricher: Enricher,
-    /// Read, but of a time when another ring may hold more.
-    read: BTreeMap<(u64, u64), KernelEvent>,
     loaded: Loaded,
     /// Until all else is gone.
     _alone: MutexGuard<'static, ()>,
@@ -110,10 +111,9 @@ impl Watch {
         let node = Arc::new(Node::new("here", Procfs::default(), Containers::new(None)));
         node.add_running().unwrap();
         Some(Self {
-            sources: loaded.take_sources(),
+            events: InOrder::new(loaded.take_sources()),
             wake: Wake::new().unwrap(),
             enricher: Enricher::new(node),
-            read: BTreeMap::new(),
             loaded,
             _alone: alone,
         })
@@ -160,36 +160,18 @@ impl Watch {
     ) -> SyscallEvent {
         let until = Instant::now() + DEADLINE;
         while Instant::now() < until {
-            let passed_ns = self.read_all();
-            while let Some(first) = self.read.first_entry()
-                && first.key().0 <= passed_ns
-            {
-                let event = self.enricher.take(first.remove(), |_| true);
+            let passed_ns = self.events.read_all();
+            while let Some(event) = self.events.next_until(passed_ns) {
+                let event = self.enricher.take(event, |_| true);
                 if let Some(found) = event.filter(&is_it) {
                     return found;
                 }
             }
-            for source in &mut self.sources {
+            for source in &mut self.events.sources {
                 source.wait(&self.wake, Duration::from_millis(5)).unwrap();
             }
         }
         panic!("no event within {DEADLINE:?}: {what}");
-    }
-
-    /// Empties all rings; returns the time of the kernel until which nothing is missing.
-    fn read_all(&mut self) -> u64 {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let passed_ns = u64::try_from(now.tv_sec * 1_000_000_000 + now.tv_nsec).unwrap();
-        for source in &mut self.sources {
-            let mut take = |record: &[u8]| {
-                let event = decode(record).expect("the kernel side sends whole records");
-                // Those of one process stay in their order.
-                let order = (event.head.time_ns, self.read.len() as u64);
-                self.read.insert(order, event);
-            };
-            while source.next(&mut take) == Next::Taken {}
-        }
-        passed_ns
     }
 }
 
