@@ -256,7 +256,7 @@ async fn what_a_slow_disk_keeps_out_of_a_recording_is_counted() {
     let place = Place::make();
     let pipe = place.path.join("pipe");
     mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    let (go, may_read) = mpsc::channel();
+    let (go, may_read) = mpsc::sync_channel(1);
     let (from, to) = (pipe.clone(), place.path.join("events.jsonl"));
     let reader = thread::spawn(move || {
         let mut from = File::open(from).unwrap();

@@ -28,6 +28,8 @@ use lanner_sensor::{
 
 use self::in_order::InOrder;
 
+const EVENTS_A_TURN: usize = 512;
+
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Tells the workload's processes from all others.
@@ -113,7 +115,9 @@ impl Side {
     fn take_all(&mut self, rules: &RuleSet, projection: &Projection, mark: &str) {
         let Self { reported, wake, enricher, alerts, events, admitted, has_ended, ours, .. } = self;
         let passed_ns = reported.read_all();
-        while let Some(event) = reported.next_until(passed_ns) {
+        // The other side wants its turn.
+        for _ in 0..EVENTS_A_TURN {
+            let Some(event) = reported.next_until(passed_ns) else { break };
             // Of the rest of the machine only what makes processes is of interest.
             let (tgid, parent) = (event.head.tgid, event.head.ppid);
             let is_exec = matches!(event.facts, Facts::Exec(_));
