@@ -33,10 +33,11 @@ use lanner_alert::Priority;
 use lanner_engine::RuleSet;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 pub use self::{
     early::EARLY_MAX,
+    held::HELD_MAX,
     losses::{Cause, LossCounts},
     metrics::{Fields, Metrics},
     recorder::Recorder,
@@ -69,6 +70,8 @@ pub struct Common {
     pub repetition: Arc<Mutex<Repetition>>,
     /// How long an event waits for another partition: [`EARLY_MAX`].
     pub early_max: Duration,
+    /// How long one waits for what the runtime knows of its container: [`HELD_MAX`].
+    pub held_max: Duration,
     /// Matches by rule.
     pub matches: Mutex<BTreeMap<String, u64>>,
 }
@@ -92,7 +95,8 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Starts a thread for each of `sources`, which work until `stop`, and then until their
-    /// source is empty.
+    /// source is empty. One that dies or cannot read any more cancels `stop`: the others do not see
+    /// its share, and whoever starts the process again gets all of it back.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -120,12 +124,8 @@ impl Pipeline {
                 stop.clone(),
                 totals,
             );
-            let end = end.clone();
-            let run = move || {
-                let ended = partition.run();
-                drop(end);
-                ended
-            };
+            let share = Share { is_done: false, stop: stop.clone(), _end: end.clone() };
+            let run = move || share.hold(|| partition.run());
             let name = format!("partition {index}");
             pipeline.threads.push(thread::Builder::new().name(name).spawn(run)?);
             pipeline.totals.push(totals_reader);
@@ -136,7 +136,7 @@ impl Pipeline {
     /// Takes answers of runtimes, and tells of losses and counters, until all partitions ended.
     ///
     /// # Errors
-    /// When a partition cannot read its records.
+    /// When a partition cannot read its records, or died.
     pub async fn run(
         mut self,
         mut answers: mpsc::Receiver<Answer>,
@@ -182,13 +182,9 @@ impl Pipeline {
             look_ups_refused = node.look_ups_refused(),
             "pipeline stopped"
         );
-        for ended in ended {
-            match ended {
-                Ok(ended) => ended?,
-                Err(_panicked) => {
-                    error!("a partition died");
-                    return Err(io::Error::other("a partition died"));
-                }
+        for (index, ended) in ended.into_iter().enumerate() {
+            if let Err(error) = ended.unwrap_or_else(|_panicked| Err(io::Error::other("it died"))) {
+                return Err(io::Error::other(format!("partition {index} ended: {error}")));
             }
         }
         Ok(())
@@ -231,6 +227,31 @@ impl Pipeline {
         let mut alert = self.common.maker.own(rule, Priority::Informational, message, now);
         alert.output_fields = fields;
         self.common.alerts.send(&Arc::new(alert));
+    }
+}
+
+/// A partition's share of the events, held by its thread.
+struct Share {
+    /// All of it was read.
+    is_done: bool,
+    stop: CancellationToken,
+    /// The last one that is dropped ends [`Pipeline::run`].
+    _end: mpsc::Sender<()>,
+}
+
+impl Share {
+    fn hold(mut self, read: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let ended = read();
+        self.is_done = ended.is_ok();
+        ended
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.stop.cancel();
+        }
     }
 }
 

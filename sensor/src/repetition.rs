@@ -25,6 +25,10 @@ const MESSAGE_CHARS_MAX: usize = 512;
 
 const MINUTE_NS: i64 = 60_000_000_000;
 
+/// Events of different partitions come a little out of order. What goes back further is the clock
+/// that somebody set.
+const DISORDER_NS_MAX: i64 = 10_000_000_000;
+
 /// Whose alerts have a bucket together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
@@ -107,9 +111,7 @@ impl Repetition {
     pub fn due(&mut self, now_ns: Option<i64>, maker: &AlertMaker) -> Vec<Alert> {
         let mut summaries = Vec::new();
         for bucket in self.buckets.values_mut() {
-            let is_due = |kept: &mut KeptBack| {
-                now_ns.is_none_or(|now_ns| now_ns.saturating_sub(kept.first_ns) >= MINUTE_NS)
-            };
+            let is_due = |kept: &mut KeptBack| now_ns.is_none_or(|now_ns| kept.is_due(now_ns));
             summaries.extend(bucket.kept_back.take_if(is_due).map(|kept| kept.summary(maker)));
         }
         if self.buckets.len() > BUCKETS_MAX {
@@ -163,14 +165,24 @@ impl Repetition {
 
 impl Bucket {
     fn refill(&mut self, now_ns: i64) {
-        // Events of different partitions come a little out of order.
         let passed = now_ns.saturating_sub(self.at_ns).max(0);
-        self.at_ns = self.at_ns.max(now_ns);
+        if passed > 0 || is_set_back(self.at_ns, now_ns) {
+            self.at_ns = now_ns;
+        }
         self.credit_ns = self.credit_ns.saturating_add(passed).min(MINUTE_NS);
     }
 }
 
+/// Else nothing would be gained and told until the clock is where it was.
+fn is_set_back(before_ns: i64, now_ns: i64) -> bool {
+    before_ns.saturating_sub(now_ns) > DISORDER_NS_MAX
+}
+
 impl KeptBack {
+    fn is_due(&self, now_ns: i64) -> bool {
+        now_ns.saturating_sub(self.first_ns) >= MINUTE_NS || is_set_back(self.first_ns, now_ns)
+    }
+
     fn summary(self, maker: &AlertMaker) -> Alert {
         let Self { count, first_ns, last } = self;
         let first = Timestamp::from_nanosecond(first_ns.into()).unwrap_or_default();

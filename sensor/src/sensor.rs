@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -10,8 +11,9 @@ use std::{
 use anyhow::Context as _;
 use jiff::Timestamp;
 use lanner_alert::Priority;
-use lanner_engine::{RuleSet, Scratch};
+use lanner_engine::{RuleSet, Scratch, projection::Family};
 use lanner_service::{CancellationToken, Chain, Daemon, Finding};
+use serde_json::Value as Json;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{error, info, warn};
 
@@ -31,7 +33,9 @@ use crate::{
     features::{self, Feature},
     message_needs::MessageNeeds,
     output::{AlertSender, LossAlert, Outputs},
-    pipeline::{Common, EARLY_MAX, Fields, LossCounts, Metrics, Pipeline, Recorder, Upkeep},
+    pipeline::{
+        Common, EARLY_MAX, Fields, HELD_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep,
+    },
     reload::{Reloader, Stamps},
     repetition::Repetition,
     rules::{self, LiveRules},
@@ -263,6 +267,7 @@ impl Watcher {
             losses,
             repetition: Arc::clone(&repetition),
             early_max: EARLY_MAX,
+            held_max: HELD_MAX,
             matches: Mutex::default(),
         };
         let sources = loaded.take_sources();
@@ -283,14 +288,37 @@ impl Watcher {
         let mut metrics = Metrics::new(&config.metrics);
         metrics.add(pass_counts(Arc::clone(&loaded)));
         let reloader = Reloader { config, stamps, rules, repetition, maker, alerts };
-        let reloader = tokio::spawn(reloader.run(stop));
+        let reloading = tokio::spawn(reloader.run(stop.clone()));
         let recount = Box::new(move |losses: &LossCounts| {
             loaded.lock().unwrap_or_else(PoisonError::into_inner).recount(losses);
         });
-        let ended = pipeline.run(answered, Upkeep { recount, metrics }).await;
+        let reading = pipeline.run(answered, Upkeep { recount, metrics });
+        let ended = until_one_ends(reading, reloading, &stop).await;
         follower.abort();
-        reloader.abort();
-        ended.context("cannot read the ring buffer")
+        ended
+    }
+}
+
+/// Events are read and rules are reloaded until `stop`. If one of the two ends before, so does the
+/// other: a sensor that takes over no change looks well and is not, and where the reload died half
+/// way, the kernel may withhold already what the rules in use look for. A new start reads it all.
+async fn until_one_ends(
+    reading: impl Future<Output = io::Result<()>>,
+    mut reloading: JoinHandle<anyhow::Result<()>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let reading = async { reading.await.context("events are not read any more") };
+    tokio::pin!(reading);
+    tokio::select! {
+        ended = &mut reading => {
+            reloading.abort();
+            ended
+        }
+        ended = &mut reloading => {
+            stop.cancel();
+            reading.await?;
+            ended.context("the reload of rules died")?.context("rules are not reloaded any more")
+        }
     }
 }
 
@@ -347,19 +375,28 @@ fn traced_calls(
     }
 }
 
-/// What the kernel tested and what it reported, by the type of the events.
+/// What the kernel tested and what it reported, by the type of the events; and what share that is, by
+/// their family.
 fn pass_counts(loaded: Arc<Mutex<Loaded>>) -> impl Fn(&mut Fields) + Send + 'static {
     move |fields| {
-        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        for count in loaded.filter().pass_counts() {
-            let mut add = |what: &str, value: u64| {
-                fields.insert(
-                    format!("lanner.kernel_filter.{}.{what}", count.event_type),
-                    value.into(),
-                )
-            };
-            add("seen", count.seen);
-            add("passed", count.passed);
+        let counts = loaded.lock().unwrap_or_else(PoisonError::into_inner).filter().pass_counts();
+        let mut add = |of: &str, what: &str, value: Json| {
+            fields.insert(format!("lanner.kernel_filter.{of}.{what}"), value)
+        };
+        for count in &counts {
+            add(count.event_type, "seen", count.seen.into());
+            add(count.event_type, "passed", count.passed.into());
+        }
+        for family in Family::ALL {
+            let of_family =
+                || counts.iter().filter(move |count| Family::of(count.event_type) == Some(family));
+            let seen: u64 = of_family().map(|count| count.seen).sum();
+            if seen > 0 {
+                let passed: u64 = of_family().map(|count| count.passed).sum();
+                let per_mille = u128::from(passed) * 1000 / u128::from(seen);
+                let percent = f64::from(u32::try_from(per_mille).unwrap_or(u32::MAX)) / 10.0;
+                add(&family.as_str().replace(' ', "_"), "pass_percent", percent.into());
+            }
         }
     }
 }
@@ -368,5 +405,46 @@ fn pass_counts(loaded: Arc<Mutex<Loaded>>) -> impl Fn(&mut Fields) + Send + 'sta
 fn list_runtimes(sockets: &[Socket]) {
     for socket in sockets.iter().filter(|socket| !socket.path.exists()) {
         info!(socket = %socket.path.display(), "no container runtime at this socket");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future, io};
+
+    use lanner_service::{CancellationToken, Chain};
+
+    use super::until_one_ends;
+
+    /// How the sensor ends when its reload ends in this way, and nobody stopped it.
+    async fn end(
+        reloading: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let reading = async move {
+            stopped.cancelled().await;
+            Ok(())
+        };
+        until_one_ends(reading, tokio::spawn(reloading), &stop).await
+    }
+
+    #[tokio::test]
+    async fn no_sensor_goes_on_without_its_reload() {
+        let error = end(async { anyhow::bail!("cannot listen") }).await.unwrap_err();
+        let text = Chain(error.as_ref()).to_string();
+        assert_eq!(text, "rules are not reloaded any more: cannot listen");
+        let error = end(async { panic!("a rule that nobody thought of") }).await.unwrap_err();
+        assert!(Chain(error.as_ref()).to_string().starts_with("the reload of rules died: "));
+        // As it does when it is told to stop.
+        end(async { Ok(()) }).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_events_ends_the_reload() {
+        let reading = future::ready(Err(io::Error::other("gone")));
+        let forever = tokio::spawn(future::pending());
+        let error = until_one_ends(reading, forever, &CancellationToken::new()).await.unwrap_err();
+        assert_eq!(Chain(error.as_ref()).to_string(), "events are not read any more: gone");
     }
 }

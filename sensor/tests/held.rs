@@ -1,42 +1,33 @@
 //! An alert about a container that the runtime was just asked about.
 
+#[path = "support/pipeline.rs"]
+mod pipeline;
 #[path = "support/record.rs"]
 mod record;
 #[path = "support/records.rs"]
 mod records;
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use lanner_alert::Alert;
 use lanner_sensor::{
-    alerts::AlertMaker,
-    config::Config,
     decode::Call,
     enrich::{
         Node as Known,
         metadata::{Answer, ContainerInfo, Containers, ImageName, PodInfo},
         procfs::Procfs,
     },
-    output::Outputs,
-    pipeline::{Common, EARLY_MAX, Metrics, Pipeline, Upkeep},
-    repetition::Repetition,
-    rules::LiveRules,
+    pipeline::HELD_MAX,
 };
-use tokio::{sync::mpsc, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
 use crate::{
+    pipeline::{FOREVER, Parts, Started, read_rules},
     record::{EXEC, Head, exec_payload, record},
     records::Queued,
 };
 
 const ID: &str = "8d8d2bd3c5f6bd4c43fa1ea2a2bb1d3f1fd27a9b9a6f1f2b7f0c5e6d7a8b9c0d";
-const DEADLINE: Duration = Duration::from_secs(20);
 
 const RULES: &str = "
 - rule: own image
@@ -56,50 +47,18 @@ struct Node {
     records: records::Sender,
     asked: mpsc::Receiver<String>,
     answers: mpsc::Sender<Answer>,
-    pipeline: JoinHandle<()>,
-    alerts: PathBuf,
-    _directory: tempfile::TempDir,
+    started: Started,
 }
 
 impl Node {
-    fn start() -> Self {
-        Self::start_with(RULES)
-    }
-
-    fn start_with(rules_text: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let rules = directory.path().join("rules.yaml");
-        fs::write(&rules, rules_text).unwrap();
-        let (set, diagnostics) = lanner_sensor::rules::read(&[rules], &Default::default()).unwrap();
-        assert_eq!(lanner_sensor::rules::count_errors(&diagnostics), 0, "{diagnostics:?}");
-        let alerts = directory.path().join("alerts");
-        let yaml = format!("outputs: {{ file: {{ path: {} }} }}\n", alerts.display());
-        let config: Config = lanner_service::config::parse(&yaml, "x".as_ref()).unwrap();
-        let outputs = Outputs::start(&config.outputs, Box::new(|_| panic!("no socket here")));
+    /// `held_max` is how long it is waited for its answer.
+    fn start(rules: &str, held_max: Duration) -> Self {
         let (requests, asked) = mpsc::channel(16);
-        let procfs = Procfs::new(directory.path().join("proc"));
-        let (answers, answered) = mpsc::channel(16);
-        let common = Common {
-            node: Arc::new(Known::new("n", procfs, Containers::new(Some(requests)))),
-            maker: AlertMaker::new("n", None),
-            rules: LiveRules::new(set).watch(),
-            alerts: outputs.sender().clone(),
-            recorder: None,
-            losses: Arc::default(),
-            repetition: Arc::new(Mutex::new(Repetition::new(0))),
-            early_max: EARLY_MAX,
-            matches: Mutex::default(),
-        };
+        let known = Known::new("n", Procfs::new("/nowhere"), Containers::new(Some(requests)));
         let (records, source) = Queued::new();
-        let stop = CancellationToken::new();
-        let pipeline = Pipeline::start(common, vec![Box::new(source)], &stop).unwrap();
-        let recount = Box::new(|_: &_| {});
-        let upkeep = Upkeep { recount, metrics: Metrics::new(&config.metrics) };
-        let pipeline = tokio::spawn(async move {
-            pipeline.run(answered, upkeep).await.unwrap();
-            outputs.finish().await;
-        });
-        Self { records, asked, answers, pipeline, alerts, _directory: directory }
+        let parts = Parts::new(rules, known, vec![Box::new(source)]);
+        let started = Started::start(Parts { held_max, ..parts });
+        Self { records, asked, answers: started.answers.clone(), started }
     }
 
     /// A process in the container becomes another program.
@@ -110,23 +69,14 @@ impl Node {
     }
 
     async fn alerts(&self, count: usize) -> Vec<Alert> {
-        let read = async {
-            loop {
-                let text = fs::read_to_string(&self.alerts).unwrap_or_default();
-                let lines: Vec<_> = text.lines().collect();
-                if lines.len() >= count {
-                    let parse = |line: &&str| Alert::from_json(line.as_bytes()).unwrap();
-                    return lines.iter().map(parse).collect();
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(DEADLINE, read).await.expect("alerts in time")
+        self.started.until(count).await
     }
 
-    async fn finish(self) {
+    async fn finish(self) -> Vec<Alert> {
         drop(self.records);
-        self.pipeline.await.unwrap();
+        let (ended, alerts) = self.started.finish().await;
+        ended.unwrap();
+        alerts
     }
 }
 
@@ -145,7 +95,7 @@ fn cart() -> ContainerInfo {
 
 #[tokio::test]
 async fn waits_for_the_answer_and_has_it() {
-    let mut node = Node::start();
+    let mut node = Node::start(RULES, FOREVER);
     node.exec().await;
     assert_eq!(node.asked.recv().await.as_deref(), Some(ID));
     node.answers.send((ID.to_owned(), Some(cart()))).await.unwrap();
@@ -166,7 +116,7 @@ async fn waits_for_the_answer_and_has_it() {
 
 #[tokio::test]
 async fn goes_without_an_answer_that_does_not_come() {
-    let mut node = Node::start();
+    let mut node = Node::start(RULES, HELD_MAX);
     node.exec().await;
     assert_eq!(node.asked.recv().await.as_deref(), Some(ID));
     let alerts = node.alerts(1).await;
@@ -197,7 +147,7 @@ const EARLY_AND_LATE: &str = "
 
 #[tokio::test]
 async fn only_who_needs_the_runtime_waits_for_it() {
-    let mut node = Node::start_with(EARLY_AND_LATE);
+    let mut node = Node::start(EARLY_AND_LATE, FOREVER);
     node.exec().await;
     assert_eq!(node.asked.recv().await.as_deref(), Some(ID));
     // It is not answered yet.
@@ -228,7 +178,7 @@ const STARTED: &str = "
 
 #[tokio::test]
 async fn a_container_starts_once() {
-    let mut node = Node::start_with(STARTED);
+    let mut node = Node::start(STARTED, FOREVER);
     node.exec().await;
     node.exec().await;
     assert_eq!(node.asked.recv().await.as_deref(), Some(ID));
@@ -249,10 +199,46 @@ async fn a_container_starts_once() {
 /// Nobody answers: it is told of all the same, without what is not known.
 #[tokio::test]
 async fn a_container_that_no_runtime_knows_starts_too() {
-    let node = Node::start_with(STARTED);
+    let node = Node::start(STARTED, HELD_MAX);
     node.exec().await;
     let alerts = node.alerts(1).await;
     assert_eq!(alerts[0].rule, "container started");
     assert_eq!(alerts[0].output_fields["container.incomplete"], true);
     node.finish().await;
+}
+
+/// The same rules without the two that need the runtime, and with another one.
+const OTHERS: &str = "
+- rule: by itself
+  desc: needs nothing of the runtime
+  condition: evt.type = execve and container.id != host
+  output: container=%container.full_id
+  priority: notice
+- rule: new
+  desc: was not there when the program was started
+  condition: evt.type = execve
+  output: pod=%k8s.pod.name
+  priority: notice
+";
+
+#[tokio::test]
+async fn what_waits_is_of_the_rules_that_it_met() {
+    let mut node = Node::start(EARLY_AND_LATE, FOREVER);
+    node.exec().await;
+    assert_eq!(node.asked.recv().await.as_deref(), Some(ID));
+    assert_eq!(node.alerts(1).await[0].rule, "by itself");
+    node.started.rules.apply(read_rules(OTHERS));
+    // The partition has the new ones by its next event, which is of a process on the host.
+    let head = Head { tgid: 99, cgroup_id: 78, comm: "other", ..Head::default() };
+    let payload = exec_payload(b"\x01o\0", b"\x01", b"\x01", b"o\0", b"");
+    node.records.send(record(&head, EXEC, Call::Execve.id(), &payload)).unwrap();
+    let names =
+        |alerts: &[Alert]| alerts.iter().map(|alert| alert.rule.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&node.alerts(2).await), ["by itself", "new"]);
+    node.answers.send((ID.to_owned(), Some(cart()))).await.unwrap();
+    node.alerts(4).await;
+    let alerts = node.finish().await;
+    // Neither lost nor twice.
+    assert_eq!(names(&alerts), ["by itself", "new", "by its pod", "by its image"]);
+    assert_eq!(alerts[2].output_fields["k8s.pod.name"], "cart-1");
 }

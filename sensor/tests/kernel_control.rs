@@ -216,15 +216,16 @@ os.wait()",
 
 async fn a_traced_process_is_named(mut watch: Watch) {
     watch.only(&[Call::Ptrace]);
+    // It has its name before the kernel tells of the exec: what it answers comes after that.
     python(
         "marker-ptrace",
-        "child = os.fork()\nif child == 0:\n  libc.prctl(15, b'prey')\n  os.execv('/bin/sleep', ['prey', '60'])\nimport time\nwhile open(f'/proc/{child}/comm').read() != 'sleep\\n': time.sleep(0.01)\nword = ctypes.c_long()\nlibc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]\nlibc.ptrace(16, child, None, None)\nos.waitpid(child, 0)\nlibc.ptrace(17, child, None, 18)\nlibc.ptrace(0x4206, 0x7ffffff, None, 5)\nlibc.ptrace(0, 0, None, None)\nos.kill(child, 9)\nos.wait()",
+        "import subprocess\nprey = subprocess.Popen(['prey'], executable='/bin/cat', stdin=-1, stdout=-1)\nprey.stdin.write(b'x')\nprey.stdin.flush()\nprey.stdout.read(1)\nchild = prey.pid\nlibc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]\nlibc.ptrace(16, child, None, None)\nos.waitpid(child, 0)\nlibc.ptrace(17, child, None, 18)\nlibc.ptrace(0x4206, 0x7ffffff, None, 5)\nlibc.ptrace(0, 0, None, None)\nos.kill(child, 9)\nos.wait()",
     );
     let event = call_of(&mut watch, "marker-ptrace", "ptrace", ("request", "PTRACE_ATTACH")).await;
     check(
         &event,
         &[
-            (Field::EvtArg, Some("pid"), "sleep"),
+            (Field::EvtArg, Some("pid"), "cat"),
             (Field::EvtRes, None, "SUCCESS"),
             (Field::EvtArg, Some("data"), "0"),
         ],

@@ -2,6 +2,8 @@
 
 #[path = "support/kernel.rs"]
 mod kernel;
+#[path = "support/pipeline.rs"]
+mod pipeline;
 #[path = "support/record.rs"]
 mod record;
 #[path = "support/records.rs"]
@@ -10,34 +12,25 @@ mod records;
 use std::{
     collections::HashMap,
     fs,
-    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use lanner_alert::Alert;
 use lanner_sensor::{
-    alerts::AlertMaker,
-    config::Config,
     decode::Call,
     enrich::{Node, metadata::Containers, procfs::Procfs},
-    output::Outputs,
-    pipeline::{Common, EARLY_MAX, Metrics, Pipeline, Upkeep},
-    repetition::Repetition,
-    rules::LiveRules,
-    sensor::{Flags, Sensor},
+    pipeline::{Cause, EARLY_MAX, LossCounts},
+    source::ebpf::{self, LoadOptions},
 };
-use lanner_service::{CancellationToken, Daemon as _};
-use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     kernel::can_watch,
+    pipeline::{FOREVER, Parts, Started},
     record::{EXEC, FORK, Head, exec_payload, made_by, record},
     records::Queued,
 };
-
-const DEADLINE: Duration = Duration::from_secs(30);
 
 const RULES: &str = "
 - rule: exec
@@ -51,49 +44,15 @@ const RULES: &str = "
 struct Partitions {
     even: records::Sender,
     odd: records::Sender,
-    pipeline: JoinHandle<()>,
-    alerts: PathBuf,
-    _answers: mpsc::Sender<lanner_sensor::enrich::metadata::Answer>,
-    _directory: tempfile::TempDir,
+    started: Started,
 }
 
 impl Partitions {
     fn start(early_max: Duration) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let rules = directory.path().join("rules.yaml");
-        fs::write(&rules, RULES).unwrap();
-        let (set, _) = lanner_sensor::rules::read(&[rules], &Default::default()).unwrap();
-        let alerts = directory.path().join("alerts");
-        let yaml = format!(
-            "outputs: {{ file: {{ path: {} }} }}\nmetrics: {{ enabled: true, interval: 100ms }}\n",
-            alerts.display()
-        );
-        let config: Config = lanner_service::config::parse(&yaml, "x".as_ref()).unwrap();
-        let outputs = Outputs::start(&config.outputs, Box::new(|_| panic!("no socket here")));
-        let procfs = Procfs::new(directory.path().join("proc"));
-        let common = Common {
-            node: Arc::new(Node::new("n", procfs, Containers::new(None))),
-            maker: AlertMaker::new("n", None),
-            rules: LiveRules::new(set).watch(),
-            alerts: outputs.sender().clone(),
-            recorder: None,
-            losses: Arc::default(),
-            repetition: Arc::new(Mutex::new(Repetition::new(0))),
-            early_max,
-            matches: Mutex::default(),
-        };
         let ((even, even_source), (odd, odd_source)) = (Queued::new(), Queued::new());
-        let sources: Vec<Box<dyn lanner_sensor::source::Records>> =
-            vec![Box::new(even_source), Box::new(odd_source)];
-        let pipeline = Pipeline::start(common, sources, &CancellationToken::new()).unwrap();
-        let (answers, answered) = mpsc::channel(1);
-        let recount = Box::new(|_: &_| {});
-        let upkeep = Upkeep { recount, metrics: Metrics::new(&config.metrics) };
-        let pipeline = tokio::spawn(async move {
-            pipeline.run(answered, upkeep).await.unwrap();
-            outputs.finish().await;
-        });
-        Self { even, odd, pipeline, alerts, _answers: answers, _directory: directory }
+        let node = Node::new("n", Procfs::new("/nowhere"), Containers::new(None));
+        let parts = Parts::new(RULES, node, vec![Box::new(even_source), Box::new(odd_source)]);
+        Self { even, odd, started: Started::start(Parts { early_max, ..parts }) }
     }
 
     fn send(&self, bytes: Vec<u8>, pid: u32) {
@@ -113,23 +72,12 @@ impl Partitions {
 
     async fn finish(self) -> Vec<String> {
         drop((self.even, self.odd));
-        tokio::time::timeout(DEADLINE, self.pipeline).await.unwrap().unwrap();
-        let mut told: Vec<String> = execs(&self.alerts).iter().map(message).collect();
+        let (ended, alerts) = self.started.finish().await;
+        ended.unwrap();
+        let mut told: Vec<String> = alerts.iter().map(message).collect();
         told.sort();
         told
     }
-}
-
-fn read(path: &Path) -> Vec<Alert> {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines().filter_map(|line| Alert::from_json(line.as_bytes()).ok()).collect()
-}
-
-/// Without what the sensor tells of itself.
-fn execs(path: &Path) -> Vec<Alert> {
-    let mut alerts = read(path);
-    alerts.retain(|alert| alert.rule == "exec");
-    alerts
 }
 
 /// Without time and priority.
@@ -145,18 +93,14 @@ fn head(tgid: u32, ppid: u32, exec_id: u32, parent_exec_id: u32, comm: &'static 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_waits_for_what_its_parent_became() {
-    let node = Partitions::start(DEADLINE);
+    let node = Partitions::start(FOREVER);
     // The shell (10) started make (11), which started cc (12). The ring of the even ones is read
     // first, and what make is comes later, in the other one.
     let at = |time_ns: u64, head: Head| Head { time_ns, ..head };
     node.exec(&at(1, head(10, 0, 2, 0, "sh")), "sh\0-c\0make\0");
     node.fork(&at(4, head(12, 11, 3, 3, "make")));
     node.exec(&at(5, head(12, 11, 4, 3, "cc")), "cc\0-c\0");
-    let started = Instant::now();
-    while execs(&node.alerts).is_empty() {
-        assert!(started.elapsed() < DEADLINE);
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    node.started.until(1).await;
     node.fork(&at(2, head(11, 10, 2, 2, "sh")));
     node.exec(&at(3, head(11, 10, 3, 2, "make")), "make\0all\0");
     assert_eq!(
@@ -170,12 +114,7 @@ async fn a_parent_that_became_something_else_since_is_what_it_was() {
     let node = Partitions::start(EARLY_MAX);
     node.exec(&head(10, 0, 2, 0, "sh"), "sh\0-c\0x\0");
     node.exec(&head(10, 0, 3, 0, "daemon"), "daemon\0");
-    let told = |alerts: &Path| execs(alerts).len();
-    let started = Instant::now();
-    while told(&node.alerts) < 2 {
-        assert!(started.elapsed() < DEADLINE);
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    node.started.until(2).await;
     // It was forked and became another program before that.
     node.fork(&head(11, 10, 2, 2, "sh"));
     node.exec(&head(11, 10, 3, 2, "ls"), "ls\0");
@@ -192,11 +131,7 @@ async fn a_parent_that_never_comes_is_not_waited_for_for_ever() {
     for exec_id in 3..100 {
         node.exec(&head(11, 10, exec_id, 2, "ls"), "ls\0");
     }
-    let (alerts, started) = (node.alerts.clone(), Instant::now());
-    while execs(&alerts).len() < 97 {
-        assert!(started.elapsed() < DEADLINE);
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    node.started.until(97).await;
     node.finish().await;
 }
 
@@ -211,14 +146,7 @@ async fn counters_leave_as_an_alert() {
         let fields = &alert.output_fields;
         alert.rule == "Lanner internal: metrics snapshot" && fields["lanner.alerts.made"] == 2
     };
-    let started = Instant::now();
-    let alert = loop {
-        if let Some(found) = read(&node.alerts).into_iter().find(snapshot) {
-            break found;
-        }
-        assert!(started.elapsed() < DEADLINE, "{:?}", read(&node.alerts).last());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let alert = node.started.own_alert("a snapshot", snapshot).await;
     assert_eq!((alert.priority.as_str(), alert.source.as_str()), ("Informational", "lanner"));
     let fields = &alert.output_fields;
     for (name, value) in [
@@ -235,14 +163,8 @@ async fn counters_leave_as_an_alert() {
     }
     assert!(fields["lanner.memory_rss_kib"].as_u64() > Some(1000));
     assert!(fields["lanner.cpu_seconds"].as_f64() > Some(0.0));
-    let lost = loop {
-        let is_it = |alert: &Alert| alert.rule == "Lanner lost events";
-        if let Some(found) = read(&node.alerts).into_iter().find(is_it) {
-            break found;
-        }
-        assert!(started.elapsed() < DEADLINE, "the record that is none is not told");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let is_it = |alert: &Alert| alert.rule == "Lanner lost events";
+    let lost = node.started.own_alert("the record that is none", is_it).await;
     node.finish().await;
     assert_eq!(lost.output_fields["lost.unknown.undecodable"], 1);
     assert!(lost.output.contains("lost 1 events"), "{}", lost.output);
@@ -255,7 +177,6 @@ async fn lineage_is_right_in_a_storm() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let at = fs::canonicalize(directory.path()).unwrap();
     let rule = "
 - rule: storm
   desc: a shell of this test
@@ -263,55 +184,48 @@ async fn lineage_is_right_in_a_storm() {
   output: 'args=%proc.args pid=%proc.pid ppid=%proc.ppid parent=%proc.pcmdline grand=%proc.acmdline[2]'
   priority: notice
 ";
-    fs::write(at.join("rules.yaml"), rule).unwrap();
-    let yaml = format!(
-        "rules_files: [{0}/rules.yaml]\noutputs: {{ file: {{ path: {0}/alerts }} }}\n\
-         pipeline: {{ partitions: 2 }}\nrepetition: {{ enabled: false }}\n",
-        at.display()
-    );
-    let config: Config = lanner_service::config::parse(&yaml, "sensor.yaml".as_ref()).unwrap();
-    let stop = CancellationToken::new();
-    let flags = Flags { replay: None, record: None };
-    let daemon = tokio::spawn(Sensor::run(config, flags, stop.clone()));
+    // Programs that start are reported without any call.
+    let options = LoadOptions {
+        rings: 2,
+        ring_bytes: 32 << 20,
+        calls: Default::default(),
+        ..LoadOptions::default()
+    };
+    let mut loaded = ebpf::load(&options).unwrap();
+    let node = Node::new("n", Procfs::default(), Containers::new(None));
+    node.add_running().unwrap();
+    let parts = Parts::new(rule, node, loaded.take_sources());
+    let lost = Arc::new(Mutex::new(0));
+    let recounted = Arc::clone(&lost);
+    let recount = move |losses: &LossCounts| {
+        loaded.recount(losses);
+        *recounted.lock().unwrap() =
+            losses.of_cause(Cause::RingFull) + losses.of_cause(Cause::NotRun);
+    };
+    // Nothing goes on without what its parent became, however slow this machine is.
+    let early_max = FOREVER;
+    let node = Started::start(Parts { early_max, recount: Box::new(recount), ..parts });
 
-    let script = at.join("storm.sh");
+    let script = directory.path().join("storm.sh");
     // Arguments: marker, own name, parent's name, depth.
     let text = "depth=$4\n[ $depth = 0 ] && exit\nfor child in 1 2 3; do\n  \
                 /bin/sh \"$0\" \"$1\" $2.$child $2 $((depth-1)) &\ndone\nwait\n";
     fs::write(&script, text).unwrap();
-    let storm = |name: &str, depth: u32| {
+    for round in 0..4 {
         Command::new("/bin/sh")
             .arg(&script)
-            .args(["lanner-storm", name, "none", &depth.to_string()])
+            .args(["lanner-storm", &format!("r{round}"), "none", "4"])
             .stdin(Stdio::null())
             .status()
             .unwrap();
-    };
-    let until = Instant::now() + DEADLINE;
-    while read(&at.join("alerts")).is_empty() {
-        assert!(!daemon.is_finished(), "the sensor ended: {:?}", daemon.await);
-        assert!(Instant::now() < until, "no alerts within {DEADLINE:?}");
-        storm("first", 0);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    for round in 0..4 {
-        storm(&format!("r{round}"), 4);
     }
     const SHELLS: usize = 4 * (1 + 3 + 9 + 27 + 81);
-    let of_storm = || {
-        let mut alerts = read(&at.join("alerts"));
-        alerts.retain(|alert| alert.output.contains(" r"));
-        alerts
-    };
-    while of_storm().len() < SHELLS {
-        assert!(Instant::now() < until, "{} of {SHELLS} shells", of_storm().len());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    stop.cancel();
-    daemon.await.unwrap().unwrap();
+    node.until(SHELLS).await;
+    node.stop.cancel();
+    let (ended, alerts) = node.finish().await;
+    ended.unwrap();
+    assert_eq!((alerts.len(), *lost.lock().unwrap()), (SHELLS, 0), "alerts, and lost events");
 
-    let alerts = of_storm();
-    assert_eq!(alerts.len(), SHELLS);
     let text =
         |alert: &Alert, key: &str| alert.output_fields[key].as_str().unwrap_or_default().to_owned();
     let mut by_name = HashMap::new();

@@ -76,6 +76,28 @@ fn a_slow_one_always_passes() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_takes_no_alert_away() {
+    const HOUR: i64 = 3600;
+    let (mut repetition, maker) = (Repetition::new(6), AlertMaker::new("n", None));
+    let scope = container("a");
+    let admitted = |repetition: &mut Repetition, at_s: i64| {
+        admitted(repetition, &scope, Priority::Warning, at_s)
+    };
+    let passed = (HOUR..HOUR + 10).filter(|second| admitted(&mut repetition, *second)).count();
+    assert_eq!(passed, 6);
+    // A second back is disorder. An hour is not, and what was kept back is told at once.
+    assert!(repetition.due(at_ns(HOUR - 1), &maker).is_empty());
+    let due = repetition.due(at_ns(0), &maker);
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].output_fields["repetition.count"], 4);
+    // It gains its share as before: one each ten seconds.
+    let passed: Vec<i64> =
+        [1, 11, 18, 21].into_iter().filter(|at_s| admitted(&mut repetition, *at_s)).collect();
+    assert_eq!(passed, [1, 11]);
+    assert_eq!(repetition.due(at_ns(78), &maker).len(), 1, "kept back at 18");
+}
+
+#[test]
 fn rules_containers_and_trees_do_not_share() {
     let mut repetition = Repetition::new(1);
     let tree = |pid| Scope::Tree(ProcessKey { pid, start_ticks: 1 });

@@ -2,13 +2,15 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use super::partition::InUse;
 use crate::event::SyscallEvent;
 
 /// No event waits longer.
-const WAIT_MAX: Duration = Duration::from_millis(500);
+pub const HELD_MAX: Duration = Duration::from_millis(500);
 
 /// Most events that wait at one time.
 const EVENTS_MAX: usize = 4096;
@@ -16,14 +18,21 @@ const EVENTS_MAX: usize = 4096;
 /// An event that waits.
 pub(super) struct Waiting {
     pub(super) event: SyscallEvent,
+    /// Those that it was evaluated with: others may neither take an alert back nor raise it again.
+    pub(super) rules: Arc<InUse>,
     /// Whether the alerts that need nothing of the runtime are sent already.
     pub(super) is_begun: bool,
     until: Instant,
 }
 
 impl Waiting {
-    pub(super) fn new(event: SyscallEvent, is_begun: bool, now: Instant) -> Self {
-        Self { event, is_begun, until: now + WAIT_MAX }
+    pub(super) fn new(
+        event: SyscallEvent,
+        rules: Arc<InUse>,
+        is_begun: bool,
+        until: Instant,
+    ) -> Self {
+        Self { event, rules, is_begun, until }
     }
 }
 

@@ -57,6 +57,19 @@ pub(super) struct Partition {
     worker: Worker,
 }
 
+/// The rules that events are evaluated with.
+pub(super) struct InUse {
+    set: Arc<RuleSet>,
+    /// Names of those whose alerts may need what the runtime knows.
+    late: HashSet<String>,
+}
+
+impl InUse {
+    fn of(set: Arc<RuleSet>) -> Arc<Self> {
+        Arc::new(Self { late: needing_runtime(&set), set })
+    }
+}
+
 /// What a record meets.
 struct Worker {
     common: Arc<Common>,
@@ -64,9 +77,7 @@ struct Worker {
     progress: Progress,
     /// All records of before are read.
     read_ns: u64,
-    rules: Arc<RuleSet>,
-    /// Names of the rules whose alerts may need what the runtime knows.
-    late: HashSet<String>,
+    rules: Arc<InUse>,
     new_rules: watch::Receiver<Arc<RuleSet>>,
     scratch: Scratch,
     early: Early,
@@ -86,12 +97,11 @@ impl Partition {
         totals: TotalsWriter,
     ) -> Self {
         let mut new_rules = common.rules.clone();
-        let rules = Arc::clone(&new_rules.borrow_and_update());
+        let rules = InUse::of(Arc::clone(&new_rules.borrow_and_update()));
         let worker = Worker {
             enricher: Enricher::of_partition(Arc::clone(&common.node), index, partitions),
             progress,
             read_ns: 0,
-            late: needing_runtime(&rules),
             rules,
             new_rules,
             scratch: Scratch::default(),
@@ -207,11 +217,10 @@ impl Worker {
 
     fn go_on(&mut self, event: KernelEvent) {
         if self.new_rules.has_changed().unwrap_or(false) {
-            self.rules = Arc::clone(&self.new_rules.borrow_and_update());
-            self.late = needing_runtime(&self.rules);
+            self.rules = InUse::of(Arc::clone(&self.new_rules.borrow_and_update()));
         }
         let (is_recording, rules) = (self.recorder.is_some(), &self.rules);
-        let wants = |event_type: &str| is_recording || rules.wants(event_type);
+        let wants = |event_type: &str| is_recording || rules.set.wants(event_type);
         if let Some(event) = self.enricher.take(event, wants) {
             self.evaluate(event);
         }
@@ -220,44 +229,47 @@ impl Worker {
     /// Evaluates an event for the first time. What a rule asked of the runtime too early is
     /// waited for, by the alerts that need it.
     fn evaluate(&mut self, event: SyscallEvent) {
-        let mut alerts = self.alerts(&event);
+        let rules = Arc::clone(&self.rules);
+        let mut alerts = self.alerts(&rules, &event);
         let is_behind = !alerts.is_empty() && self.held.has_of(event.head.tgid);
         if !event.asked_too_early() && !is_behind {
-            self.finish_event(event, alerts);
+            self.finish_event(&rules, event, alerts);
             return;
         }
         // Where only the first rule that matches counts, which one that is is not known yet.
-        let is_begun = !is_behind && self.rules.matching() == Matching::All;
+        let is_begun = !is_behind && rules.set.matching() == Matching::All;
         if is_begun {
             let late: Vec<_> =
-                alerts.extract_if(.., |alert| self.late.contains(&alert.rule)).collect();
+                alerts.extract_if(.., |alert| rules.late.contains(&alert.rule)).collect();
             self.send(&event, std::mem::replace(&mut alerts, late));
         }
         self.totals.own.held += 1;
         // A full house means that the event goes on without its container's facts.
-        if let Some(full) = self.held.hold(Waiting::new(event, is_begun, Instant::now())) {
-            self.finish_event(full.event, alerts);
+        let until = Instant::now() + self.common.held_max;
+        let waiting = Waiting::new(event, rules, is_begun, until);
+        if let Some(full) = self.held.hold(waiting) {
+            self.finish_event(&full.rules, full.event, alerts);
         }
     }
 
-    fn alerts(&mut self, event: &SyscallEvent) -> Vec<Alert> {
+    fn alerts(&mut self, rules: &InUse, event: &SyscallEvent) -> Vec<Alert> {
         let about = || (event.entity(), event.is_incomplete());
         let maker = &self.common.maker;
-        let mut alerts = maker.alerts(&self.rules, &mut self.scratch, event, about);
+        let mut alerts = maker.alerts(&rules.set, &mut self.scratch, event, about);
         // What a rule did not ask for is not missing from its alert.
-        for alert in alerts.iter_mut().filter(|alert| !self.late.contains(&alert.rule)) {
+        for alert in alerts.iter_mut().filter(|alert| !rules.late.contains(&alert.rule)) {
             alert.output_fields.remove(INCOMPLETE);
         }
         alerts
     }
 
-    fn finish_event(&mut self, event: SyscallEvent, alerts: Vec<Alert>) {
+    fn finish_event(&mut self, rules: &InUse, event: SyscallEvent, alerts: Vec<Alert>) {
         self.totals.own.evaluated += 1;
         if !alerts.is_empty() {
             self.send(&event, alerts);
         }
         if let Some(recorder) = &self.recorder {
-            recorder.send(event, &self.rules, &self.common.losses);
+            recorder.send(event, &rules.set, &self.common.losses);
         }
     }
 
@@ -309,9 +321,10 @@ impl Worker {
             }
         }
         for event in self.enricher.take_starts() {
-            if self.recorder.is_some() || self.rules.wants(CONTAINER_EVENT) {
-                let alerts = self.alerts(&event);
-                self.finish_event(event, alerts);
+            let rules = Arc::clone(&self.rules);
+            if self.recorder.is_some() || rules.set.wants(CONTAINER_EVENT) {
+                let alerts = self.alerts(&rules, &event);
+                self.finish_event(&rules, event, alerts);
             }
         }
         self.enricher.look_at_clock();
@@ -320,13 +333,13 @@ impl Worker {
 
     /// With what is known now, which may be nothing.
     fn release(&mut self, waiting: Waiting) {
-        let Waiting { mut event, is_begun, .. } = waiting;
+        let Waiting { mut event, rules, is_begun, .. } = waiting;
         event.info.take();
-        let mut alerts = self.alerts(&event);
+        let mut alerts = self.alerts(&rules, &event);
         if is_begun {
-            alerts.retain(|alert| self.late.contains(&alert.rule));
+            alerts.retain(|alert| rules.late.contains(&alert.rule));
         }
-        self.finish_event(event, alerts);
+        self.finish_event(&rules, event, alerts);
     }
 
     fn sleep_max(&self) -> Duration {
@@ -341,13 +354,13 @@ impl Worker {
         // What they wait for may be read right now.
         while !self.early.is_empty() {
             self.release_early(Instant::now());
-            self.tell_progress(None);
+            // No more will come: only what waits here may hold up the others.
+            self.tell_progress(Some(u64::MAX));
             thread::sleep(LOOK_EARLY);
         }
         for waiting in self.held.take_all() {
             self.release(waiting);
         }
-        self.progress.publish(u64::MAX);
         self.totals.show();
     }
 }

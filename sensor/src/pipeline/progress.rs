@@ -77,6 +77,13 @@ impl Progress {
     }
 }
 
+/// Who is gone holds up nobody.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.publish(u64::MAX);
+    }
+}
+
 impl Mark {
     fn has_passed(&self, time_ns: u64) -> bool {
         let has_passed = || self.passed_ns.load(SeqCst) >= time_ns;

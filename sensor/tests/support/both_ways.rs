@@ -26,7 +26,7 @@ use lanner_sensor::{
     },
 };
 
-use self::in_order::InOrder;
+use self::in_order::{InOrder, lost};
 
 const EVENTS_A_TURN: usize = 512;
 
@@ -155,6 +155,10 @@ impl Side {
             source.wait(wake, Duration::from_millis(1)).unwrap();
         }
     }
+
+    fn lost(&self) -> Option<String> {
+        lost(&self.loaded)
+    }
 }
 
 fn describe(rule: &str, event: &SyscallEvent) -> String {
@@ -206,15 +210,19 @@ pub(crate) fn compare(
     while !(plain.has_ended && filtered.has_ended) {
         assert!(
             Instant::now() < until,
-            "the workload's end was not seen within {DEADLINE:?}: {} {}",
+            "the workload's end was not seen within {DEADLINE:?}: {} {}; {:?} {:?}",
             plain.has_ended,
-            filtered.has_ended
+            filtered.has_ended,
+            plain.lost(),
+            filtered.lost()
         );
         plain.take_all(rules, &projection, &mark);
         filtered.take_all(rules, &projection, &mark);
         meanwhile(&mut filtered.loaded);
     }
     workload.join().unwrap();
+    // What is missing then is missing for another reason than the filter.
+    assert_eq!((plain.lost(), filtered.lost()), (None, None), "without the filter, and with it");
     let missing: Vec<_> = plain
         .alerts
         .iter()

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use lanner_sensor::{
     decode::{KernelEvent, decode},
-    source::{Next, Records},
+    pipeline::LossCounts,
+    source::{Next, Records, ebpf::Loaded},
 };
 
 pub(crate) struct InOrder {
@@ -42,4 +43,15 @@ impl InOrder {
         let first = self.read.first_entry()?;
         (first.key().0 <= passed_ns).then(|| first.remove())
     }
+}
+
+/// What was lost since the load, in words. A machine that is too busy must not look like a mistake
+/// of ours.
+pub(crate) fn lost(loaded: &Loaded) -> Option<String> {
+    let losses = LossCounts::default();
+    loaded.recount(&losses);
+    let counts = losses.counts();
+    let told: Vec<_> =
+        counts.map(|(family, cause, count)| format!("{family}.{}={count}", cause.name())).collect();
+    (!told.is_empty()).then(|| format!("the ring lost {}", told.join(" ")))
 }

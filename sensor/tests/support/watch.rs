@@ -171,7 +171,8 @@ impl Watch {
                 source.wait(&self.wake, Duration::from_millis(5)).unwrap();
             }
         }
-        panic!("no event within {DEADLINE:?}: {what}");
+        let lost = in_order::lost(&self.loaded).unwrap_or("nothing was lost".to_owned());
+        panic!("no event within {DEADLINE:?}: {what}; {lost}");
     }
 }
 
