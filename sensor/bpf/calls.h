@@ -56,6 +56,9 @@ enum call {
 	CALL_KILL,
 	CALL_TKILL,
 	CALL_TGKILL,
+	CALL_RT_SIGQUEUEINFO,
+	CALL_RT_TGSIGQUEUEINFO,
+	CALL_PIDFD_SEND_SIGNAL,
 	CALLS,
 	/* 32-bit x86 has all of the socket calls behind one number, too. */
 	CALL_SOCKETCALL,

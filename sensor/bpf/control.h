@@ -11,6 +11,10 @@
 #include "syscall.h"
 
 #define NSFS_MAGIC 0x6e736673
+#define PIDFS_MAGIC 0x50494446
+#define ANON_INODE_MAGIC 0x09041934
+#define PROC_MAGIC 0x9fa0
+#define EBADF 9
 #define NO_DESCRIPTOR (-1)
 #define PTRACE_PEEK_LAST 3 /* PTRACE_PEEKTEXT, PTRACE_PEEKDATA, PTRACE_PEEKUSR */
 
@@ -72,6 +76,37 @@ static __always_inline u32 append_descriptor(struct scratch *scratch, u32 at,
 	return append_path(at, (u64)task, (u64)&file->f_path);
 }
 
+/*
+ * The host's id of the process that a pidfd stands for, or a folder of /proc that
+ * is as good to pidfd_send_signal; 0 for anything else.
+ */
+static __always_inline u32 pid_behind(s32 fd)
+{
+	struct task_struct *task = (void *)current_subject().address;
+	struct file *file = file_of(task, fd);
+	struct pid *pid = NULL;
+	struct inode *inode;
+	void *address;
+
+	if (!file)
+		return 0;
+	inode = BPF_CORE_READ(file, f_inode);
+	switch (BPF_CORE_READ(inode, i_sb, s_magic)) {
+	case PIDFS_MAGIC:
+		pid = BPF_CORE_READ(inode, i_private);
+		break;
+	case ANON_INODE_MAGIC: /* before 6.9 */
+		pid = BPF_CORE_READ(file, private_data);
+		break;
+	case PROC_MAGIC:
+		address = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
+		address += bpf_core_field_offset(struct proc_inode, pid);
+		bpf_probe_read_kernel(&pid, sizeof(pid), address);
+		break;
+	}
+	return pid ? pid_in_host(pid) : 0;
+}
+
 __noinline int report_control(struct control_request *request)
 {
 	struct subject subject = current_subject();
@@ -129,8 +164,15 @@ HANDLER_THAT_FILTERS(control)
 		break;
 	case CALL_KILL:
 	case CALL_TKILL:
+	case CALL_RT_SIGQUEUEINFO:
 		choice = (u32)call->args[1];
 		break;
+	case CALL_PIDFD_SEND_SIGNAL:
+		choice = (u32)call->args[1];
+		/* In place of the address of what the signal says. */
+		control.args[2] = call->result == -EBADF ? 0 : pid_behind(call->args[0]);
+		break;
+	case CALL_RT_TGSIGQUEUEINFO:
 	case CALL_TGKILL:
 		choice = (u32)call->args[2];
 		break;

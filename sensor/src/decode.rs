@@ -161,7 +161,16 @@ pub struct KernelEvent {
 impl KernelEvent {
     /// Whether the call names another process by its id.
     pub fn names_another(&self) -> bool {
-        matches!(self.head.call, Call::Kill | Call::Tkill | Call::Tgkill | Call::Ptrace)
+        matches!(
+            self.head.call,
+            Call::Kill
+                | Call::Tkill
+                | Call::Tgkill
+                | Call::RtSigqueueinfo
+                | Call::RtTgsigqueueinfo
+                | Call::PidfdSendSignal
+                | Call::Ptrace
+        )
     }
 }
 

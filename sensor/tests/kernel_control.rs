@@ -24,8 +24,18 @@ in_each_mode!(
     bpf_and_userfaultfd,
     modules_with_their_parameters,
     signals_name_their_target,
+    signals_by_other_calls_do_so_too,
     what_could_not_be_started,
 );
+
+const SIGNALS: [Call; 6] = [
+    Call::Kill,
+    Call::Tkill,
+    Call::Tgkill,
+    Call::RtSigqueueinfo,
+    Call::RtTgsigqueueinfo,
+    Call::PidfdSendSignal,
+];
 
 /// Runs a Python program whose command line has `marker` in it.
 fn python(marker: &str, script: &str) {
@@ -283,7 +293,7 @@ async fn modules_with_their_parameters(mut watch: Watch) {
 }
 
 async fn signals_name_their_target(mut watch: Watch) {
-    watch.only(&[Call::Kill, Call::Tkill, Call::Tgkill]);
+    watch.only(&SIGNALS);
     // Popen returns before the kernel tells of the exec: what the child answers comes after it.
     python(
         "marker-kill",
@@ -299,6 +309,32 @@ async fn signals_name_their_target(mut watch: Watch) {
     check(&event, &[(Field::EvtArg, Some("sig"), "35"), (Field::EvtRes, None, "ESRCH")]);
     let event = call_of(&mut watch, "marker-kill", "tkill", ("sig", "SIGKILL")).await;
     check(&event, &[(Field::EvtArg, Some("tid"), "134217727")]);
+}
+
+/// By a pidfd, by a folder of `/proc` that stands for one, and with data.
+async fn signals_by_other_calls_do_so_too(mut watch: Watch) {
+    if !watch.has_tracepoint("signals_by_other_calls_do_so_too", Call::PidfdSendSignal) {
+        return;
+    }
+    watch.only(&SIGNALS);
+    python(
+        "marker-signal",
+        "import subprocess\nchild = subprocess.Popen(['/bin/cat'], stdin=-1, stdout=-1)\nchild.stdin.write(b'x')\nchild.stdin.flush()\nchild.stdout.read(1)\npidfd = os.pidfd_open(child.pid)\nfolder = os.open(f'/proc/{child.pid}', os.O_DIRECTORY)\nlibc.syscall(424, pidfd, 0, None, 0)\nlibc.syscall(424, folder, signal.SIGCONT, None, 0)\nlibc.syscall(424, 0, signal.SIGUSR1, None, 0)\nlibc.syscall(424, 999, signal.SIGUSR2, None, 0)\ninfo = (ctypes.c_int32 * 32)(0, 0, -1)\nlibc.syscall(129, child.pid, signal.SIGCONT, info)\nlibc.syscall(297, child.pid, child.pid, signal.SIGTERM, info)\nchild.wait()",
+    );
+    let event = call_of(&mut watch, "marker-signal", "pidfd_send_signal", ("sig", "0")).await;
+    check(&event, &[(Field::EvtArg, Some("pid"), "cat"), (Field::EvtRes, None, "SUCCESS")]);
+    let event = call_of(&mut watch, "marker-signal", "pidfd_send_signal", ("sig", "SIGCONT")).await;
+    check(&event, &[(Field::EvtArg, Some("pid"), "cat"), (Field::EvtRes, None, "SUCCESS")]);
+    for (signal, descriptor) in [("SIGUSR1", "0"), ("SIGUSR2", "999")] {
+        let event =
+            call_of(&mut watch, "marker-signal", "pidfd_send_signal", ("sig", signal)).await;
+        check(&event, &[(Field::EvtArg, Some("pid"), "none"), (Field::EvtRes, None, "EBADF")]);
+        check(&event, &[(Field::EvtArg, Some("pid_fd"), descriptor)]);
+    }
+    let event = call_of(&mut watch, "marker-signal", "rt_sigqueueinfo", ("pid", "cat")).await;
+    check(&event, &[(Field::EvtArg, Some("sig"), "SIGCONT"), (Field::EvtRes, None, "SUCCESS")]);
+    let event = call_of(&mut watch, "marker-signal", "rt_tgsigqueueinfo", ("tid", "cat")).await;
+    check(&event, &[(Field::EvtArg, Some("pid"), "cat"), (Field::EvtArg, Some("sig"), "SIGTERM")]);
 }
 
 async fn what_could_not_be_started(mut watch: Watch) {

@@ -119,10 +119,33 @@ fn the_sensor_holds_four_capabilities_and_no_credential() {
         let mounts = container["volumeMounts"].as_array().unwrap().clone();
         mounts.iter().map(|mount| mount["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(mounts(sensor), ["socket", "runtime", "config", "rules"]);
-    assert_eq!(mounts(forwarder), ["socket", "config", "tls", "tls", "tls"]);
+    assert_eq!(mounts(sensor), ["lanner-socket", "runtime", "lanner-config", "lanner-rules"]);
+    assert_eq!(
+        mounts(forwarder),
+        ["lanner-socket", "lanner-config", "lanner-tls", "lanner-tls", "lanner-tls"]
+    );
     assert_eq!(forwarder["securityContext"]["capabilities"], json!({"drop": ["ALL"]}));
     assert_eq!(forwarder["securityContext"]["runAsNonRoot"], true);
+}
+
+/// By these names `rules/90-lanner.yaml` tells them from others, as seen from the host.
+#[test]
+fn what_pods_mount_has_a_name_of_ours() {
+    let server = applied("base");
+    for (kind, name) in [
+        ("daemonset", "lanner-node"),
+        ("deployment", "lanner-responder"),
+        ("statefulset", "nats"),
+        ("job", "lanner-bus-setup"),
+    ] {
+        let pod = pod_of(&server, kind, name);
+        let volumes = pod["volumes"].as_array().unwrap();
+        assert!(!volumes.is_empty(), "{name}");
+        for volume in volumes.iter().filter(|volume| volume.get("hostPath").is_none()) {
+            let volume = volume["name"].as_str().unwrap();
+            assert!(volume.starts_with("lanner-"), "{name}: {volume}");
+        }
+    }
 }
 
 /// All but the node's pods, of which only the sensor needs what it has.

@@ -100,6 +100,9 @@ calls! {
     Kill = "kill", [62], [37], [129], [37];
     Tkill = "tkill", [200], [238], [130], [238];
     Tgkill = "tgkill", [234], [270], [131], [268];
+    RtSigqueueinfo = "rt_sigqueueinfo", [129], [178], [138], [178];
+    RtTgsigqueueinfo = "rt_tgsigqueueinfo", [297], [335], [240], [363];
+    PidfdSendSignal = "pidfd_send_signal", [424], [424], [424], [424];
 }
 
 /// What stands behind 32-bit x86's `socketcall`, by its first argument

@@ -25,7 +25,10 @@ pub(super) fn argument_names(call: Call) -> &'static [&'static str] {
         Call::Bpf => &["fd", "cmd"],
         Call::Kill => &["res", "pid", "sig"],
         Call::Tkill => &["res", "tid", "sig"],
-        Call::Tgkill => &["res", "pid", "tid", "sig"],
+        Call::Tgkill | Call::RtTgsigqueueinfo => &["res", "pid", "tid", "sig"],
+        Call::RtSigqueueinfo => &["res", "pid", "sig"],
+        // Falco has no arguments of this one, and this name in `pidfd_getfd`.
+        Call::PidfdSendSignal => &["res", "pid_fd", "pid", "sig", "flags"],
         _ => &[],
     }
 }
@@ -55,11 +58,14 @@ impl<'a> View<'a> {
             (Call::Ptrace, "pid") => self.process_name(as_int(second)),
             (_, "length") => second.to_string().into(),
             (_, "uargs") => control.text.clone(),
+            (Call::PidfdSendSignal, "pid_fd") => as_int(first).to_string().into(),
+            (Call::PidfdSendSignal, "pid") => self.process_behind_descriptor(third)?,
+            (Call::PidfdSendSignal, "flags") => low(fourth).to_string().into(),
             (_, "flags") => names::module_flags(low(third)),
             (_, "cmd") => names::bpf_command(low(first)),
-            (Call::Tgkill, "tid") => self.process_name(as_int(second)),
+            (Call::Tgkill | Call::RtTgsigqueueinfo, "tid") => self.process_name(as_int(second)),
             (_, "pid" | "tid") => self.process_name(as_int(first)),
-            (Call::Tgkill, "sig") => names::signal(low(third)),
+            (Call::Tgkill | Call::RtTgsigqueueinfo, "sig") => names::signal(low(third)),
             (_, "sig") => names::signal(low(second)),
             _ => return None,
         })
@@ -99,10 +105,18 @@ impl<'a> View<'a> {
 
     /// The name of the process that the caller knows by this id; of none for groups of them.
     fn process_name(&self, pid: i64) -> Vec<u8> {
+        self.process_name_in(pid, self.event.process.facts.pid_namespace)
+    }
+
+    /// The kernel side tells the host's id of it; the caller may know it by none.
+    fn process_behind_descriptor(self, pid: u64) -> Option<Vec<u8>> {
+        const HOST: u32 = 0;
+        (pid != 0).then(|| self.process_name_in(as_int(pid), HOST))
+    }
+
+    fn process_name_in(&self, pid: i64, namespace: u32) -> Vec<u8> {
         let found = u32::try_from(pid).ok().filter(|pid| *pid != 0);
-        let found = found.and_then(|pid| {
-            self.event.node.processes.called(pid, self.event.process.facts.pid_namespace)
-        });
+        let found = found.and_then(|pid| self.event.node.processes.called(pid, namespace));
         match found {
             Some(process) => process.comm.clone(),
             None => pid.to_string().into(),

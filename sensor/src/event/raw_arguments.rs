@@ -164,16 +164,19 @@ impl View<'_> {
         Some(match (call, name) {
             (_, "res") => Value::Int(control.result),
             (Call::Bpf, "fd") => Value::Int(control.result),
-            (_, "oldfd" | "fd") => Value::Int(as_int(first)),
+            (_, "oldfd" | "fd" | "pid_fd") => Value::Int(as_int(first)),
             (_, "newfd") => Value::Int(as_int(second)),
             (_, "uid") => user(low(first)),
             (_, "request" | "flags" | "nstype") => self.of_names(name),
             (_, "cmd") => Value::Uint(low(first).into()),
             (_, "length") => Value::Uint(second),
             (_, "uargs") => bytes(&control.text),
-            (Call::Ptrace, "pid") | (Call::Tgkill, "tid") => Value::Int(as_int(second)),
+            (Call::PidfdSendSignal, "pid") => Value::Int(as_int(third)),
+            (Call::Ptrace, "pid") | (Call::Tgkill | Call::RtTgsigqueueinfo, "tid") => {
+                Value::Int(as_int(second))
+            }
             (_, "pid" | "tid") => Value::Int(as_int(first)),
-            (Call::Tgkill, "sig") => Value::Uint(low(third).into()),
+            (Call::Tgkill | Call::RtTgsigqueueinfo, "sig") => Value::Uint(low(third).into()),
             (_, "sig") => Value::Uint(low(second).into()),
             _ => return None,
         })

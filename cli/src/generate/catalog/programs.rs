@@ -141,6 +141,14 @@ pub(super) const ACTIONS: &[Action] = &[
         ..ONLY_NAMED
     },
     Action {
+        name: "pose-as-package-manager",
+        does: "runs a program called apt from where no package puts one",
+        rules: &["Program poses as a trusted one"],
+        mitre: "T1036.005",
+        cast: &[Part { program: "apt", ..PART }],
+        ..ONLY_NAMED
+    },
+    Action {
         name: "copy-files-away",
         does: "runs scp in a container",
         rules: &["Launch Remote File Copy Tools in Container"],

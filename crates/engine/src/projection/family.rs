@@ -83,6 +83,9 @@ const TYPES: &[(&str, Family, Arguments)] = {
         ("kill", F::Control, SIGNAL),
         ("tkill", F::Control, SIGNAL),
         ("tgkill", F::Control, SIGNAL),
+        ("rt_sigqueueinfo", F::Control, SIGNAL),
+        ("rt_tgsigqueueinfo", F::Control, SIGNAL),
+        ("pidfd_send_signal", F::Control, SIGNAL),
     ]
 };
 

@@ -80,6 +80,9 @@ pub const HANDLERS: [Handler; 10] = [
             Call::Kill,
             Call::Tkill,
             Call::Tgkill,
+            Call::RtSigqueueinfo,
+            Call::RtTgsigqueueinfo,
+            Call::PidfdSendSignal,
         ],
     },
     Handler {
