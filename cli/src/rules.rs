@@ -36,6 +36,10 @@ pub(crate) enum Command {
         /// Print a page to read: what each rule is for
         #[arg(long, conflicts_with = "json")]
         markdown: bool,
+        /// Recorded events (`lanner-sensor run --record`): say how many of each kind the kernel
+        /// would report with these rules, and which rules are to blame
+        #[arg(long, value_name = "FILE", conflicts_with = "markdown")]
+        events: Option<PathBuf>,
         /// Rule files and folders of them, in the order in which they are loaded
         #[arg(required = true)]
         files: Vec<PathBuf>,
@@ -129,7 +133,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
             print!("{}", catalog::page(&rules));
             Ok(Verdict::Good)
         }
-        Command::Describe { json, files, .. } => describe::run(&files, json),
+        Command::Describe { json, events, files, .. } => {
+            describe::run(&files, events.as_deref(), json)
+        }
         Command::Eval { rules, events, source, matching } => {
             eval::run(&rules, &events, source, matching)
         }

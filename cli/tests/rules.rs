@@ -404,12 +404,12 @@ fn eval_prints_alerts_with_falcos_keys() {
 #[test]
 fn describe_tells_what_the_kernel_can_decide() {
     let dir = tempfile::tempdir().unwrap();
-    let text = "- rule: Keys\n  desc: x\n  condition: evt.type in (open, execve) and \
+    let text_of_rule = "- rule: Keys\n  desc: x\n  condition: evt.type in (open, execve) and \
                 (evt.type=execve or fd.name startswith /root/.ssh/) and not proc.pname=sshd\n  \
                 output: x\n  priority: INFO\n";
     let audit = "- rule: Audit\n  desc: x\n  condition: ka.verb=get\n  output: x\n  \
                  priority: INFO\n  source: k8s_audit\n";
-    let rules = write(&dir, "rules.yaml", &format!("{text}{audit}"));
+    let rules = write(&dir, "rules.yaml", &format!("{text_of_rule}{audit}"));
     let output = lanner(&["rules", "describe", "--json", &rules]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let everything = serde_json::json!({"passes": "everything", "defeated_by": ["proc.pname"]});
@@ -424,11 +424,89 @@ fn describe_tells_what_the_kernel_can_decide() {
 
     let text = stdout(&lanner(&["rules", "describe", &rules]));
     assert!(text.contains("\nopen:\n  open\n    path /root/.ssh/*\n"), "{text}");
-    let execve = "\nexec, of calls that fail (a program that starts passes):\n  execve\n    everything\n  nearly all because of: Keys (the kernel \
-                  cannot test proc.pname)\n";
-    assert!(text.contains(execve), "{text}");
+    assert!(text.contains("\nexec: each program that starts\n"), "{text}");
     assert!(text.contains("\nconnect: nothing\n"), "{text}");
     assert!(text.contains("lanner.kernel_filter.TYPE.seen"), "{text}");
+
+    let asks = text_of_rule.replace("and not proc.pname", "and evt.failed=true and not proc.pname");
+    let wide = "- rule: Wide\n  desc: x\n  condition: evt.type=accept and proc.pname=sshd\n  \
+                output: x\n  priority: INFO\n";
+    let rules = write(&dir, "rules.yaml", &format!("{asks}{wide}"));
+    let text = stdout(&lanner(&["rules", "describe", &rules]));
+    let accept = "\naccept:\n  accept\n    everything\n  nearly all because of: Wide (the kernel \
+                  cannot test proc.pname)\n";
+    assert!(text.contains(accept), "{text}");
+    let execve =
+        "\nexec, of calls that fail (a program that starts passes):\n  execve\n    result ";
+    assert!(text.contains(execve), "{text}");
+}
+
+#[test]
+fn describe_counts_what_the_kernel_would_report_of_a_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule = |name: &str, condition: &str| {
+        format!(
+            "- rule: {name}\n  desc: x\n  condition: {condition}\n  output: x\n  priority: INFO\n"
+        )
+    };
+    let rules = [
+        rule("Keys", "evt.type=open and fd.name startswith /root/.ssh/ and proc.pname=x"),
+        rule("Shadow", "evt.type=open and fd.name=/etc/shadow"),
+        rule("Root", "evt.type=open and fd.name startswith /root/") + "  enabled: false\n",
+        rule("Started", "evt.type=execve and proc.name=sh"),
+        rule("Failed", "evt.type=execve and evt.failed=true and proc.name=sh"),
+    ];
+    let rules = write(&dir, "rules.yaml", &rules.concat());
+    let open = |path: &str| format!(r#"{{"evt.type":"open","fd.name":"{path}","evt.rawres":3}}"#);
+    let exec = |name: &str, result: i32| {
+        format!(r#"{{"evt.type":"execve","proc.name":"{name}","evt.rawres":{result}}}"#)
+    };
+    let lines = [
+        "# a comment".to_owned(),
+        open("/root/.ssh/id_rsa"),
+        open("/root/.ssh/config"),
+        open("/etc/shadow"),
+        open("/root/.bashrc"),
+        String::new(),
+        exec("cat", 0),
+        exec("sh", -2),
+        exec("cat", -2),
+        r#"{"evt.type":"container"}"#.to_owned(),
+    ];
+    let recording = write(&dir, "recorded.jsonl", &lines.join("\n"));
+
+    let output = lanner(&["rules", "describe", "--json", "--events", &recording, &rules]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["rules"].as_array().map(Vec::len), Some(5));
+    assert_eq!(
+        json["recorded"],
+        serde_json::json!({
+            "families": {
+                "open": {
+                    "events": 4, "passed": 3, "started": 0, "widened": 0,
+                    "rules": {"Keys": 2, "Shadow": 1},
+                },
+                "exec": {
+                    "events": 3, "passed": 2, "started": 1, "widened": 0,
+                    "rules": {"Failed": 1},
+                },
+            },
+            "unfiltered": 1,
+        })
+    );
+
+    let text = stdout(&lanner(&["rules", "describe", "--events", &recording, &rules]));
+    let open = "\n  open: 3 of 4, 75.0 %\n    2 because of: Keys\n    1 because of: Shadow\n";
+    assert!(text.contains(open), "{text}");
+    let exec = "\n  exec: 2 of 3, 66.6 %\n    1 because programs that start pass\n    \
+                1 because of: Failed\n  connect: nothing was recorded\n";
+    assert!(text.contains(exec), "{text}");
+    assert!(text.ends_with("\n  of types that it does not filter: all 1\n"), "{text}");
+
+    let broken = write(&dir, "broken.jsonl", &format!("{}\nno event", lines[1]));
+    let output = lanner(&["rules", "describe", "--events", &broken, &rules]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("broken.jsonl:2"), "{output:?}");
 }
 
 #[test]

@@ -1,38 +1,73 @@
 //! `lanner rules describe`: what the rules are after everything is resolved, and what of them the
 //! kernel can decide.
 
+mod passed;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use lanner_engine::{
-    FieldRef, Options, Rule,
+    FailedExec, FieldRef, Options, Rule, RuleSet,
     projection::{Clauses, Family, Projection, RuleFilter, TypeFilter},
 };
 use serde_json::{Value as Json, json};
 
+use self::passed::Passed;
 use crate::Verdict;
 
 /// The source whose events the kernel filters.
 const SOURCE: &str = "syscall";
 
-pub(super) fn run(paths: &[PathBuf], json: bool) -> anyhow::Result<Verdict> {
-    let Some(rules) = super::load_good(paths, &Options::default())? else {
+/// With `events`, a recording, also how many of them the kernel would report.
+pub(super) fn run(paths: &[PathBuf], events: Option<&Path>, json: bool) -> anyhow::Result<Verdict> {
+    // As the sensor has it, unless it is told otherwise.
+    let options = Options { failed_exec: FailedExec::AskingRules, ..Options::default() };
+    let Some(rules) = super::load_good(paths, &options)? else {
         return Ok(Verdict::BadInput);
     };
     let projection = rules.projection(SOURCE);
+    let filter = Filter { rules: &rules, projection: &projection };
+    let counted = |recording| anyhow::Ok((recording, Passed::count(recording, filter)?));
+    let counted = events.map(counted).transpose()?;
     if json {
         let filters: BTreeMap<&str, &RuleFilter> =
             projection.rules().iter().map(|filter| (&*filter.rule, filter)).collect();
         let rules: Vec<Json> =
             rules.rules().map(|rule| rule_json(rule, filters.get(&*rule.name).copied())).collect();
-        println!("{}", json!({ "rules": rules }));
+        let mut described = json!({ "rules": rules });
+        if let Some((_, passed)) = counted {
+            described["recorded"] = passed.to_json();
+        }
+        println!("{described}");
     } else {
         rules.rules().for_each(print);
-        print_filter(&projection);
+        print_filter(filter);
+        if let Some((recording, passed)) = counted {
+            passed.print(recording);
+        }
     }
     Ok(Verdict::Good)
+}
+
+/// What the kernel is given of a set of rules.
+#[derive(Clone, Copy)]
+struct Filter<'r> {
+    rules: &'r RuleSet,
+    projection: &'r Projection,
+}
+
+impl<'r> Filter<'r> {
+    /// What each rule contributes for an event type.
+    fn parts(self, event_type: &str) -> impl Iterator<Item = (&'r str, &'r TypeFilter)> {
+        let rules = self.rules.rules().filter(|rule| rule.source == SOURCE);
+        rules.zip(self.projection.rules()).filter_map(move |(rule, filter)| {
+            let is_used = rule.enabled && self.rules.projects(rule, event_type);
+            let mut types = filter.event_types.iter().filter(|_| is_used);
+            Some((&*rule.name, types.find(|known| known.event_type == event_type)?))
+        })
+    }
 }
 
 fn rule_json(rule: &Rule, filter: Option<&RuleFilter>) -> Json {
@@ -78,10 +113,11 @@ fn print(rule: &Rule) {
 }
 
 /// For each family of events what leaves the kernel, and whose doing it is if that is nearly all.
-fn print_filter(projection: &Projection) {
+fn print_filter(filter: Filter<'_>) {
+    let projection = filter.projection;
     println!(
-        "What the kernel passes on, so that no rule misses an event. How much that is, the sensor\n\
-         counts: metrics lanner.kernel_filter.TYPE.seen and .passed"
+        "What the kernel passes on, so that no rule misses an event. How much that is, --events tells\n\
+         of a recording, and the sensor counts: metrics lanner.kernel_filter.TYPE.seen and .passed"
     );
     for family in Family::ALL {
         let mut alike: Vec<(Vec<&str>, &Clauses)> = Vec::new();
@@ -94,7 +130,10 @@ fn print_filter(projection: &Projection) {
             }
         }
         if alike.is_empty() {
-            println!("\n{}: nothing", family.as_str());
+            match family {
+                Family::Exec => println!("\nexec: each program that starts"),
+                _ => println!("\n{}: nothing", family.as_str()),
+            }
             continue;
         }
         match family {
@@ -107,13 +146,16 @@ fn print_filter(projection: &Projection) {
                 println!("    {line}");
             }
         }
-        for rule in projection.rules().iter().filter(|rule| rule.enabled) {
-            let of_family = |known: &&TypeFilter| Family::of(known.event_type) == Some(family);
-            let wide = rule.event_types.iter().filter(of_family).filter(|known| known.is_wide());
-            let wide: Vec<&TypeFilter> = wide.collect();
-            if !wide.is_empty() {
-                println!("  nearly all because of: {} ({})", rule.rule, reason(&wide));
+        let mut wide: Vec<(&str, Vec<&TypeFilter>)> = Vec::new();
+        for (rule, part) in family.event_types().flat_map(|name| filter.parts(name)) {
+            match wide.iter_mut().find(|(known, _)| *known == rule) {
+                _ if !part.is_wide() => {}
+                Some((_, parts)) => parts.push(part),
+                None => wide.push((rule, vec![part])),
             }
+        }
+        for (rule, parts) in wide {
+            println!("  nearly all because of: {rule} ({})", reason(&parts));
         }
     }
 }

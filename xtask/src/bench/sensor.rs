@@ -1,58 +1,60 @@
 //! `cargo xtask bench sensor`: what watching costs the watched, and the watcher.
 //!
-//! Each workload runs without a sensor and under each setting, in turns, several rounds; what is
-//! printed is the median over the rounds of the added time of one operation, and of the sensor's
-//! own processor time for it.
+//! Each workload runs without a sensor and under each setting, in turns, several rounds. What a
+//! setting adds is told from the run without a sensor of the same round; printed is the median of
+//! the rounds, of the added time of one operation and of the sensor's own processor time for it.
 
-use std::{path::Path, time::Duration};
-
-use anyhow::Context as _;
+use std::time::Duration;
 
 use super::{
-    saturation,
-    watcher::{Setting, Totals, Watcher},
+    ground::{Ground, Promises, f64_of, median},
+    watcher::{Memory, Setting, Totals, Watcher},
     workload::{Workload, in_own_process},
 };
-use crate::{
-    run::{is_root, repository, run},
-    test::cargo,
-};
 
-const SETTINGS: [Setting; 3] = [
-    Setting { name: "filter-off", ebpf: "syscall_hooks: tp_btf, kernel_filter: false" },
-    Setting { name: "filter-on", ebpf: "syscall_hooks: tp_btf" },
-    Setting { name: "tracepoints", ebpf: "syscall_hooks: tracepoints" },
-];
+const SETTINGS: [Setting; 3] = [Setting::FILTER_OFF, Setting::FILTER_ON, Setting::TRACEPOINTS];
+
+/// Where no rule asks for what is done, the kernel's filter leaves at most this of the cost, and of
+/// the operations as events.
+const FILTERED_COST_MAX: f64 = 0.5;
+const FILTERED_EVENTS_MAX: f64 = 0.01;
+
+/// What is resident beside the rings, of which it has each twice. With one ring of 8 MiB that is
+/// 40 MiB.
+const RESIDENT_MAX_MIB: f64 = 24.0;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
+    #[arg(long, default_value_t = super::ROUNDS, value_parser = clap::value_parser!(u32).range(1..=50))]
     rounds: u32,
 
-    /// Only these workloads
+    /// Only these workloads, and nothing else
     #[arg(value_enum)]
-    only: Vec<Workload>,
+    pub(super) only: Vec<Workload>,
 }
 
 /// One measurement of one workload under one setting.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     wall_ns: f64,
+    /// More than without a sensor, in the same round.
+    added_ns: f64,
     cpu_ns: f64,
     totals: Totals,
-    memory_mib: f64,
+    memory: Memory,
     start: Duration,
 }
 
-pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
-    anyhow::ensure!(is_root(), "kernel events need root");
-    run(&mut cargo(&["build", "--locked", "--release", "-p", "lanner-sensor"]))?;
-    let rules = rules()?;
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
-    let chosen =
-        |workload: &Workload| arguments.only.is_empty() || arguments.only.contains(workload);
+/// All measurements of one workload under one setting.
+struct Samples(Vec<Sample>);
+
+pub(super) fn measure(
+    ground: &Ground,
+    arguments: &Arguments,
+    promises: &mut Promises,
+) -> anyhow::Result<()> {
     println!(
-        "{:<11} {:<11} {:>9} {:>9} {:>9} {:>9} {:>8} {:>9} {:>7} {:>6} {:>8}",
+        "{:<11} {:<11} {:>9} {:>9} {:>9} {:>9} {:>8} {:>9} {:>7} {:>6} {:>6} {:>6} {:>8}",
         "workload",
         "sensor",
         "ns/op",
@@ -62,98 +64,137 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
         "to bare",
         "events",
         "lost",
-        "MiB",
+        "VmRSS",
+        "rings",
+        "maps",
         "start ms"
     );
+    let only = &arguments.only;
+    let chosen = |workload: &Workload| only.is_empty() || only.contains(workload);
     for workload in Workload::ALL.into_iter().filter(chosen) {
-        measure(workload, arguments.rounds, folder.path(), &rules)?;
-    }
-    match arguments.only.is_empty() {
-        true => saturation::measure(folder.path(), &rules),
-        false => Ok(()),
-    }
-}
-
-fn measure(workload: Workload, rounds: u32, folder: &Path, rules: &[String]) -> anyhow::Result<()> {
-    let mut bare = Vec::new();
-    let mut watched: Vec<Vec<Sample>> = vec![Vec::new(); SETTINGS.len()];
-    for _ in 0..rounds {
-        bare.push(per_operation(in_own_process(workload, workload.times(), folder)?, workload));
-        for (setting, samples) in SETTINGS.into_iter().zip(&mut watched) {
-            samples.push(sample(workload, setting, folder, rules)?);
-        }
-    }
-    let bare = median(&bare);
-    println!("{:<11} {:<11} {bare:>9.0}", workload.name(), "none");
-    for (setting, samples) in SETTINGS.iter().zip(&watched) {
-        let of = |value: fn(&Sample) -> f64| median(&samples.iter().map(value).collect::<Vec<_>>());
-        let (wall, cpu) = (of(|sample| sample.wall_ns), of(|sample| sample.cpu_ns));
-        let added = wall - bare;
-        println!(
-            "{:<11} {:<11} {wall:>9.0} {added:>9.0} {cpu:>9.0} {:>9.0} {:>7.2}x {:>9.0} {:>7} {:>6.1} {:>8.0}",
-            workload.name(),
-            setting.name,
-            added + cpu,
-            (wall + cpu) / bare,
-            of(|sample| f64_of(sample.totals.events)),
-            samples.iter().map(|sample| sample.totals.lost).sum::<u64>(),
-            of(|sample| sample.memory_mib),
-            of(|sample| sample.start.as_secs_f64() * 1e3),
-        );
+        let watched = watch(ground, workload, arguments.rounds)?;
+        hold(workload, &watched, promises);
     }
     Ok(())
 }
 
+fn watch(ground: &Ground, workload: Workload, rounds: u32) -> anyhow::Result<Vec<Samples>> {
+    let mut bare = Vec::new();
+    let mut watched: Vec<Samples> = SETTINGS.iter().map(|_| Samples(Vec::new())).collect();
+    for _ in 0..rounds {
+        let took = in_own_process(workload, workload.times(), ground.folder())?;
+        let bare_ns = per_operation(took, workload);
+        bare.push(bare_ns);
+        for (setting, samples) in SETTINGS.into_iter().zip(&mut watched) {
+            samples.0.push(sample(ground, workload, setting, bare_ns)?);
+        }
+    }
+    let bare_ns = median(&bare);
+    println!("{:<11} {:<11} {bare_ns:>9.0}", workload.name(), "none");
+    for (setting, samples) in SETTINGS.iter().zip(&watched) {
+        samples.print(workload, *setting, bare_ns);
+    }
+    Ok(watched)
+}
+
+fn hold(workload: Workload, watched: &[Samples], promises: &mut Promises) {
+    let Some((off, filtered)) = watched.split_first() else { return };
+    for (samples, setting) in filtered.iter().zip(SETTINGS.iter().skip(1)) {
+        let what = format!("{} with {}", workload.name(), setting.name);
+        let lost = samples.lost();
+        promises.hold(lost == 0, || format!("{what}: {lost} events lost"));
+        let memory = samples.memory();
+        let resident_max = RESIDENT_MAX_MIB + 2.0 * memory.rings;
+        promises.hold(memory.resident <= resident_max, || {
+            format!("{what}: {:.1} MiB resident, not {resident_max:.1}", memory.resident)
+        });
+        if !workload.is_of_no_rule() {
+            continue;
+        }
+        let (cost, off_cost) = (samples.both_ns(), off.both_ns());
+        promises.hold(cost <= FILTERED_COST_MAX * off_cost, || {
+            format!("{what}: {cost:.0} ns, and without the filter {off_cost:.0}")
+        });
+        let events = samples.events();
+        promises.hold(events <= FILTERED_EVENTS_MAX * f64_of(workload.times()), || {
+            format!("{what}: {events} events of what no rule asks for")
+        });
+    }
+}
+
+impl Samples {
+    fn median_of(&self, value: impl Fn(&Sample) -> f64) -> f64 {
+        median(&self.0.iter().map(value).collect::<Vec<_>>())
+    }
+
+    /// Added to the work, and the sensor's own.
+    fn both_ns(&self) -> f64 {
+        self.median_of(|sample| sample.added_ns + sample.cpu_ns)
+    }
+
+    fn events(&self) -> f64 {
+        self.median_of(|sample| f64_of(sample.totals.events))
+    }
+
+    fn lost(&self) -> u64 {
+        self.0.iter().map(|sample| sample.totals.lost).sum()
+    }
+
+    fn memory(&self) -> Memory {
+        Memory {
+            resident: self.median_of(|sample| sample.memory.resident),
+            rings: self.median_of(|sample| sample.memory.rings),
+            maps: self.median_of(|sample| sample.memory.maps),
+        }
+    }
+
+    fn print(&self, workload: Workload, setting: Setting, bare_ns: f64) {
+        let memory = self.memory();
+        println!(
+            "{:<11} {:<11} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>7.2}x {:>9.0} {:>7} {:>6.1} {:>6.1} {:>6.1} {:>8.0}",
+            workload.name(),
+            setting.name,
+            self.median_of(|sample| sample.wall_ns),
+            self.median_of(|sample| sample.added_ns),
+            self.median_of(|sample| sample.cpu_ns),
+            self.both_ns(),
+            (bare_ns + self.both_ns()) / bare_ns,
+            self.events(),
+            self.lost(),
+            memory.resident,
+            memory.rings,
+            memory.maps,
+            self.median_of(|sample| sample.start.as_secs_f64() * 1e3),
+        );
+    }
+}
+
 fn sample(
+    ground: &Ground,
     workload: Workload,
     setting: Setting,
-    folder: &Path,
-    rules: &[String],
+    bare_ns: f64,
 ) -> anyhow::Result<Sample> {
-    let watcher = Watcher::start(folder, setting, rules)?;
+    let watcher = Watcher::start(ground, setting)?;
     watcher.settle()?;
     let before = watcher.cpu_time()?;
-    let took = in_own_process(workload, workload.times(), folder)?;
+    let took = in_own_process(workload, workload.times(), ground.folder())?;
     watcher.settle()?;
     let cpu = watcher.cpu_time()?.saturating_sub(before);
-    let memory_mib = watcher.memory_mib()?;
+    let memory = watcher.memory()?;
     let start = watcher.start_time;
     let totals = watcher.stop()?;
+    let wall_ns = per_operation(took, workload);
     Ok(Sample {
-        wall_ns: per_operation(took, workload),
+        wall_ns,
+        added_ns: wall_ns - bare_ns,
         cpu_ns: per_operation(cpu, workload),
         totals,
-        memory_mib,
+        memory,
         start,
     })
 }
 
-/// The official stable rules where they are, else our own.
-pub(super) fn rules() -> anyhow::Result<Vec<String>> {
-    let beside = repository().join("../shared/data/falco_rules.yaml");
-    let official = std::env::var_os("LANNER_FALCO_RULES").map_or(beside, Into::into);
-    if official.exists() {
-        println!("rules: {}", official.display());
-        return Ok(vec![official.display().to_string()]);
-    }
-    let own = repository().join("rules");
-    anyhow::ensure!(own.exists(), "no rules at {}", own.display());
-    println!("rules: {} (set LANNER_FALCO_RULES for the field's)", own.display());
-    Ok(vec![own.display().to_string()])
-}
-
 fn per_operation(time: Duration, workload: Workload) -> f64 {
     time.as_secs_f64() * 1e9 / f64_of(workload.times())
-}
-
-/// Counts are far below 2^52.
-#[expect(clippy::cast_precision_loss, reason = "counts of a bench")]
-fn f64_of(number: u64) -> f64 {
-    number as f64
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
@@ -15,13 +15,10 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
-    sensor::rules,
+    ground::Ground,
     watcher::{Setting, Watcher},
 };
-use crate::{
-    run::{find_program, is_root, run},
-    test::cargo,
-};
+use crate::run::find_program;
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
@@ -39,18 +36,22 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
-    anyhow::ensure!(is_root(), "kernel events need root");
-    run(&mut cargo(&["build", "--locked", "--release", "-p", "lanner-sensor"]))?;
-    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let ground = Ground::prepare()?;
     let setting = Setting { name: "soak", ebpf: "syscall_hooks: auto" };
-    let watcher = Watcher::start(folder.path(), setting, &rules()?)?;
+    let watcher = Watcher::start(&ground, setting)?;
     let until = Instant::now() + Duration::from_secs(60 * u64::from(arguments.minutes));
-    let (builds, samples) = under_load(folder.path(), until, &watcher)?;
+    let at_first = watcher.memory()?;
+    let (builds, samples) = under_load(ground.folder(), until, &watcher)?;
+    let at_last = watcher.memory()?;
     let (totals, complaints) = watcher.stop_and_listen()?;
     let (first, last) = (early(&samples), late(&samples));
     println!(
         "{builds} builds in {} min; events {}, alerts {}, lost {}; memory {first:.1} MiB after a quarter, {last:.1} MiB at the end",
         arguments.minutes, totals.events, totals.alerts, totals.lost
+    );
+    println!(
+        "in the kernel: rings {:.1} MiB; other maps {:.1} MiB at the start, {:.1} MiB at the end",
+        at_last.rings, at_first.maps, at_last.maps
     );
     for line in &complaints {
         println!("{line}");
@@ -67,8 +68,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Builds on every processor until the time is over; gives how often, and the sensor's memory.
 fn under_load(folder: &Path, until: Instant, watcher: &Watcher) -> anyhow::Result<(u64, Vec<f64>)> {
-    let compiler = ["cc", "gcc", "clang", "clang-19"].into_iter().find_map(find_program);
-    let compiler = compiler.context("a C compiler is needed: apt-get install gcc")?;
+    let compiler = compiler()?;
     let (builds, has_failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let workers = thread::available_parallelism().map_or(2, usize::from);
     let mut samples = Vec::new();
@@ -87,15 +87,20 @@ fn under_load(folder: &Path, until: Instant, watcher: &Watcher) -> anyhow::Resul
         }
         while Instant::now() < until && !has_failed.load(Ordering::Relaxed) {
             thread::sleep(SAMPLE_EVERY.min(until.saturating_duration_since(Instant::now())));
-            samples.push(watcher.memory_mib());
+            samples.push(watcher.memory().map(|memory| memory.resident));
         }
     });
     anyhow::ensure!(!has_failed.load(Ordering::Relaxed), "a build failed");
     Ok((builds.into_inner(), samples.into_iter().collect::<Result<_, _>>()?))
 }
 
+pub(super) fn compiler() -> anyhow::Result<PathBuf> {
+    let compiler = ["cc", "gcc", "clang", "clang-19"].into_iter().find_map(find_program);
+    compiler.context("a C compiler is needed: apt-get install gcc")
+}
+
 /// What a build does to a kernel: many files found, read, written and removed, many programs.
-fn build(folder: &Path, compiler: &Path) -> anyhow::Result<()> {
+pub(super) fn build(folder: &Path, compiler: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
     for number in 0..8 {
         fs::write(folder.join(format!("part{number}.c")), PROGRAM)?;

@@ -1,18 +1,20 @@
 //! A sensor that runs while something is measured, and what it cost.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStderr, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 
-use crate::run::repository;
+use super::ground::{Ground, release_build};
 
-/// How a sensor is run. `None` in its place is: not at all.
+/// How a sensor is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Setting {
     pub(super) name: &'static str,
@@ -20,12 +22,33 @@ pub(super) struct Setting {
     pub(super) ebpf: &'static str,
 }
 
+impl Setting {
+    pub(super) const FILTER_OFF: Self =
+        Self { name: "filter-off", ebpf: "syscall_hooks: tp_btf, kernel_filter: false" };
+    pub(super) const FILTER_ON: Self = Self { name: "filter-on", ebpf: "syscall_hooks: tp_btf" };
+    pub(super) const TRACEPOINTS: Self =
+        Self { name: "tracepoints", ebpf: "syscall_hooks: tracepoints" };
+}
+
 /// A running sensor.
 pub(super) struct Watcher {
     child: Child,
     log: BufReader<ChildStderr>,
+    /// When it was started.
+    pub(super) began: Timestamp,
     /// Until it said that it watches.
     pub(super) start_time: Duration,
+}
+
+/// What a sensor takes of the machine's memory, in MiB.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Memory {
+    /// `VmRSS`. It has each ring twice, as that is mapped twice in a row.
+    pub(super) resident: f64,
+    /// The kernel's: ring buffers.
+    pub(super) rings: f64,
+    /// The kernel's: all other maps.
+    pub(super) maps: f64,
 }
 
 /// What a sensor said at its end.
@@ -38,33 +61,45 @@ pub(super) struct Totals {
 }
 
 impl Watcher {
-    /// Starts the release build and waits until it watches.
-    pub(super) fn start(folder: &Path, setting: Setting, rules: &[String]) -> anyhow::Result<Self> {
-        let config = folder.join(format!("{}.yaml", setting.name));
-        let alerts = folder.join(format!("{}.jsonl", setting.name));
+    /// Starts the release build with a file for its alerts, and waits until it watches.
+    pub(super) fn start(ground: &Ground, setting: Setting) -> anyhow::Result<Self> {
+        let alerts = ground.folder().join(format!("{}.jsonl", setting.name));
+        let outputs = format!("outputs: {{file: {{path: {}}}}}\n", alerts.display());
+        Self::start_with(ground, setting, &outputs, &[])
+    }
+
+    /// As [`Self::start`], with lines of the configuration that name other outputs, and with flags
+    /// of `run`.
+    pub(super) fn start_with(
+        ground: &Ground,
+        setting: Setting,
+        outputs: &str,
+        flags: &[&Path],
+    ) -> anyhow::Result<Self> {
+        let config = ground.folder().join(format!("{}.yaml", setting.name));
         let text = format!(
-            "node: bench\nrules_files: [{}]\noutputs: {{file: {{path: {}}}}}\nebpf: {{{}}}\nruntimes: {{cri_sockets: []}}\n",
-            rules.join(", "),
-            alerts.display(),
+            "node: bench\nrules_files: [{}]\nebpf: {{{}}}\nruntimes: {{cri_sockets: []}}\n{outputs}",
+            ground.rules.join(", "),
             setting.ebpf
         );
         fs::write(&config, text).context("cannot write the sensor's configuration")?;
         let program = release_build("lanner-sensor");
-        let began = Instant::now();
+        let began = Timestamp::now();
         let mut child = Command::new(&program)
-            .args(["run", "--config"])
-            .arg(&config)
+            .args([Path::new("run"), Path::new("--config"), &config])
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         let stderr = child.stderr.take().context("the sensor has no log")?;
-        let mut watcher = Self { child, log: BufReader::new(stderr), start_time: Duration::ZERO };
-        let lines = watcher.read_until("watching")?;
-        watcher.start_time = began.elapsed();
+        let log = BufReader::new(stderr);
+        let mut watcher = Self { child, log, began, start_time: Duration::ZERO };
+        let lines = watcher.read_until(" watching ")?;
+        watcher.start_time = Timestamp::now().duration_since(began).unsigned_abs();
         anyhow::ensure!(
-            lines.last().is_some_and(|line| line.contains("watching")),
+            lines.last().is_some_and(|line| line.contains(" watching ")),
             "the sensor ended: {}",
             lines.join("\n")
         );
@@ -97,12 +132,46 @@ impl Watcher {
         anyhow::bail!("the sensor does not come to rest")
     }
 
-    /// `VmRSS` in MiB.
-    pub(super) fn memory_mib(&self) -> anyhow::Result<f64> {
+    pub(super) fn memory(&self) -> anyhow::Result<Memory> {
+        /// `BPF_MAP_TYPE_RINGBUF`.
+        const RING: f64 = 27.0;
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()).unwrap_or("0");
-        Ok(kib.parse::<f64>()? / 1024.0)
+        let mut memory = Memory {
+            resident: numbered(&status, "VmRSS:").unwrap_or_default() / 1024.0,
+            ..Memory::default()
+        };
+        // Each map once, however many descriptors it has.
+        let maps: BTreeMap<String, String> = self
+            .descriptors()?
+            .into_iter()
+            .filter_map(|text| Some((valued(&text, "map_id:")?.to_owned(), text)))
+            .collect();
+        for text in maps.values() {
+            let mib = numbered(text, "memlock:").unwrap_or_default() / f64::from(1 << 20);
+            match numbered(text, "map_type:") {
+                Some(RING) => memory.rings += mib,
+                _ => memory.maps += mib,
+            }
+        }
+        Ok(memory)
+    }
+
+    /// The tags of its programs in the kernel.
+    pub(super) fn program_tags(&self) -> anyhow::Result<BTreeSet<String>> {
+        let descriptors = self.descriptors()?;
+        let tags = descriptors.iter().filter_map(|text| valued(text, "prog_tag:"));
+        Ok(tags.map(str::to_owned).collect())
+    }
+
+    /// What the kernel tells of each of its descriptors.
+    fn descriptors(&self) -> anyhow::Result<Vec<String>> {
+        let entries = fs::read_dir(format!("/proc/{}/fdinfo", self.child.id()))?;
+        Ok(entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok()).collect())
+    }
+
+    /// As `kill -9` does; waits until it is gone.
+    pub(super) fn kill(self) {
+        drop(self);
     }
 
     /// Ends it, and gives what it counted.
@@ -153,13 +222,16 @@ impl Drop for Watcher {
     }
 }
 
-/// Where cargo puts a program.
-fn release_build(name: &str) -> PathBuf {
-    let elsewhere = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    elsewhere.unwrap_or_else(|| repository().join("target")).join("release").join(name)
-}
-
-fn number(line: &str, key: &str) -> u64 {
+pub(super) fn number(line: &str, key: &str) -> u64 {
     let rest = line.split_once(key).map(|(_, rest)| rest).unwrap_or_default();
     rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default().parse().unwrap_or_default()
+}
+
+/// The word behind a key, in a text of a key and a value a line.
+fn valued<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().next())
+}
+
+fn numbered(text: &str, key: &str) -> Option<f64> {
+    valued(text, key)?.parse().ok()
 }

@@ -240,7 +240,7 @@ impl RuleSet {
 
     /// Whether what the kernel knows of such an event is of interest for the rule: programs that
     /// do start are reported in any case.
-    pub(crate) fn projects(&self, rule: &Rule, event_type: &str) -> bool {
+    pub fn projects(&self, rule: &Rule, event_type: &str) -> bool {
         !EXEC_TYPES.contains(&event_type) || self.may_match_failed_exec(rule)
     }
 
