@@ -128,11 +128,14 @@ struct exit_facts {
 };
 _Static_assert(sizeof(struct exit_facts) == 8, "EXIT_LEN in decode.rs");
 
+/* Added to a mount's id: the directory meant is the mount's own root. */
+#define ROOT_OF_MOUNT 0x80000000
+
 enum open_bits {
 	OPEN_CREATED = 1,     /* this call made the file */
 	OPEN_UPPER_LAYER = 2, /* overlayfs, and the file is in the upper layer */
 	OPEN_LOWER_LAYER = 4, /* overlayfs, and it is not */
-	OPEN_UNSEEN = 8,      /* the descriptor has another file by now, or none */
+	OPEN_UNSEEN = 8,      /* the descriptor may have another file by now, or none */
 };
 
 struct open_facts {
@@ -148,7 +151,8 @@ struct open_facts {
 	u16 raw_len;      /* the path argument, with its NUL */
 	u16 resolved_len; /* path section: the file that was really opened */
 	u16 base_len;     /* path section: what a relative argument starts from */
-	u16 unused[3];
+	u16 unused;
+	u32 root; /* of a call that is still to be done, as in path_call_facts */
 };
 _Static_assert(sizeof(struct open_facts) == 56, "OPEN_LEN in decode.rs");
 
@@ -185,9 +189,6 @@ struct socket_facts {
 	u16 unused;
 };
 _Static_assert(sizeof(struct socket_facts) == 88, "SOCKET_LEN in decode/socket.rs");
-
-/* Added to a mount's id: the directory meant is the mount's own root. */
-#define ROOT_OF_MOUNT 0x80000000
 
 /*
  * A call that changes what a directory holds, or a file's mode. The paths are

@@ -16,6 +16,7 @@
 #define S_IFDIR 0040000
 
 #define O_ACCMODE 3
+#define O_RDWR 2
 #define O_CREAT 0100
 #define O_PATH 010000000
 #define TMPFILE_BIT 020000000 /* O_TMPFILE without O_DIRECTORY, which is part of it */
@@ -26,6 +27,9 @@
 #define O_DIRECTORY 0200000
 #define O_NOFOLLOW 0400000
 #endif
+
+/* What stays in a file of how it was opened, and nobody can change. */
+#define FLAGS_KEPT (O_ACCMODE | O_PATH | O_DIRECTORY | O_NOFOLLOW | TMPFILE_BIT)
 
 static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
 {
@@ -46,13 +50,12 @@ static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
  */
 static __always_inline bool fits(struct file *file, struct inode *inode, u64 asked)
 {
-	const u64 kept = O_ACCMODE | O_PATH | O_DIRECTORY | O_NOFOLLOW | TMPFILE_BIT;
 	u32 type = BPF_CORE_READ(inode, i_mode) & S_IFMT;
 
 	/* As fs/open.c: O_PATH drops what it has no use for. */
 	if (asked & O_PATH)
 		asked &= O_PATH | O_DIRECTORY | O_NOFOLLOW;
-	if ((BPF_CORE_READ(file, f_flags) ^ asked) & kept)
+	if ((BPF_CORE_READ(file, f_flags) ^ asked) & FLAGS_KEPT)
 		return false;
 	if (BPF_CORE_READ(file, f_mode) & FMODE_CREATED && !(asked & (O_CREAT | TMPFILE_BIT)))
 		return false;
@@ -108,6 +111,22 @@ static __always_inline u32 append_base(u32 at, struct task_struct *task, s32 dir
 	if (!directory)
 		return 0;
 	return append_path(at, (u64)task, (u64)&directory->f_path);
+}
+
+/* Tells user space where absolute paths start from; 0 if that is not known. */
+static __always_inline u32 root_mount(struct task_struct *task)
+{
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	struct vfsmount *vfsmount = BPF_CORE_READ(fs, root.mnt);
+	struct mount *mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
+	u32 id;
+
+	if (!vfsmount)
+		return 0;
+	id = BPF_CORE_READ(mount, mnt_id);
+	if (BPF_CORE_READ(fs, root.dentry) == BPF_CORE_READ(vfsmount, mnt_root))
+		id |= ROOT_OF_MOUNT;
+	return id;
 }
 
 /*

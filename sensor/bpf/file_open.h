@@ -16,9 +16,10 @@ struct open_request {
 	u64 resolve;
 	s64 result;
 	s32 dirfd;
-	u16 call;        /* enum call, and CALL_BY_IO_URING */
+	u16 call;         /* enum call, and CALL_BY_IO_URING */
 	bool path_in_kernel;
-	bool is_pending; /* it has not been done yet: there is no descriptor */
+	bool is_doubtful; /* it asked for something else than the file was opened for */
+	bool is_pending;  /* it has not been done yet: there is no descriptor */
 };
 
 /*
@@ -30,15 +31,20 @@ static __always_inline u32 append_opened(u32 at, struct task_struct *task,
 {
 	struct file *file = file_of(task, request->result);
 	struct inode *inode;
-	u32 layer;
+	u32 created, layer;
 
 	facts->bits = OPEN_UNSEEN;
 	if (!file)
 		return 0;
 	inode = BPF_CORE_READ(file, f_inode);
+	created = BPF_CORE_READ(file, f_mode) & FMODE_CREATED ? OPEN_CREATED : 0;
+	if (request->is_doubtful) {
+		facts->bits |= created;
+		return append_path(at, (u64)task, (u64)&file->f_path);
+	}
 	if (!fits(file, inode, request->flags))
 		return 0;
-	facts->bits = BPF_CORE_READ(file, f_mode) & FMODE_CREATED ? OPEN_CREATED : 0;
+	facts->bits = created;
 	facts->ino = BPF_CORE_READ(inode, i_ino);
 	facts->dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	facts->inode_mode = BPF_CORE_READ(inode, i_mode);
@@ -77,6 +83,7 @@ __noinline int report_open(struct open_request *request)
 	at += facts->raw_len;
 	if (request->is_pending) {
 		facts->bits = OPEN_UNSEEN;
+		facts->root = root_mount(task);
 	} else if (request->result >= 0) {
 		facts->resolved_len = append_opened(at, task, request, facts);
 		at += facts->resolved_len;
@@ -106,6 +113,34 @@ static __always_inline void read_open_how(struct open_request *request, u64 addr
 	request->resolve = how.resolve;
 }
 
+/*
+ * What openat2 asked for stands in the program's memory, where another thread
+ * may have changed it since the kernel read it. The file still has how it was
+ * opened; and if it is not what the call opened, the memory may be right. So
+ * where the two differ, the event says of both that they were asked for.
+ */
+static __always_inline void compare_with_file(struct open_request *open)
+{
+	struct file *file = open->result < 0 ? NULL : file_of(current_subject().task, open->result);
+	struct inode *inode;
+	u64 found;
+
+	if (!file)
+		return;
+	inode = BPF_CORE_READ(file, f_inode);
+	found = BPF_CORE_READ(file, f_flags);
+	if (BPF_CORE_READ(file, f_mode) & FMODE_CREATED)
+		open->mode |= BPF_CORE_READ(inode, i_mode) & 0777;
+	if (fits(file, inode, open->flags))
+		return;
+	open->is_doubtful = true;
+	if ((found ^ open->flags) & O_ACCMODE)
+		open->flags = (open->flags & ~(u64)O_ACCMODE) | O_RDWR;
+	open->flags |= found & FLAGS_KEPT & ~(u64)O_ACCMODE;
+	if (BPF_CORE_READ(file, f_mode) & FMODE_CREATED)
+		open->flags |= O_CREAT;
+}
+
 HANDLER_THAT_FILTERS(open)
 {
 	struct open_request open = {
@@ -132,6 +167,7 @@ HANDLER_THAT_FILTERS(open)
 		open.dirfd = call->args[0];
 		open.path = call->args[1];
 		read_open_how(&open, call->args[2]);
+		compare_with_file(&open);
 		break;
 	case CALL_OPEN_BY_HANDLE_AT:
 		open.dirfd = call->args[0];
@@ -141,7 +177,7 @@ HANDLER_THAT_FILTERS(open)
 		break;
 	}
 	/* The filter takes an absolute path for one that starts at the root. */
-	if (open.resolve & RESOLVE_IN_ROOT ||
+	if (open.resolve & RESOLVE_IN_ROOT || open.is_doubtful ||
 	    filter_open(open.call, open.path, open.flags, open.mode, open.result, open.dirfd))
 		report_open(&open);
 }

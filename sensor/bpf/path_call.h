@@ -31,22 +31,6 @@ static __always_inline u32 file_mode(struct task_struct *task, s32 fd)
 	return file ? BPF_CORE_READ(file, f_inode, i_mode) : 0;
 }
 
-/* Tells user space where absolute paths start from; 0 if that is not known. */
-static __always_inline u32 root_mount(struct task_struct *task)
-{
-	struct fs_struct *fs = BPF_CORE_READ(task, fs);
-	struct vfsmount *vfsmount = BPF_CORE_READ(fs, root.mnt);
-	struct mount *mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
-	u32 id;
-
-	if (!vfsmount)
-		return 0;
-	id = BPF_CORE_READ(mount, mnt_id);
-	if (BPF_CORE_READ(fs, root.dentry) == BPF_CORE_READ(vfsmount, mnt_root))
-		id |= ROOT_OF_MOUNT;
-	return id;
-}
-
 __noinline int report_path_call(struct path_request *request)
 {
 	struct subject subject = current_subject();

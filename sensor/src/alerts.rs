@@ -2,10 +2,10 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 use lanner_alert::{Alert, AlertId, Entity, Priority, SCHEMA};
-use lanner_engine::{Event, Match, RuleSet, Scratch};
+use lanner_engine::{Event, Field, Match, RuleSet, Scratch, Value};
 use serde_json::{Map, Value as Json};
 
-use crate::rules::SYSCALL;
+use crate::{event::path_call::PATH_ARGUMENTS, rules::SYSCALL};
 
 /// Evaluates events and writes alerts for what matches.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl AlertMaker {
         found
             .map(|found| {
                 let (entity, is_incomplete) = about();
-                self.alert(found, event.time_ns(), entity, is_incomplete)
+                self.alert(found, event, entity, is_incomplete)
             })
             .collect()
     }
@@ -80,11 +80,21 @@ impl AlertMaker {
         }
     }
 
-    fn alert(&self, found: Match<'_>, time_ns: i64, entity: Entity, is_incomplete: bool) -> Alert {
+    fn alert(
+        &self,
+        found: Match<'_>,
+        event: &dyn Event,
+        entity: Entity,
+        is_incomplete: bool,
+    ) -> Alert {
+        let time_ns = event.time_ns();
         let time = Timestamp::from_nanosecond(time_ns.into()).unwrap_or_default();
         let priority = priority(found.rule.priority);
         let mut output_fields: Map<_, _> = found.output_fields.into_iter().collect();
         output_fields.insert("evt.time".to_owned(), time_ns.into());
+        if event.has_other_path() {
+            add_both_paths(event, &mut output_fields);
+        }
         if is_incomplete {
             // Says why the container's fields are missing.
             output_fields.insert(INCOMPLETE.to_owned(), true.into());
@@ -112,6 +122,33 @@ impl AlertMaker {
     fn line(&self, time: Timestamp, priority: Priority, message: &str) -> String {
         let time = time.to_zoned(self.time_zone.clone()).strftime("%H:%M:%S.%9f").to_string();
         format!("{time}: {priority} {message}")
+    }
+}
+
+/// Adds what the program called its file, and what that really is. What the rule itself prints
+/// stays: it is the path that the rule matched with.
+fn add_both_paths(event: &dyn Event, fields: &mut Map<String, Json>) {
+    let mut add = |key: &str, value: Option<Value<'_>>| {
+        if let Some(Value::Text(text)) = value {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            fields.entry(key).or_insert_with(|| text.into());
+        }
+    };
+    if let Some(resolved) = event.get(Field::FdNameResolved, None) {
+        add("fd.name", event.get(Field::FdName, None));
+        add("fd.nameraw", event.get(Field::FdNameraw, None));
+        add("fd.name.resolved", Some(resolved));
+        return;
+    }
+    // Of a call about names `fd.*` is another file: the directory that its path starts from.
+    for name in PATH_ARGUMENTS {
+        let shown = event.get(Field::EvtArg, Some(name));
+        let resolved = event.get_with_other_path(Field::EvtArg, Some(name));
+        if shown != resolved {
+            add(&format!("evt.arg.{name}"), shown);
+            add(&format!("evt.rawarg.{name}"), event.get(Field::EvtRawarg, Some(name)));
+            add(&format!("evt.arg.{name}.resolved"), resolved);
+        }
     }
 }
 

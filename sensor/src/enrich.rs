@@ -42,7 +42,7 @@ use crate::{
     decode::{Call, EventHead, Facts, Family, KernelEvent},
     event::{
         Happening, SyscallEvent, path,
-        path_call::{Followed, PathTexts},
+        path_call::{self, Followed, PathTexts},
     },
 };
 
@@ -153,7 +153,12 @@ impl Enricher {
                 Happening::ExecFailed { failed, path }
             }
             Facts::Open(open) => {
-                let (lexical, resolved) = path::of_open(&open, || self.cwd_of(&head));
+                let (lexical, mut resolved) = path::of_open(&open, || self.cwd_of(&head));
+                // Nothing is open yet: all there is are names, as below.
+                if head.by_io_uring && wants(head.call.name()) {
+                    let found = self.node.follow_open(&head, &open, &self.cwd_of(&head));
+                    resolved = found.filter(|found| *found != lexical);
+                }
                 Happening::Open { open, lexical, resolved }
             }
             Facts::PathCall(call) => {
@@ -163,7 +168,7 @@ impl Enricher {
                     true => self.node.follow_links(&head, &call, &cwd),
                     false => Followed::default(),
                 };
-                let unseen = found.is_unseen;
+                let unseen = found.is_unseen || path_call::has_unread_path(head.call, &call);
                 let (shown, plain) = PathTexts::of(head.call, &call, &cwd, found);
                 Happening::PathCall { call, shown, plain, unseen }
             }

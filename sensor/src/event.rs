@@ -63,7 +63,7 @@ pub enum Happening {
         shown: PathTexts,
         /// What they mean, where that is not to be seen.
         plain: Option<PathTexts>,
-        /// They go through directories that could not be looked up any more.
+        /// They could not be read, or go through directories that could not be looked up any more.
         unseen: bool,
     },
     /// A container started, or runs already; no system call.

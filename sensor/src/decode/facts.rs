@@ -1,6 +1,8 @@
 //! What each kind of event holds behind its head.
 
-use super::{Ancestor, KernelPath, Problem, Texts, ancestor, reader::Reader, reader::until_nul};
+use super::{
+    Ancestor, KernelPath, Problem, RootMount, Texts, ancestor, reader::Reader, reader::until_nul,
+};
 
 const PROCESS_LEN: usize = 40;
 const _: () = assert!(PROCESS_LEN == 2 * 8 + 6 * 4);
@@ -11,7 +13,7 @@ const _: () = assert!(EXEC_LEN == PROCESS_LEN + 3 * 8 + 5 * 4 + 10 * 2);
 const EXIT_LEN: usize = 8;
 const _: () = assert!(EXIT_LEN == 2 * 4);
 const OPEN_LEN: usize = 56;
-const _: () = assert!(OPEN_LEN == 2 * 8 + 7 * 4 + 6 * 2);
+const _: () = assert!(OPEN_LEN == 2 * 8 + 7 * 4 + 4 * 2 + 4);
 
 /// What fork and exec both tell about a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,14 +113,16 @@ pub struct Open {
     pub upper_layer: bool,
     pub lower_layer: bool,
     /// The call succeeded, and which file it opened is not known: by the time it was looked at,
-    /// its descriptor stood for another one or for none, or the call was only queued.
+    /// its descriptor stood for none or perhaps another one, or the call was only queued.
     pub unseen: bool,
     /// The argument; empty if it could not be read, and for `open_by_handle_at`.
     pub raw: Vec<u8>,
-    /// The file that was opened.
+    /// The file that was opened; where it is [`Open::unseen`] the one that was found in its place.
     pub resolved: Option<KernelPath>,
     /// What a relative argument starts from.
     pub base: Option<KernelPath>,
+    /// Where absolute paths start from, of a call that is still to be done.
+    pub root: Option<RootMount>,
 }
 
 impl ProcessFacts {
@@ -215,7 +219,8 @@ impl Open {
         let raw_len = reader.u16()?;
         let resolved_len = reader.u16()?;
         let base_len = reader.u16()?;
-        let _unused = reader.take(3 * 2)?;
+        let _unused = reader.u16()?;
+        let root = RootMount::read(reader.u32()?);
         Ok(Self {
             result,
             ino,
@@ -232,6 +237,7 @@ impl Open {
             raw: until_nul(reader.section(raw_len)?).to_vec(),
             resolved: KernelPath::read(reader.section(resolved_len)?),
             base: KernelPath::read(reader.section(base_len)?),
+            root,
         })
     }
 }

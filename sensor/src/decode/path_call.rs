@@ -28,6 +28,9 @@ pub struct PathCall {
     pub path: Vec<u8>,
     /// The second path argument; of `symlink` the text that the link holds.
     pub other: Vec<u8>,
+    /// Whether there is a text of the first and of the second: where the call has one that could not
+    /// be read, there is none.
+    pub has_text: [bool; 2],
     /// What `path` starts from if it is relative, and what `dirfd` is.
     pub base: Option<KernelPath>,
     /// The same for `other`.
@@ -46,7 +49,7 @@ pub struct RootMount {
 }
 
 impl RootMount {
-    fn read(number: u32) -> Option<Self> {
+    pub(super) fn read(number: u32) -> Option<Self> {
         const ROOT_OF_MOUNT: u32 = 1 << 31;
         let id = number & !ROOT_OF_MOUNT;
         (id != 0).then_some(Self { id, is_whole: number & ROOT_OF_MOUNT != 0 })
@@ -84,6 +87,7 @@ impl PathCall {
             inode_mode,
             path,
             other,
+            has_text: [path_len != 0, other_len != 0],
             base,
             other_base,
             root,

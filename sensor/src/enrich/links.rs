@@ -107,6 +107,12 @@ impl Links {
         })
     }
 
+    /// The root of a call for which a directory is the root (`RESOLVE_IN_ROOT`).
+    pub(super) fn enter(&mut self, root: &Root, directory: &[u8]) -> Option<Root> {
+        let directory = self.find(root, directory, false)?;
+        Some(Root { directory, path: root.path.clone(), pid: root.pid })
+    }
+
     fn find(&mut self, root: &Root, path: &[u8], follows: bool) -> Option<OwnedFd> {
         let flags = if follows { ANY } else { DIRECTORY };
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::CACHED;
@@ -120,10 +126,11 @@ impl Links {
             found = look();
         }
         match found {
-            Ok(found) => Some(found),
+            // `/proc/self` would be us.
+            Ok(found) if !is_proc(&found).unwrap_or(true) => Some(found),
             // Not in the caches (which cannot be asked for before 5.12), or a link of /proc that is
             // not like others.
-            Err(Errno::AGAIN | Errno::XDEV | Errno::LOOP | Errno::INVAL) => {
+            Ok(_) | Err(Errno::AGAIN | Errno::XDEV | Errno::LOOP | Errno::INVAL) => {
                 self.slow.ask(Question {
                     root: root.directory.try_clone().ok()?,
                     proc_of_process: self.procfs.folder_of(root.pid),

@@ -17,7 +17,7 @@ use super::{
     container::{ContainerId, container_of_path, container_of_proc},
     entry::{Entries, Entry, Starter},
     host_names::HostNames,
-    links::Links,
+    links::{self, Links},
     metadata::{Answer, Containers, Known},
     own::Own,
     patient::Patient,
@@ -27,9 +27,9 @@ use super::{
     users::{Root, UserNames, Users},
 };
 use crate::{
-    decode::{EventHead, Exec, PathCall},
+    decode::{EventHead, Exec, Open, PathCall, RootMount},
     event::{
-        SyscallEvent,
+        SyscallEvent, path,
         path_call::{self, Followed},
     },
 };
@@ -218,14 +218,7 @@ impl Node {
             return Followed::default();
         }
         let mut links = locked(&self.links);
-        let others = || {
-            let known = self.processes.get(ProcessKey::new(head.tgid, head.start_ns));
-            let lineage = known.map(|process| self.ancestors_of(head, &process));
-            let lineage = lineage.unwrap_or_default().into_iter().map(|above| above.key.pid);
-            // The host's first process has the root that most have.
-            [head.ppid].into_iter().chain(lineage).chain([1]).collect()
-        };
-        let root = call.root.and_then(|mount| links.root(mount, head.tgid, others));
+        let root = call.root.and_then(|mount| self.root_of(&links, head, mount));
         let mut is_unseen = false;
         let [path, other] = asked.map(|asked| {
             let (path, follows) = asked?;
@@ -234,6 +227,39 @@ impl Node {
             found
         });
         Followed { path, other, is_unseen }
+    }
+
+    /// What the path of an open that is still to be done leads to. `cwd` is as above.
+    pub(super) fn follow_open(&self, head: &EventHead, open: &Open, cwd: &[u8]) -> Option<Vec<u8>> {
+        let base = path::base(open, || cwd.to_vec());
+        let mut links = locked(&self.links);
+        let mut root = self.root_of(&links, head, open.root?)?;
+        let whole = if path::has_own_root(open) {
+            root = links.enter(&root, &base?)?;
+            open.raw.clone()
+        } else if open.raw.starts_with(b"/") {
+            open.raw.clone()
+        } else {
+            [&*base?, b"/", &open.raw].concat()
+        };
+        match path::follows_link(open) {
+            // It may be gone, or not be made yet.
+            true => {
+                links.resolve(&root, &whole, true).or_else(|| links.resolve(&root, &whole, false))
+            }
+            false => links.resolve(&root, &whole, false),
+        }
+    }
+
+    fn root_of(&self, links: &Links, head: &EventHead, mount: RootMount) -> Option<links::Root> {
+        let others = || {
+            let known = self.processes.get(ProcessKey::new(head.tgid, head.start_ns));
+            let lineage = known.map(|process| self.ancestors_of(head, &process));
+            let lineage = lineage.unwrap_or_default().into_iter().map(|above| above.key.pid);
+            // The host's first process has the root that most have.
+            [head.ppid].into_iter().chain(lineage).chain([1]).collect()
+        };
+        links.root(mount, head.tgid, others)
     }
 
     /// How often `/proc` was asked for a process.

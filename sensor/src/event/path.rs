@@ -1,5 +1,7 @@
 //! Paths as text.
 
+use rustix::fs::OFlags;
+
 use crate::decode::{KernelPath, Open};
 
 const AT_FDCWD: i32 = -100;
@@ -16,22 +18,45 @@ pub fn of_open(open: &Open, cwd: impl FnOnce() -> Vec<u8>) -> (Vec<u8>, Option<V
         // The program's text could not be read, or the call has none.
         return (resolved.unwrap_or_default(), None);
     }
-    let base = match &open.base {
-        Some(base) => base.as_bytes().map(<[u8]>::to_vec),
-        None if open.dirfd == AT_FDCWD => Some(cwd()),
-        None => None,
-    };
-    let lexical = match base {
-        // Its directory is the root for this call: neither `/` nor `..` leaves it.
-        Some(base) if open.resolve & RESOLVE_IN_ROOT != 0 => {
-            let inside = lexical(b"", &open.raw);
-            lexical(&base, inside.strip_prefix(b"/").unwrap_or(&inside))
-        }
+    let base = base(open, cwd);
+    let outside = match &base {
         None if !open.raw.starts_with(b"/") => open.raw.clone(),
-        base => lexical(&base.unwrap_or_default(), &open.raw),
+        base => lexical(base.as_deref().unwrap_or_default(), &open.raw),
+    };
+    let (lexical, resolved) = match base {
+        // Its directory is the root for this call: neither `/` nor `..` leaves it.
+        Some(base) if has_own_root(open) => {
+            let inside = lexical(b"", &open.raw);
+            let inside = lexical(&base, inside.strip_prefix(b"/").unwrap_or(&inside));
+            // Another thread may have added that behind the call.
+            let is_doubtful = open.unseen && open.root.is_none();
+            (inside, resolved.or_else(|| is_doubtful.then_some(outside)))
+        }
+        _ => (outside, resolved),
     };
     let resolved = resolved.filter(|resolved| *resolved != lexical);
     (lexical, resolved)
+}
+
+/// Whether the directory that the path starts from is its root, too.
+pub fn has_own_root(open: &Open) -> bool {
+    open.resolve & RESOLVE_IN_ROOT != 0
+}
+
+/// What a relative path starts from.
+pub fn base(open: &Open, cwd: impl FnOnce() -> Vec<u8>) -> Option<Vec<u8>> {
+    match &open.base {
+        Some(base) => base.as_bytes().map(<[u8]>::to_vec),
+        None if open.dirfd == AT_FDCWD => Some(cwd()),
+        None => None,
+    }
+}
+
+/// Whether a link at the end of the path is followed.
+pub fn follows_link(open: &Open) -> bool {
+    let makes = OFlags::CREATE.union(OFlags::EXCL);
+    let flags = OFlags::from_bits_retain(open.flags);
+    !flags.contains(OFlags::NOFOLLOW) && !flags.contains(makes)
 }
 
 /// `base` and `argument` put together as Falco does: `.`, `..` and double

@@ -25,7 +25,7 @@ const FCHMODAT: &[&str] = &["res", "dirfd", "filename", "mode"];
 const FCHMODAT2: &[&str] = &["res", "dirfd", "filename", "mode", "flags"];
 
 /// Arguments that are paths, in any call.
-pub(super) const PATH_ARGUMENTS: [&str; 7] =
+pub(crate) const PATH_ARGUMENTS: [&str; 7] =
     ["path", "name", "filename", "oldpath", "newpath", "linkpath", "target"];
 
 /// The one or two paths of a call, in the order of [`PathCall`].
@@ -43,9 +43,16 @@ impl PathTexts {
     /// `cwd` stands in where the kernel side could not tell the working directory.
     pub fn of(call: Call, facts: &PathCall, cwd: &[u8], found: Followed) -> (Self, Option<Self>) {
         let [first, second] = bases(facts, cwd);
-        let lexical_path = absolute(first.as_deref(), &facts.path);
+        let [has_path, has_other] = facts.has_text;
+        let lexical_path = match has_path || call == Call::Fchmod {
+            true => absolute(first.as_deref(), &facts.path),
+            false => Vec::new(),
+        };
         let plain_path = found.path.unwrap_or_else(|| lexical_path.clone());
-        let lexical_other = absolute(second.as_deref(), &facts.other);
+        let lexical_other = match has_other {
+            true => absolute(second.as_deref(), &facts.other),
+            false => Vec::new(),
+        };
         let plain_other = if holds_text(call) {
             // What the new link leads to starts from the folder that it is in.
             let folder = path::split(&plain_path).map(|(folder, _)| folder);
@@ -99,6 +106,12 @@ pub fn to_follow(call: Call, facts: &PathCall, cwd: &[u8]) -> [Option<(Vec<u8>, 
     let [first, second] = bases(facts, cwd);
     let other = if holds_text(call) { &[][..] } else { &facts.other };
     [from_root(first, &facts.path, follows), from_root(second, other, false)]
+}
+
+/// Whether a path of the call could not be read any more: another thread took its memory away.
+pub fn has_unread_path(call: Call, facts: &PathCall) -> bool {
+    let [has_path, has_other] = facts.has_text;
+    !has_path && call != Call::Fchmod || !has_other && has_second_path(call)
 }
 
 /// What relative paths start from.
