@@ -193,6 +193,9 @@ pub struct RuntimesConfig {
 
     /// Sockets of Docker and Podman. One that is not there is tried again.
     pub docker_sockets: Vec<PathBuf>,
+
+    /// Whether pods count whose node is itself a container, as kind's are.
+    pub nested_kubernetes: bool,
 }
 
 impl Default for Config {
@@ -283,6 +286,7 @@ impl Default for RuntimesConfig {
         Self {
             cri_sockets: cri.map(PathBuf::from).to_vec(),
             docker_sockets: docker.map(PathBuf::from).to_vec(),
+            nested_kubernetes: false,
         }
     }
 }

@@ -9,6 +9,7 @@
 //! What an event is about is looked up at once; what only some rules ask for is
 //! looked up when a rule asks.
 
+mod cgroups;
 pub mod container;
 pub mod containerd;
 pub mod cri;
@@ -33,7 +34,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::time::ClockId;
 
-pub use self::node::Node;
+pub use self::{cgroups::Side, node::Node};
 use self::{
     process::{Process, ProcessKey},
     starts::Start,
@@ -125,6 +126,7 @@ impl Enricher {
         wants: impl Fn(&str) -> bool,
     ) -> Option<SyscallEvent> {
         let KernelEvent { head, facts } = kernel;
+        let mut started = None;
         let happening = match facts {
             Facts::Fork(fork) => {
                 self.node.processes.on_fork(&head, &fork);
@@ -137,7 +139,7 @@ impl Enricher {
             }
             Facts::Exec(mut exec) => {
                 self.node.complete_arguments(&head, &mut exec);
-                self.node.on_exec(&head, &exec);
+                started = Some(self.node.on_exec(&head, &exec));
                 self.node.learn_ancestors(&head, &exec.ancestors);
                 Happening::Exec(exec)
             }
@@ -176,7 +178,8 @@ impl Enricher {
         if !wants(head.call.name()) {
             return None;
         }
-        let event = self.surround(head, happening);
+        let process = started.unwrap_or_else(|| self.process_of(&head));
+        let event = self.surround(head, process, happening);
         (!self.node.is_own(&event)).then_some(event)
     }
 
@@ -243,13 +246,17 @@ impl Enricher {
         number
     }
 
-    fn surround(&mut self, head: EventHead, happening: Happening) -> SyscallEvent {
-        let process = self.process_of(&head);
+    fn surround(
+        &mut self,
+        head: EventHead,
+        process: Arc<Process>,
+        happening: Happening,
+    ) -> SyscallEvent {
         SyscallEvent {
             number: self.next_number(),
             time_ns: self.wall_time_ns(head.time_ns),
             boot_time_ns: self.boot_time_ns,
-            container: self.node.container_of(&head, process.facts.vpid),
+            container: self.node.container_of(&head, &process),
             process,
             head,
             happening,
@@ -280,9 +287,11 @@ impl Enricher {
             // It started this one, even if that was taken over since.
             process.parent = known.parent;
             process.entry.clone_from(&known.entry);
+            process.place.clone_from(&known.place);
         }
-        self.node.processes.add_if_behind(process.clone());
-        Arc::new(process)
+        let process = Arc::new(process);
+        self.node.processes.add_if_behind(Arc::clone(&process));
+        process
     }
 
     fn cwd_of(&self, head: &EventHead) -> Vec<u8> {

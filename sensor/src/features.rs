@@ -6,7 +6,10 @@ use std::path::Path;
 use lanner_service::Finding;
 use rustix::thread::CapabilitySet;
 
-use crate::{config::Config, source::ebpf};
+use crate::{
+    config::Config,
+    source::ebpf::{self, SyscallHooks},
+};
 
 /// One thing that a feature needs. A feature that needs two has two rows.
 pub struct Feature {
@@ -23,6 +26,8 @@ pub enum Need {
     KernelTypes,
     /// `/proc` of the host's process namespace.
     HostProcesses,
+    /// The folder of the kernel's tracepoints.
+    Tracefs,
     /// One of the sockets in `runtimes`.
     RuntimeSocket,
 }
@@ -30,7 +35,7 @@ pub enum Need {
 const KERNEL_EVENTS: &str = "kernel events";
 
 /// All of them; `docs/sensor.md` has the same table.
-pub const FEATURES: [Feature; 9] = [
+pub const FEATURES: [Feature; 10] = [
     Feature {
         name: KERNEL_EVENTS,
         need: Need::KernelTypes,
@@ -72,6 +77,11 @@ pub const FEATURES: [Feature; 9] = [
         lack: "processes older than the sensor, and which container they are in, are unknown",
     },
     Feature {
+        name: "system calls by tracepoints",
+        need: Need::Tracefs,
+        lack: "with `ebpf.syscall_hooks: tracepoints` no call is seen, only programs that start; `auto` does without",
+    },
+    Feature {
         name: "images, mounts and pods",
         need: Need::RuntimeSocket,
         lack: "of a container only id, runtime and pod uid are known",
@@ -85,6 +95,7 @@ impl Need {
             Self::Capability(_, name) => name,
             Self::KernelTypes => "kernel type information (/sys/kernel/btf/vmlinux)",
             Self::HostProcesses => "host processes in /proc (hostPID: true)",
+            Self::Tracefs => "tracefs (/sys/kernel/tracing)",
             Self::RuntimeSocket => "socket of a container runtime (runtimes)",
         }
     }
@@ -105,6 +116,9 @@ impl Need {
                 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
                 let own = std::fs::read_link("/proc/self/ns/pid");
                 own.is_ok_and(|link| link == Path::new(INITIAL_PID_NAMESPACE))
+            }
+            Self::Tracefs => {
+                config.ebpf.syscall_hooks != SyscallHooks::Tracepoints || ebpf::has_tracepoints()
             }
             Self::RuntimeSocket => {
                 config.runtimes.sockets().iter().any(|socket| socket.path.exists())

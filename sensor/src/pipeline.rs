@@ -196,6 +196,8 @@ impl Pipeline {
 
     /// Reports of one kind are at least `every` apart.
     fn tell_losses(&self, report: &mut LossReport, every: Duration) {
+        let not_told = self.common.node.starts_dropped();
+        self.common.losses.set(None, Cause::NotTold, not_told);
         for (output, drops) in self.common.alerts.drops() {
             report.output(output, drops, every);
         }

@@ -24,6 +24,7 @@ use crate::{
     doctor,
     enrich::{
         Node,
+        container::Groups,
         metadata::Containers,
         own::Own,
         procfs::Procfs,
@@ -246,7 +247,9 @@ impl Watcher {
         let (answers, answered) = mpsc::channel(LOOK_UPS_MAX);
         let containers = Containers::new((!sockets.is_empty()).then_some(requests));
         let mut node = Node::new(&node_name, Procfs::default(), containers);
-        node.leave_out(Own::find());
+        let reading = Groups { nested_kubernetes: config.runtimes.nested_kubernetes };
+        node.read_groups(reading);
+        node.leave_out(Own::find(reading));
         let node = Arc::new(node);
         let processes = node.add_running().unwrap_or_else(|error| {
             warn!(%error, "cannot read /proc; older processes stay unknown");
@@ -254,7 +257,7 @@ impl Watcher {
         });
 
         if let Some(places) = loaded.take_places() {
-            node.watch_cgroups(move |id, by_pid| places.set_host(id, by_pid));
+            node.watch_cgroups(move |id, side| places.tell(id, side));
         }
 
         let repetition = Arc::new(Mutex::new(Repetition::new(config.repetition.limit())));

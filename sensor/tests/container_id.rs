@@ -1,8 +1,16 @@
 //! The container that a control group's path names.
 
-use lanner_sensor::enrich::container::{Runtime, container_of_path, container_of_proc};
+use lanner_sensor::enrich::container::{ContainerId, Groups, Runtime};
 
 const ID: &str = "8d8d2bd3c5f6bd4c43fa1ea2a2bb1d3f1fd27a9b9a6f1f2b7f0c5e6d7a8b9c0d";
+
+fn container_of_path(path: &str) -> Option<ContainerId> {
+    Groups::default().container_of_path(path)
+}
+
+fn container_of_proc(lines: &str) -> Option<ContainerId> {
+    Groups::default().container_of_proc(lines)
+}
 
 #[track_caller]
 fn check(path: &str, expected: Option<Runtime>) {
@@ -172,7 +180,6 @@ fn the_pod_of_a_group() {
         format!(
             "/system.slice/containerd.service/kubepods-burstable-pod{slice}.slice:cri-containerd:{ID}"
         ),
-        format!("/docker/{}/kubelet/kubepods/pod{uid}/{ID}", "f".repeat(64)),
     ] {
         let found = container_of_path(&path).unwrap();
         assert_eq!(found.pod_uid.as_deref(), Some(uid), "path {path}");
@@ -182,21 +189,36 @@ fn the_pod_of_a_group() {
         format!("/kubepods/besteffort/pod../../{ID}"),
         format!("/kubepods/{ID}/pod{uid}x/"),
         format!("/docker/{ID}/pod{uid}"),
+        format!("/docker/{ID}/kubepods/pod{uid}"),
+        format!("/kubepods/{ID}/kubepods/pod{uid}"),
+        format!("/kubepods/burstable/{ID}/pod{uid}"),
     ] {
         assert_eq!(container_of_path(&path).unwrap().pod_uid, None, "path {path}");
     }
 }
 
+/// As in kind, where the node is a container of Docker's.
 #[test]
-fn kubernetes_inside_a_container() {
-    let outer = "f".repeat(64);
-    check(&format!("/docker/{outer}/kubelet/kubepods/pod1/ID"), Some(Runtime::Other));
-    check(
-        &format!(
-            "/docker/{outer}/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod1.slice/cri-containerd-ID.scope"
+fn kubernetes_inside_a_container_counts_where_it_is_said_to() {
+    let (outer, uid) = ("f".repeat(64), "6f6f1d6e-1d2c-11e9-b015-1ebee232acfa");
+    let slice = uid.replace('-', "_");
+    for (below, runtime) in [
+        (format!("kubelet/kubepods/pod{uid}/{ID}"), Runtime::Other),
+        (
+            format!(
+                "kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{slice}.slice/cri-containerd-{ID}.scope"
+            ),
+            Runtime::Containerd,
         ),
-        Some(Runtime::Containerd),
-    );
+    ] {
+        let path = format!("/docker/{outer}/{below}");
+        let found = Groups { nested_kubernetes: true }.container_of_path(&path).unwrap();
+        assert_eq!((found.full.as_str(), found.runtime), (ID, runtime), "path {path}");
+        assert_eq!(found.pod_uid.as_deref(), Some(uid));
+        let found = container_of_path(&path).unwrap();
+        assert_eq!((found.full, found.runtime), (outer.clone(), Runtime::Docker), "path {path}");
+        assert_eq!(found.pod_uid, None);
+    }
 }
 
 #[test]
@@ -231,12 +253,33 @@ fn lines_of_proc() {
 
 #[test]
 fn a_container_cannot_pass_for_another_by_a_group_below_its_own() {
-    let other = "e".repeat(64);
-    for own in ["/kubepods/burstable/pod1/ID", "/system.slice/docker-ID.scope", "/docker/ID"] {
-        for below in [format!("cri-containerd-{other}.scope"), format!("pod2/{other}")] {
+    let (other, uid) = ("e".repeat(64), "6f6f1d6e-1d2c-11e9-b015-1ebee232acfa");
+    for own in [
+        "/kubepods/burstable/pod1/ID",
+        "/system.slice/docker-ID.scope",
+        "/docker/ID",
+        "/machine.slice/libpod-ID.scope",
+    ] {
+        for below in [
+            format!("cri-containerd-{other}.scope"),
+            format!("pod2/{other}"),
+            format!("kubepods/pod{uid}/{other}"),
+            format!("a/b/c/kubepods.slice/kubepods-pod1.slice/crio-{other}.scope"),
+            format!(
+                "system.slice/containerd.service/kubepods-pod{uid}.slice:cri-containerd:{other}"
+            ),
+        ] {
             let path = format!("{own}/{below}").replace("ID", ID);
-            let found = container_of_path(&path).map(|found| found.full);
-            assert_eq!(found.as_deref(), Some(ID), "path {path}");
+            let found = container_of_path(&path).unwrap();
+            assert_eq!((found.full.as_str(), found.pod_uid), (ID, None), "path {path}");
         }
     }
+    for own in ["/lxc/web-1", "/lxc/kubepods", "/lxc.payload.kubepods"] {
+        let path = format!("{own}/kubepods/pod{uid}/{other}");
+        let found = container_of_path(&path).unwrap();
+        assert_eq!((found.runtime, found.pod_uid), (Runtime::Lxc, None), "path {path}");
+    }
+    // Below a container of a kubelet nobody makes another one, whatever is switched on.
+    let path = format!("/kubepods/pod1/{ID}/kubepods/pod{uid}/{other}");
+    assert_eq!(Groups { nested_kubernetes: true }.container_of_path(&path).unwrap().full, ID);
 }

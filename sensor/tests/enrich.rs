@@ -3,12 +3,23 @@
 #[path = "support/record.rs"]
 mod record;
 
-use std::sync::Arc;
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use lanner_engine::{Event as _, Field, Value};
 use lanner_sensor::{
     decode::decode,
-    enrich::{Enricher, Node as Known, metadata::Containers, procfs::Procfs},
+    enrich::{
+        Enricher, Node as Known, Side,
+        container::Groups,
+        metadata::{ContainerInfo, Containers, PodInfo},
+        own::Own,
+        procfs::Procfs,
+    },
     event::SyscallEvent,
 };
 
@@ -19,18 +30,68 @@ use crate::record::{
 
 const SECOND_NS: u64 = 1_000_000_000;
 
+const ID: &str = "8d8d2bd3c5f6bd4c43fa1ea2a2bb1d3f1fd27a9b9a6f1f2b7f0c5e6d7a8b9c0d";
+const POD: &str = "6f6f1d6e-1d2c-11e9-b015-1ebee232acfa";
+
 /// An enricher that knows nothing but what it is told.
 struct Node {
     enricher: Enricher,
-    _proc: tempfile::TempDir,
+    proc: tempfile::TempDir,
 }
 
 impl Node {
     fn new() -> Self {
+        Self::new_with(|_| {})
+    }
+
+    fn new_with(set_up: impl FnOnce(&mut Known)) -> Self {
         let proc = tempfile::tempdir().unwrap();
         let containers = Containers::new(None);
-        let node = Known::new("n", Procfs::new(proc.path()), containers);
-        Self { enricher: Enricher::new(Arc::new(node)), _proc: proc }
+        let mut node = Known::new("n", Procfs::new(proc.path()), containers);
+        set_up(&mut node);
+        Self { enricher: Enricher::new(Arc::new(node)), proc }
+    }
+
+    /// `/proc` shows a process, in this control group.
+    fn runs(&self, pid: u32, start_s: u64, group: &str) {
+        let folder = self.proc.path().join(pid.to_string());
+        fs::create_dir_all(&folder).unwrap();
+        let zeros = "0 ".repeat(13);
+        let stat = format!("{pid} (old) S 1 1 1 0 0 {zeros}{} 0\n", start_s * 100);
+        fs::write(folder.join("stat"), stat).unwrap();
+        fs::write(folder.join("status"), format!("NStgid:\t{pid}\n")).unwrap();
+        fs::write(folder.join("cgroup"), format!("0::{group}\n")).unwrap();
+    }
+
+    /// The host has a control group there. Gives its number.
+    fn has_group(&self, group: &str) -> u64 {
+        let folder: PathBuf = self.proc.path().join("1/root/sys/fs/cgroup");
+        let folder = folder.join(group.trim_start_matches('/'));
+        fs::create_dir_all(&folder).unwrap();
+        fs::metadata(folder).unwrap().ino()
+    }
+
+    /// What the kernel is told from now on.
+    fn told(&self) -> Arc<Mutex<Vec<(u64, Side)>>> {
+        let told = Arc::<Mutex<Vec<_>>>::default();
+        let tell = Arc::clone(&told);
+        let node = self.enricher.node();
+        node.watch_cgroups(move |number, side| tell.lock().unwrap().push((number, side)));
+        told
+    }
+
+    /// A process becomes another program in a control group.
+    fn exec_in(&mut self, head: &Head, group: &str) -> Option<SyscallEvent> {
+        let names: Vec<_> = group.split('/').rev().filter(|name| !name.is_empty()).collect();
+        let group = format!("\x01{}\0", names.join("\0"));
+        let payload = exec_payload(b"\x01x\0bin\0", b"\x01", group.as_bytes(), b"x\0", b"");
+        self.take(head, EXEC, &payload)
+    }
+
+    /// The container that an event is in.
+    fn container(&mut self, head: &Head) -> String {
+        let event = self.open(head, "/a");
+        text(event.get(Field::ContainerFullId, None).or(event.get(Field::ContainerId, None)))
     }
 
     fn take(&mut self, head: &Head, kind: u16, payload: &[u8]) -> Option<SyscallEvent> {
@@ -264,31 +325,179 @@ fn a_group_that_may_be_a_container_is_one_of_processes_with_ids_of_their_own() {
     assert_eq!(container(52, 52), "host");
 }
 
-/// Ten thousand groups in a row, each a container that nobody knows.
+/// Each is a container that nobody knows, and one lives all the time.
 #[test]
-fn short_lived_containers_take_no_memory_for_good() {
+fn short_lived_containers_take_no_memory_for_good_and_nothing_from_others() {
+    const COUNT: u32 = 40_000;
     let (requests, mut asked) = tokio::sync::mpsc::channel(64);
     let proc = tempfile::tempdir().unwrap();
     let containers = Containers::new(Some(requests));
     let known = Arc::new(Known::new("n", Procfs::new(proc.path()), containers));
-    let mut enricher = Enricher::new(Arc::clone(&known));
-    for number in 0..10_000_u32 {
+    let mut node = Node { enricher: Enricher::new(Arc::clone(&known)), proc };
+    let alive = Head { cgroup_id: 1 << 40, ..process(500, 1, 1, 0, "alive") };
+    node.exec_in(&alive, &format!("/docker/{ID}")).unwrap();
+    let silent = Head { cgroup_id: 1 << 41, ..process(501, 1, 1, 0, "silent") };
+    node.exec_in(&silent, &format!("/docker/{}", "e".repeat(64))).unwrap();
+    for number in 0..COUNT {
         let head = Head { tgid: 1000 + number, cgroup_id: number.into(), ..Head::default() };
-        let group = format!("\x01{number:064x}\0docker\0");
-        let payload = exec_payload(b"\x01x\0", b"\x01", group.as_bytes(), b"x\0", b"");
-        let event = decode(&record(&head, EXEC, 1, &payload)).unwrap();
-        let event = enricher.take(event, |_| true).unwrap();
+        let event = node.exec_in(&head, &format!("/docker/{number:064x}")).unwrap();
         assert_eq!(text(event.get(Field::ContainerFullId, None)), format!("{number:064x}"));
-        let exit = record(&head, EXIT, 0, &[0; 8]);
-        enricher.take(decode(&exit).unwrap(), |_| true);
+        node.take(&head, EXIT, &[0; 8]);
+        if number % 1000 == 0 {
+            assert_eq!(node.container(&alive), ID);
+        }
+    }
+    // They start no program of their own, and end before anybody could look.
+    for (maker, id) in [(&alive, ID.to_owned()), (&silent, "e".repeat(64))] {
+        let child = Head { tgid: maker.tgid + 100, ppid: maker.tgid, ..maker.clone() };
+        node.fork_by(&child, maker);
+        assert_eq!(node.container(&child), id);
     }
     let mut questions = 0;
     while asked.try_recv().is_ok() {
         questions += 1;
     }
     assert_eq!(questions, 64, "as many as the queue takes");
-    assert!(known.look_ups_refused() >= 10_000 - 64);
+    assert!(known.look_ups_refused() >= u64::from(COUNT) - 64);
     // 4096 wait to be told of, and the others are counted.
-    assert_eq!(known.starts_dropped(), 10_000 - 4096);
+    assert_eq!(known.starts_dropped(), u64::from(COUNT) + 2 - 4096);
     assert!(known.containers_known() <= 4096 + 1, "{}", known.containers_known());
+}
+
+/// Each of them lives on, and has much to say.
+#[test]
+fn who_keeps_many_programs_running_does_not_fill_the_memory() {
+    const COUNT: u32 = 12_000;
+    let mut node = Node::new();
+    let args = format!("{}the-end\0", "a\0".repeat(4000));
+    let env = "A=1\0".repeat(6000);
+    let payload =
+        exec_payload(b"\x01x\0bin\0", b"\x01w\0", b"\x01\0", args.as_bytes(), env.as_bytes());
+    for pid in 100..100 + COUNT {
+        let event = node.take(&process(pid, 2, 10, 1, "many"), EXEC, &payload).unwrap();
+        // The rules see all of it.
+        let line = text(event.get(Field::ProcCmdline, None));
+        assert!(line.ends_with("a the-end"), "{} bytes", line.len());
+    }
+    let processes = &node.enricher.node().processes;
+    let bytes = processes.size_bytes();
+    assert!(bytes <= 200 << 20, "{bytes} bytes for {} processes", processes.len());
+    assert_eq!((processes.len(), processes.refused()), (COUNT as usize + 1, 0));
+    assert!((1..u64::from(COUNT)).contains(&processes.cut()), "{}", processes.cut());
+    // Who they are is known of the last ones, too.
+    let last = node.open(&process(99 + COUNT, 2, 10, 1, "many"), "./b");
+    check(&last, Field::ProcExepath, None, "/bin/x");
+    check(&last, Field::FdName, None, "/w/b");
+    check(&last, Field::ProcArgs, None, &["a"; 127].join(" "));
+    check(&last, Field::ProcEnv, Some("A"), "none");
+}
+
+/// What a process was is its children's for as long as they are that.
+#[test]
+fn a_program_that_only_children_run_takes_memory_all_the_same() {
+    let mut node = Node::new();
+    let args = "a\0".repeat(15_000);
+    let (maker, child) = (process(10, 1, 1, 0, "sh"), process(11, 2, 10, 1, "sh"));
+    node.exec(&maker, &args);
+    node.fork(&child);
+    let one = node.enricher.node().processes.size_bytes();
+    for exec_id in 2..5 {
+        node.exec(&Head { exec_id, ..maker.clone() }, "x\0");
+    }
+    let bytes = node.enricher.node().processes.size_bytes();
+    // The line and the image of the child.
+    assert!((60_000..one).contains(&bytes), "{bytes} bytes instead of {one}");
+    for exec_id in 2..5 {
+        node.exec(&Head { exec_id, ..child.clone() }, "x\0");
+    }
+    let bytes = node.enricher.node().processes.size_bytes();
+    assert!(bytes < 30_000, "{bytes} bytes though nobody runs it");
+}
+
+#[test]
+fn the_group_of_an_older_process_is_looked_up_and_the_kernel_told() {
+    let mut node = Node::new();
+    let told = node.told();
+    let (group, service) = (format!("/docker/{ID}"), "/system.slice/x.service");
+    let (inside, outside) = (node.has_group(&group), node.has_group(service));
+    node.runs(60, 5, &group);
+    node.runs(61, 5, service);
+    let old = |tgid, cgroup_id| Head { cgroup_id, ..process(tgid, 5, 1, 0, "old") };
+    assert_eq!(node.container(&old(60, inside)), ID);
+    assert_eq!(node.container(&old(61, outside)), "host");
+    assert_eq!(*told.lock().unwrap(), [(inside, Side::Unknown), (outside, Side::Host)]);
+}
+
+/// By the time that `/proc` is read, the id is another process's, or the process is elsewhere.
+#[test]
+fn what_proc_says_of_something_else_is_not_kept() {
+    let mut node = Node::new();
+    let told = node.told();
+    let service = "/system.slice/x.service";
+    let elsewhere = node.has_group(service);
+    node.runs(60, 9, service);
+    node.runs(61, 5, service);
+    // Number 60 started at another time, and number 61 is in another group than it was.
+    let (reused, moved) = (process(60, 5, 1, 0, "old"), process(61, 5, 1, 0, "old"));
+    for (head, group) in [(reused, 1 << 40), (moved, 1 << 41)] {
+        let head = Head { cgroup_id: group, ..head };
+        assert_ne!(group, elsewhere);
+        node.open(&head, "/a");
+        assert!(told.lock().unwrap().is_empty(), "{:?}", told.lock().unwrap());
+        // The kernel's own word counts.
+        let other = Head { cgroup_id: group, ..process(70, 8, 1, 0, "sh") };
+        node.exec_in(&other, &format!("/docker/{ID}")).unwrap();
+        assert_eq!(told.lock().unwrap().drain(..).collect::<Vec<_>>(), [(group, Side::Unknown)]);
+        assert_eq!(node.container(&head), ID);
+    }
+}
+
+#[test]
+fn the_kernel_corrects_what_was_known_of_a_group() {
+    let mut node = Node::new();
+    let told = node.told();
+    let head = Head { cgroup_id: 9, ..process(60, 5, 1, 0, "x") };
+    node.exec_in(&head, "/a.slice/x.service").unwrap();
+    assert_eq!(node.container(&head), "host");
+    node.exec_in(&head, &format!("/docker/{ID}")).unwrap();
+    assert_eq!(node.container(&head), ID);
+    node.exec_in(&head, &format!("/docker/{ID}")).unwrap();
+    assert_eq!(*told.lock().unwrap(), [(9, Side::Host), (9, Side::Unknown)]);
+}
+
+/// Neither a path nor a `/proc`: it is where it comes from.
+#[test]
+fn a_process_of_an_unknown_group_is_where_its_parent_is() {
+    let mut node = Node::new();
+    let parent = Head { cgroup_id: 9, ..process(60, 5, 1, 0, "x") };
+    node.exec_in(&parent, &format!("/docker/{ID}")).unwrap();
+    let child = Head { cgroup_id: 10, ..process(61, 6, 60, 5, "x") };
+    assert_eq!(node.container(&child), ID);
+    node.fork(&Head { tgid: 62, ..child.clone() });
+    assert_eq!(node.container(&Head { tgid: 62, ..child }), ID);
+    assert_eq!(node.container(&Head { cgroup_id: 11, ..process(63, 6, 1, 0, "y") }), "host");
+}
+
+#[test]
+fn of_our_own_container_only_what_came_with_it_is_left_out() {
+    let group = format!("/kubepods/pod{POD}/{ID}");
+    let own = Own::of(Groups::default(), &format!("0::{group}\n"), "");
+    let mut node = Node::new_with(|node| node.leave_out(own));
+    let pod = PodInfo { uid: POD.to_owned(), ..PodInfo::default() };
+    let info = ContainerInfo { pid: Some(70), pod: Some(pod), ..ContainerInfo::default() };
+    node.enricher.node().answer((ID.to_owned(), Some(info)));
+    let first = Head { cgroup_id: 9, ..process(70, 5, 1, 0, "sensor") };
+    assert!(node.exec_in(&first, &group).is_none());
+    let child = Head { tgid: 71, ppid: 70, ..first.clone() };
+    node.fork_by(&child, &first);
+    let is_seen = |node: &mut Node, head: &Head| {
+        let payload = open_payload(b"/a\0", b"", b"");
+        node.take(head, 4, &payload).is_some()
+    };
+    assert!(!is_seen(&mut node, &first) && !is_seen(&mut node, &child));
+    // Who wrote his id into our control group started no program there, or did.
+    let moved = Head { cgroup_id: 9, ..process(90, 6, 1, 0, "evil") };
+    assert!(is_seen(&mut node, &moved));
+    assert!(node.exec_in(&moved, &group).is_some());
+    assert!(is_seen(&mut node, &moved));
 }

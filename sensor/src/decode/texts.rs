@@ -51,6 +51,14 @@ impl Texts {
         self.iter().skip(1)
     }
 
+    /// No more than this of their beginning.
+    pub fn cut(&self, bytes_max: usize) -> Self {
+        match self.bytes().get(..bytes_max) {
+            Some(beginning) => Self::separated_by_nul(beginning),
+            None => self.clone(),
+        }
+    }
+
     /// Whether `whole` begins with what was cut somewhere in its last text.
     pub fn is_beginning_of(&self, whole: &Self) -> bool {
         let (Some(cut), Some(whole)) = (&self.bytes, &whole.bytes) else { return false };

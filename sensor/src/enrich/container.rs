@@ -86,47 +86,64 @@ impl ContainerId {
     }
 }
 
-/// The container that the group at `path` is, or is inside of.
-///
-/// The outermost one of the kubelet's, or else the outermost of all: a process
-/// that may make groups below its own can call them as it likes, and must not
-/// pass for another container. A runtime within a container is that container.
-pub fn container_of_path(path: &str) -> Option<ContainerId> {
-    // The kubelet's node may itself be a container, as kind makes them.
-    if let Some((_, below)) = path.split_once("kubepods")
-        && let Some(mut found) = outermost(below)
-    {
-        found.pod_uid = pod_uid(below);
-        return Some(found);
-    }
-    outermost(path).or_else(|| of_ctr(path))
+/// How paths of control groups are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Groups {
+    /// Whether the groups of a kubelet count that are below a container, as those of kind's nodes
+    /// are. Whoever may make groups in a container can make such ones, too.
+    pub nested_kubernetes: bool,
 }
 
-/// The first container that the lines of `/proc/PID/cgroup` name; one that is certain
-/// goes before one that is not.
-pub fn container_of_proc(lines: &str) -> Option<ContainerId> {
-    let mut uncertain = None;
-    // hierarchy:controllers:path, and the path may hold colons itself
-    for path in lines.lines().filter_map(|line| line.splitn(3, ':').nth(2)) {
-        match container_of_path(path) {
-            Some(found) if found.is_certain => return Some(found),
-            found => uncertain = uncertain.or(found),
+impl Groups {
+    /// The container that the group at `path` is, or is inside of.
+    ///
+    /// The outermost one: a process that may make groups below its own can call them as it
+    /// likes, and must not pass for another container. A runtime within a container is that
+    /// container.
+    pub fn container_of_path(self, path: &str) -> Option<ContainerId> {
+        if self.nested_kubernetes
+            && let Some((_, below)) = path.split_once("kubepods")
+            && let Some((above, mut found)) = outermost(below)
+        {
+            found.pod_uid = pod_uid(above);
+            return Some(found);
         }
+        let Some((above, mut found)) = outermost(path) else { return of_ctr(path) };
+        found.pod_uid = above.split_once("kubepods").and_then(|(_, below)| pod_uid(below));
+        Some(found)
     }
-    uncertain
+
+    /// The first container that the lines of `/proc/PID/cgroup` name; one that is certain
+    /// goes before one that is not.
+    pub fn container_of_proc(self, lines: &str) -> Option<ContainerId> {
+        let mut uncertain = None;
+        // hierarchy:controllers:path, and the path may hold colons itself
+        for path in lines.lines().filter_map(|line| line.splitn(3, ':').nth(2)) {
+            match self.container_of_path(path) {
+                Some(found) if found.is_certain => return Some(found),
+                found => uncertain = uncertain.or(found),
+            }
+        }
+        uncertain
+    }
 }
 
-fn outermost(path: &str) -> Option<ContainerId> {
+/// With the path as far as it: what is behind that may be forged.
+fn outermost(path: &str) -> Option<(&str, ContainerId)> {
     let mut before = ["", ""];
+    let mut end = 0;
     for part in path.split('/') {
+        end += part.len();
+        let above = path.get(..end)?;
+        end += 1;
         if let Some(mut found) = by_digits(part) {
             if found.runtime == Runtime::Other && before[1] == "docker" {
                 found.runtime = Runtime::Docker;
             }
-            return Some(found);
+            return Some((above, found));
         }
         if let Some(found) = by_name(before, part) {
-            return Some(found);
+            return Some((above, found));
         }
         before = [before[1], part];
     }
@@ -201,10 +218,11 @@ fn is_name(text: &str) -> bool {
     (1..=NAME_LEN_MAX).contains(&text.len()) && text.bytes().all(is_fit)
 }
 
-/// The pod in what follows `kubepods`: `/burstable/podUID/…`, or with systemd's names
+/// The pod in what is between `kubepods` and the end of the container's own part:
+/// `/burstable/podUID/…`, or with systemd's names
 /// `.slice/kubepods-burstable.slice/kubepods-burstable-podUID.slice/…`, where the uid's
 /// dashes are `_`.
-pub fn pod_uid(below: &str) -> Option<String> {
+fn pod_uid(below: &str) -> Option<String> {
     const UID_LEN_MAX: usize = 64;
     let of_part = |part: &str| {
         let named = part.split(':').next().unwrap_or(part);
@@ -216,6 +234,5 @@ pub fn pod_uid(below: &str) -> Option<String> {
         let is_uid = (32..=UID_LEN_MAX).contains(&uid.len()) && uid.bytes().all(is_fit);
         is_uid.then_some(uid)
     };
-    // The container's own part is behind the pod's, and what is behind that may be forged.
-    below.split('/').take(4).find_map(of_part)
+    below.split('/').find_map(of_part)
 }

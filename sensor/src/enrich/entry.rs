@@ -32,7 +32,7 @@ pub enum Entry {
     #[default]
     Outside,
     /// It is the container's first process, or descends from it.
-    Started { container: Arc<str> },
+    Started { container: Arc<str>, first: ProcessKey },
     /// It came, or descends from one that came, by the runtime's exec.
     Entered {
         container: Arc<str>,
@@ -48,7 +48,7 @@ impl Entry {
     fn is_into(&self, id: &str) -> bool {
         match self {
             Self::Outside => false,
-            Self::Started { container } | Self::Entered { container, .. } => **container == *id,
+            Self::Started { container, .. } | Self::Entered { container, .. } => **container == *id,
         }
     }
 
@@ -106,7 +106,7 @@ impl Entries {
         let is_other = |pid| pid != starter.key.pid;
         let has_first = has_begun || info.and_then(|info| info.pid).is_some_and(is_other);
         if starter.vpid == 1 || !has_first {
-            return Entry::Started { container: container_id };
+            return Entry::Started { container: container_id, first: starter.key };
         }
         let ProcessKey { pid, start_ticks } = starter.key;
         let session = format!("{}-{pid}-{start_ticks}", container.short()).into();

@@ -68,6 +68,11 @@ impl Links {
         Self { procfs, slow: Patient::new("links", |question: Question| question.walk().ok()) }
     }
 
+    /// Questions that no file system answered in time.
+    pub(super) fn unanswered(&self) -> u64 {
+        self.slow.unanswered()
+    }
+
     /// The root directory that is `mount`'s, from the process or else from the first of `others` that
     /// has it: whoever called may be gone, and those it stems from mostly have the same.
     pub(super) fn root(

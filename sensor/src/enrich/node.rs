@@ -4,24 +4,25 @@
 //! reads in `/proc` and of passwd files, which are bounded (see `patient.rs`).
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
 use super::{
-    container::{ContainerId, container_of_path, container_of_proc},
+    cgroups::{Cgroups, Side},
+    container::{ContainerId, Groups},
     entry::{Entries, Entry, Starter},
     host_names::HostNames,
     links::{self, Links},
     metadata::{Answer, Containers, Known},
     own::Own,
     patient::Patient,
-    process::{Process, ProcessCache, ProcessKey},
+    process::{Place, Process, ProcessCache, ProcessKey},
     procfs::Procfs,
     starts::{Start, Starts},
     users::{Root, UserNames, Users},
@@ -34,15 +35,15 @@ use crate::{
     },
 };
 
-/// Most control groups that are remembered.
-const CGROUPS_MAX: usize = 16_384;
-
 /// How often processes are looked for whose end was lost. Far rarer than such losses matter:
 /// they take memory, and nothing else.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Is told of each control group that is no container's.
-type CgroupWatcher = Box<dyn Fn(u64, bool) + Send + Sync>;
+type ProcessReader = Patient<(Procfs, u32), Option<Process>>;
+
+fn process_reader() -> ProcessReader {
+    Patient::new("process", |(procfs, pid): (Procfs, u32)| procfs.process(pid))
+}
 
 /// Everything known about this node while it runs.
 pub struct Node {
@@ -51,8 +52,7 @@ pub struct Node {
     pub boot_id: Arc<str>,
     pub processes: ProcessCache,
     containers: Mutex<Containers>,
-    cgroups: RwLock<HashMap<u64, Option<Arc<ContainerId>>>>,
-    cgroup_watcher: OnceLock<CgroupWatcher>,
+    cgroups: Cgroups,
     entries: Mutex<Entries>,
     starts: Mutex<Starts>,
     own: Own,
@@ -61,7 +61,7 @@ pub struct Node {
     /// Names of addresses.
     pub host_names: HostNames,
     links: Mutex<Links>,
-    process_reader: Mutex<Patient<(Procfs, u32), Option<Process>>>,
+    process_reader: Mutex<ProcessReader>,
     processes_read: AtomicU64,
     swept_at: Mutex<Option<Instant>>,
     /// Where the host's own passwd is.
@@ -85,8 +85,7 @@ impl Node {
             boot_id: boot_id.unwrap_or_default().trim().into(),
             processes: ProcessCache::default(),
             containers: Mutex::new(containers),
-            cgroups: RwLock::default(),
-            cgroup_watcher: OnceLock::new(),
+            cgroups: Cgroups::new(procfs.clone()),
             entries: Mutex::default(),
             starts: Mutex::default(),
             own: Own::default(),
@@ -94,9 +93,7 @@ impl Node {
             host_names: HostNames::default(),
             links: Mutex::new(Links::new(procfs.clone())),
             procfs,
-            process_reader: Mutex::new(Patient::new("process", |(procfs, pid): (Procfs, u32)| {
-                procfs.process(pid)
-            })),
+            process_reader: Mutex::new(process_reader()),
             processes_read: AtomicU64::new(0),
             swept_at: Mutex::default(),
             host_root: if has_users { first } else { PathBuf::from("/") },
@@ -110,14 +107,19 @@ impl Node {
     /// When there is no `/proc`.
     pub fn add_running(&self) -> std::io::Result<usize> {
         let pids = self.procfs.pids()?.into_iter();
+        // No event waits yet, so each may take its time.
+        let mut reader = process_reader().without_budget();
         // One that ended meanwhile is not needed.
-        let mut running: Vec<Process> = pids.filter_map(|pid| self.read_process(pid)).collect();
+        let mut running: Vec<Process> =
+            pids.filter_map(|pid| self.read_process_by(&mut reader, pid)).collect();
         // Parents before their children, and a container's first process before the others.
         running.sort_by_key(|process| (process.start_ns, process.key.pid));
         for mut process in running {
             let (pid, vpid) = (process.key.pid, process.facts.vpid);
             let group = self.procfs.cgroup_of(pid);
-            let container = group.as_deref().and_then(container_of_proc).map(Arc::new);
+            let container = group.and_then(|lines| self.cgroups.reading.container_of_proc(&lines));
+            let container = container.map(Arc::new);
+            process.place = Some(Place { cgroup_id: 0, container: container.clone() });
             if let Some(container) = container.filter(|found| is_in(found, pid, vpid)) {
                 self.note_start(&container, pid);
                 let parent = self.processes.get(process.parent);
@@ -137,8 +139,11 @@ impl Node {
     }
 
     /// A process became another program.
-    pub(super) fn on_exec(&self, head: &EventHead, exec: &Exec) {
-        let container = self.container_of_exec(head, exec);
+    pub(super) fn on_exec(&self, head: &EventHead, exec: &Exec) -> Arc<Process> {
+        let group = self.group_of_exec(head, exec);
+        let place = group.map(|container| Place { cgroup_id: head.cgroup_id, container });
+        let container = place.as_ref().and_then(|place| place.container.clone());
+        let container = container.filter(|found| is_in(found, head.tgid, exec.process.vpid));
         let key = ProcessKey::new(head.tgid, head.start_ns);
         let info = container.as_ref().and_then(|container| {
             self.note_start(container, head.tgid);
@@ -147,12 +152,12 @@ impl Node {
                 Known::Pending | Known::Nothing => None,
             }
         });
-        self.processes.on_exec(head, exec, |before, parent| {
+        self.processes.on_exec(head, exec, place, |before, parent| {
             let Some(container) = &container else { return Entry::Outside };
             let (vpid, tty) = (exec.process.vpid, exec.process.tty);
             let starter = Starter { key, vpid, tty, args: &exec.args, before, parent };
             locked(&self.entries).decide(&starter, container, info.as_deref())
-        });
+        })
     }
 
     /// Leaves out what `own` has from now on.
@@ -163,7 +168,14 @@ impl Node {
     /// Whether an event is of our own container or pod.
     pub(super) fn is_own(&self, event: &SyscallEvent) -> bool {
         let container = event.container.as_ref();
-        container.is_some_and(|container| self.own.has(container, &event.process.entry))
+        container.is_some_and(|container| {
+            self.own.has(container, &event.process.entry, || {
+                match self.container_info(&container.full) {
+                    Known::Info(info) => Some(info),
+                    Known::Pending | Known::Nothing => None,
+                }
+            })
+        })
     }
 
     /// The containers whose start is to be told of now.
@@ -190,8 +202,23 @@ impl Node {
 
     /// One process as `/proc` shows it now.
     pub(super) fn read_process(&self, pid: u32) -> Option<Process> {
+        self.read_process_by(&mut locked(&self.process_reader), pid)
+    }
+
+    fn read_process_by(&self, reader: &mut ProcessReader, pid: u32) -> Option<Process> {
         self.processes_read.fetch_add(1, Relaxed);
-        locked(&self.process_reader).ask((self.procfs.clone(), pid)).flatten()
+        match reader.ask((self.procfs.clone(), pid)) {
+            Some(found) => found,
+            None => self.procfs.process_without_texts(pid),
+        }
+    }
+
+    /// Questions whose answers somebody kept from us, or might have: about processes, names of
+    /// users and links.
+    pub fn slow_reads_given_up(&self) -> u64 {
+        locked(&self.process_reader).unanswered()
+            + locked(&self.users).unanswered()
+            + locked(&self.links).unanswered()
     }
 
     /// Forgets, in time, the processes whose end the kernel told and we did not hear. To be
@@ -303,7 +330,7 @@ impl Node {
         locked(&self.containers).answer((id.clone(), info), Instant::now());
         // The kernel has the last word on which container it is.
         let group = pid.and_then(|pid| self.procfs.cgroup_of(pid));
-        let container = group.as_deref().and_then(container_of_proc);
+        let container = group.and_then(|lines| self.cgroups.reading.container_of_proc(&lines));
         if let (Some(pid), Some(container)) = (pid, container.filter(|found| found.full == id)) {
             self.note_start(&Arc::new(container), pid);
         }
@@ -314,57 +341,58 @@ impl Node {
         locked(&self.containers).refused()
     }
 
-    /// The container of an event's control group. `vpid` is the process's number in its own
-    /// process namespace.
-    pub fn container_of(&self, head: &EventHead, vpid: u32) -> Option<Arc<ContainerId>> {
-        let container = match self.known_cgroup(head.cgroup_id) {
-            Some(known) => known,
-            None => {
-                let found = container_of_proc(&self.procfs.cgroup_of(head.tgid)?);
-                self.remember_cgroup(head.cgroup_id, found)
-            }
-        };
-        container.filter(|found| is_in(found, head.tgid, vpid))
+    /// The container of an event.
+    pub(super) fn container_of(
+        &self,
+        head: &EventHead,
+        process: &Process,
+    ) -> Option<Arc<ContainerId>> {
+        let container = self.group_of(head, process.place.as_ref());
+        let container = container.unwrap_or_else(|| {
+            // It is most likely where it was, or where it comes from.
+            let parent = ProcessKey::new(head.ppid, head.parent_start_ns);
+            let place = process.place.clone().or_else(|| self.processes.get(parent)?.place.clone());
+            place?.container
+        });
+        container.filter(|found| is_in(found, head.tgid, process.facts.vpid))
     }
 
-    /// Has `tell` be told of each control group that is no container's, and with `true` of those of
-    /// which only processes with an id of their own are in one. Only the first `tell` is.
-    pub fn watch_cgroups(&self, tell: impl Fn(u64, bool) + Send + Sync + 'static) {
-        let _ = self.cgroup_watcher.set(Box::new(tell));
+    /// How control groups are read from now on.
+    pub fn read_groups(&mut self, reading: Groups) {
+        self.cgroups.reading = reading;
     }
 
-    /// As [`Node::container_of`], by the path that the kernel told.
-    fn container_of_exec(&self, head: &EventHead, exec: &Exec) -> Option<Arc<ContainerId>> {
-        let path = exec.cgroup.as_ref().and_then(|group| group.as_bytes());
-        if let Some(path) = path
-            && self.known_cgroup(head.cgroup_id).is_none()
-        {
-            let found = container_of_path(&String::from_utf8_lossy(path));
-            self.remember_cgroup(head.cgroup_id, found);
+    /// Has `tell` be told what is known of each control group. Only the first `tell` is.
+    pub fn watch_cgroups(&self, tell: impl Fn(u64, Side) + Send + Sync + 'static) {
+        self.cgroups.watch(tell);
+    }
+
+    /// The container that a process's control group is, by the path that the kernel told.
+    fn group_of_exec(&self, head: &EventHead, exec: &Exec) -> Option<Option<Arc<ContainerId>>> {
+        match exec.cgroup.as_ref().and_then(|group| group.as_bytes()) {
+            Some(path) => Some(self.ask_early(self.cgroups.learn(head.cgroup_id, path))),
+            None => self.group_of(head, None),
         }
-        self.container_of(head, exec.process.vpid)
     }
 
-    fn known_cgroup(&self, id: u64) -> Option<Option<Arc<ContainerId>>> {
-        let known = self.cgroups.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(&id).cloned()
+    fn group_of(
+        &self,
+        head: &EventHead,
+        place: Option<&Place>,
+    ) -> Option<Option<Arc<ContainerId>>> {
+        if let Some(container) = self.cgroups.get(head.cgroup_id) {
+            return Some(container);
+        }
+        match place.filter(|place| place.cgroup_id == head.cgroup_id) {
+            Some(place) => Some(place.container.clone()),
+            None => self.cgroups.look_up(head).map(|container| self.ask_early(container)),
+        }
     }
 
-    fn remember_cgroup(&self, id: u64, container: Option<ContainerId>) -> Option<Arc<ContainerId>> {
-        let container = container.map(Arc::new);
+    /// Asks the runtime before a rule wants to know: the answer may be there by then.
+    fn ask_early(&self, container: Option<Arc<ContainerId>>) -> Option<Arc<ContainerId>> {
         if let Some(container) = container.as_ref().filter(|found| found.is_certain) {
-            // Asked before a rule wants to know: the answer may be there by then.
             self.container_info(&container.full);
-        }
-        let mut known = self.cgroups.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= CGROUPS_MAX {
-            // They are learnt again from the next event of each.
-            known.clear();
-        }
-        known.insert(id, container.clone());
-        let is_certain = container.as_ref().is_some_and(|found| found.is_certain);
-        if let Some(tell) = self.cgroup_watcher.get().filter(|_| !is_certain) {
-            tell(id, container.is_some());
         }
         container
     }

@@ -1,18 +1,24 @@
 //! The sensor's own container and pod, whose processes are not reported.
 //!
-//! A rule that matched us would match again for each alert that we send. Known by ids
-//! that nobody in a container can choose, never by a name or an image. Without
+//! A rule that matched us would match again for each alert that we send. Left out is who
+//! descends from the first process of one of our containers, and nobody else: who moves
+//! into our control group, or enters our namespaces, is looked at like all others. That a
+//! first process is ours is known of this process, and of another one if the runtime says
+//! that it is the first of a container of our pod. No name, image or group counts. Without
 //! containers there is nothing to find: the kernel side leaves out the sensor's own
 //! process in any case.
 //!
 //! The container is ours if we are its first process. A sensor that somebody starts in a
 //! container that is there for something else watches all of it.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::{
-    container::{ContainerId, container_of_proc},
+    container::{ContainerId, Groups},
     entry::Entry,
+    metadata::ContainerInfo,
+    process::ProcessKey,
+    procfs::Procfs,
 };
 
 /// Whose processes are not reported.
@@ -21,6 +27,8 @@ pub struct Own {
     container: Option<String>,
     /// The forwarder is in another container of the same pod.
     pod_uid: Option<String>,
+    /// This process, by its id in the `/proc` that we see.
+    process: Option<ProcessKey>,
 }
 
 /// Files that a runtime mounts into each container, from places that bear its id.
@@ -29,7 +37,7 @@ const MOUNTED: [&str; 4] =
 
 impl Own {
     /// Looks at our own process in `/proc`.
-    pub fn find() -> Self {
+    pub fn find(reading: Groups) -> Self {
         let read = |file: &str| std::fs::read_to_string(Path::new("/proc").join(file));
         let parent = std::os::unix::process::parent_id();
         let of_parent = read(&format!("{parent}/cgroup")).unwrap_or_default();
@@ -38,14 +46,17 @@ impl Own {
         if parent != 0 && Some(&of_parent) == groups.as_ref().ok() {
             return Self::default();
         }
-        Self::of(&groups.unwrap_or_default(), &mounts.unwrap_or_default())
+        let own = Self::of(reading, &groups.unwrap_or_default(), &mounts.unwrap_or_default());
+        let process = Procfs::default().process(std::process::id());
+        Self { process: process.map(|process| process.key), ..own }
     }
 
     /// From the text of `/proc/PID/cgroup`, or, where a namespace hides the groups, of
     /// `/proc/PID/mountinfo`.
-    pub fn of(groups: &str, mounts: &str) -> Self {
-        if let Some(container) = container_of_proc(groups).filter(|found| found.is_certain) {
-            return Self { container: Some(container.full), pod_uid: container.pod_uid };
+    pub fn of(reading: Groups, groups: &str, mounts: &str) -> Self {
+        let container = reading.container_of_proc(groups).filter(|found| found.is_certain);
+        if let Some(ContainerId { full, pod_uid, .. }) = container {
+            return Self { container: Some(full), pod_uid, process: None };
         }
         let mut own = Self::default();
         for line in mounts.lines() {
@@ -64,14 +75,27 @@ impl Own {
         own
     }
 
-    /// Whether a process is one of ours. Who came by the runtime's exec is not: somebody
-    /// looks at us.
-    pub fn has(&self, container: &ContainerId, entry: &Entry) -> bool {
-        let is_same =
-            |own: &Option<String>, of: Option<&String>| own.is_some() && own.as_ref() == of;
-        let is_here = is_same(&self.container, Some(&container.full))
-            || is_same(&self.pod_uid, container.pod_uid.as_ref());
-        is_here && !matches!(entry, Entry::Entered { .. })
+    /// Whether a process is one of ours. `info` asks what the runtime knows of `container`.
+    pub fn has(
+        &self,
+        container: &ContainerId,
+        entry: &Entry,
+        info: impl FnOnce() -> Option<Arc<ContainerInfo>>,
+    ) -> bool {
+        // Who came by the runtime's exec looks at us.
+        let Entry::Started { container: started_in, first } = entry else { return false };
+        let is_ours = self.container.as_ref() == Some(&container.full);
+        let is_beside = self.pod_uid.is_some() && self.pod_uid == container.pod_uid;
+        if **started_in != *container.full || !(is_ours || is_beside) {
+            return false;
+        }
+        if is_ours && Some(*first) == self.process {
+            return true;
+        }
+        let Some(info) = info() else { return false };
+        let pod_uid = info.pod.as_ref().map(|pod| &pod.uid);
+        info.pid == Some(first.pid)
+            && (is_ours || pod_uid.is_some() && pod_uid == self.pod_uid.as_ref())
     }
 }
 
@@ -82,24 +106,31 @@ fn is_hexadecimal(text: &str, lengths: std::ops::RangeInclusive<usize>) -> bool 
 
 #[cfg(test)]
 mod tests {
-    use super::Own;
+    use std::sync::Arc;
+
+    use super::{ContainerInfo, Own, ProcessKey};
     use crate::enrich::{
-        container::{ContainerId, Runtime, container_of_path},
+        container::{ContainerId, Groups, Runtime},
         entry::Entry,
+        metadata::PodInfo,
     };
 
     const POD: &str = "6f6f1d6e-1d2c-11e9-b015-1ebee232acfa";
-    const STARTED: Entry = Entry::Outside;
+    const SENSOR: ProcessKey = ProcessKey { pid: 70, start_ticks: 700 };
+    const FORWARDER: ProcessKey = ProcessKey { pid: 80, start_ticks: 800 };
 
     fn id() -> String {
         "c".repeat(64)
     }
 
+    fn own(groups: &str, mounts: &str) -> Own {
+        Own::of(Groups::default(), groups, mounts)
+    }
+
     #[track_caller]
     fn check(groups: &str, mounts: &str, container: Option<&str>, pod: Option<&str>) {
-        let expected =
-            Own { container: container.map(str::to_owned), pod_uid: pod.map(str::to_owned) };
-        assert_eq!(Own::of(groups, mounts), expected);
+        let (container, pod_uid) = (container.map(str::to_owned), pod.map(str::to_owned));
+        assert_eq!(own(groups, mounts), Own { container, pod_uid, process: None });
     }
 
     #[test]
@@ -127,18 +158,60 @@ mod tests {
         check("0::/a/b\n", "", None, None);
     }
 
+    /// The sensor in its container.
+    fn sensor() -> Own {
+        Own { process: Some(SENSOR), ..own(&format!("0::/kubepods/pod{POD}/{}\n", id()), "") }
+    }
+
+    fn container(digit: &str) -> ContainerId {
+        let path = format!("/kubepods/pod{POD}/{}", digit.repeat(64));
+        Groups::default().container_of_path(&path).unwrap()
+    }
+
+    fn started(container: &ContainerId, first: ProcessKey) -> Entry {
+        Entry::Started { container: container.full.as_str().into(), first }
+    }
+
+    /// What a runtime says of a container whose first process has this id.
+    fn told(pid: u32, pod: Option<&str>) -> Option<Arc<ContainerInfo>> {
+        let pod = pod.map(|uid| PodInfo { uid: uid.to_owned(), ..PodInfo::default() });
+        Some(Arc::new(ContainerInfo { pid: Some(pid), pod, ..ContainerInfo::default() }))
+    }
+
     #[test]
-    fn who_comes_in_by_exec_is_reported() {
-        let own = Own::of(&format!("0::/kubepods/pod{POD}/{}\n", id()), "");
-        let beside = format!("/kubepods/pod{POD}/{}", "d".repeat(64));
-        let beside = container_of_path(&beside).unwrap();
-        assert!(own.has(&beside, &STARTED));
-        let container = beside.full.as_str().into();
-        let entry = Entry::Entered { container, session: "s".into(), is_probe: false };
-        assert!(!own.has(&beside, &entry));
+    fn who_descends_from_our_first_processes_is_left_out() {
+        let (own, here, beside) = (sensor(), container("c"), container("d"));
+        assert!(own.has(&here, &started(&here, SENSOR), || None));
+        // Without the host's process ids the runtime knows ours.
+        let own_ids = Own { process: Some(ProcessKey { pid: 1, ..SENSOR }), ..sensor() };
+        assert!(own_ids.has(&here, &started(&here, SENSOR), || told(70, Some(POD))));
+        assert!(own.has(&beside, &started(&beside, FORWARDER), || told(80, Some(POD))));
+    }
+
+    #[test]
+    fn nobody_else_is_left_out() {
+        let (own, here, beside) = (sensor(), container("c"), container("d"));
+        let no = |container: &ContainerId, entry: &Entry, info: Option<Arc<ContainerInfo>>| {
+            assert!(!own.has(container, entry, || info), "{entry:?}");
+        };
+        // Who moved into our control group, and who came by the runtime's exec.
+        no(&here, &Entry::Outside, told(70, Some(POD)));
+        no(&here, &started(&beside, SENSOR), told(70, Some(POD)));
+        let entered =
+            Entry::Entered { container: id().into(), session: "s".into(), is_probe: false };
+        no(&here, &entered, told(70, Some(POD)));
+        // Number 1 of process ids that somebody made for himself.
+        no(&here, &started(&here, FORWARDER), told(70, Some(POD)));
+        no(&here, &started(&here, ProcessKey { start_ticks: 9, ..SENSOR }), None);
+        // A group that bears our pod's uid, and of which no runtime says that it is our pod's.
+        no(&beside, &started(&beside, FORWARDER), None);
+        no(&beside, &started(&beside, FORWARDER), told(80, None));
+        no(&beside, &started(&beside, FORWARDER), told(80, Some("another")));
+        no(&beside, &started(&beside, FORWARDER), told(81, Some(POD)));
         let other = ContainerId::new(&"e".repeat(64), Runtime::Docker);
-        assert!(!own.has(&other, &STARTED));
+        no(&other, &started(&other, SENSOR), told(70, Some(POD)));
         // Who found nothing leaves nothing out.
-        assert!(!Own::default().has(&other, &STARTED));
+        let nothing = Own::default();
+        assert!(!nothing.has(&other, &started(&other, SENSOR), || told(70, None)));
     }
 }

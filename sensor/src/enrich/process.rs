@@ -5,6 +5,7 @@
 //! A process that ended stays for a while, for the sake of its children's
 //! ancestry. All partitions share them: see `shard.rs` for the locks.
 
+pub(super) mod charge;
 mod shard;
 
 use std::{
@@ -15,8 +16,8 @@ use std::{
     },
 };
 
-use self::shard::Shards;
-use super::entry::Entry;
+use self::{charge::Charge, shard::Shards};
+use super::{container::ContainerId, entry::Entry};
 use crate::decode::{
     Ancestor, Control, EventHead, Exec, Fork, ProcessFacts, Texts, exe_bits, joined,
 };
@@ -44,7 +45,7 @@ impl ProcessKey {
 }
 
 /// The program that a process runs. Shared by all that were forked from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Image {
     /// `argv`, the program first.
     pub args: Texts,
@@ -54,6 +55,7 @@ pub struct Image {
     pub exe_path: Vec<u8>,
     /// What is known of the file; `None` for processes that were there before us.
     pub file: Option<ExeFile>,
+    pub charge: Charge,
 }
 
 /// The executable's file at the time of the exec.
@@ -94,6 +96,18 @@ pub struct Process {
     pub line: CommandLine,
     /// How it came into its container.
     pub entry: Entry,
+    /// Where it was at its last exec, or whoever made it; `None` when not known.
+    pub place: Option<Place>,
+}
+
+/// A control group.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// As [`EventHead::cgroup_id`]; 0 when not known.
+    pub cgroup_id: u64,
+    /// The container that it is, or seems to be: see [`ContainerId::is_certain`]. `None` is the
+    /// host.
+    pub container: Option<Arc<ContainerId>>,
 }
 
 /// [`EventHead::parent_exec_id`] of the newest event that did not have to wait for the parent:
@@ -139,6 +153,7 @@ impl Process {
             parent_seen: ParentSeen(AtomicU32::new(head.parent_exec_id)),
             line: CommandLine::default(),
             entry: Entry::default(),
+            place: None,
         }
     }
 
@@ -158,8 +173,35 @@ impl Process {
             exec_id: None,
             parent_seen: ParentSeen::default(),
             entry: Entry::default(),
+            place: None,
             line: CommandLine::default(),
         }
+    }
+
+    /// Without environment, and without any text that is longer than this; of the arguments the
+    /// beginning. An image that another process has costs nothing more.
+    fn cut(&self, text_bytes_max: usize) -> Self {
+        let is_shared = Arc::strong_count(&self.image) > 1;
+        let mut cut = Self { line: CommandLine::default(), ..self.clone() };
+        let shorten = |text: &mut Vec<u8>| {
+            if text.len() > text_bytes_max {
+                *text = Vec::new();
+            }
+        };
+        shorten(&mut cut.cwd);
+        if !is_shared {
+            let Image { args, exe_path, file, .. } = &*self.image;
+            let mut exe_path = exe_path.clone();
+            shorten(&mut exe_path);
+            cut.image = Arc::new(Image {
+                args: args.cut(text_bytes_max),
+                env: Texts::NONE,
+                exe_path,
+                file: file.clone(),
+                charge: Charge::default(),
+            });
+        }
+        cut
     }
 
     /// Whether this is what a process was before an exec.
@@ -194,12 +236,12 @@ pub struct ProcessCache {
 impl ProcessCache {
     /// A process as `/proc` shows it; what an event told before stands.
     pub fn add_running(&self, process: Process) {
-        self.known.put_if(process, |known| known.is_none());
+        self.known.put_if(Arc::new(process), |known| known.is_none());
     }
 
     /// What is known of a process, instead of what was known.
     pub(super) fn replace(&self, process: Process) {
-        self.known.put(process);
+        self.known.put(Arc::new(process));
     }
 
     /// Corrects what a call says of capabilities: who enters a user namespace has all of them in
@@ -234,6 +276,7 @@ impl ProcessCache {
                 child.image = Arc::clone(&maker.image);
                 child.cwd.clone_from(&maker.cwd);
                 child.entry.clone_from(&maker.entry);
+                child.place.clone_from(&maker.place);
                 // Where we did not hear what the maker became, this one is looked up in its time.
                 // One that was there before us is what it was.
                 let known = maker.exec_id.map_or(head.exec_id, |known| known.min(head.exec_id));
@@ -241,26 +284,31 @@ impl ProcessCache {
             }
             None => child.exec_id = head.exec_id.checked_sub(1),
         }
-        self.known.put(child);
+        self.known.put(Arc::new(child));
     }
 
     /// `enter` says how the process came into its container, given how it, as it was before,
-    /// and its parent did.
+    /// and its parent did. Returns all that the exec told, which may be more than is remembered.
     pub fn on_exec(
         &self,
         head: &EventHead,
         exec: &Exec,
+        place: Option<Place>,
         enter: impl FnOnce(&Entry, Option<&Entry>) -> Entry,
-    ) {
+    ) -> Arc<Process> {
         let mut process = Process::from_head(head);
         let mut env = exec.env.clone();
         if let Some(before) = self.get(process.key) {
             process.parent = before.parent;
             process.entry.clone_from(&before.entry);
+            process.place.clone_from(&before.place);
             env = env.shared_with(&before.image.env);
         }
         let parent = self.get(process.parent);
         process.entry = enter(&process.entry, parent.as_ref().map(|parent| &parent.entry));
+        if place.is_some() {
+            process.place = place;
+        }
         process.facts = exec.process.clone();
         process.cwd = bytes_of(exec.cwd.as_ref());
         process.image = Arc::new(Image {
@@ -282,8 +330,11 @@ impl ProcessCache {
                     Some(crate::decode::KernelPath::Detached(path)) if path.starts_with(b"memfd:")
                 ),
             }),
+            charge: Charge::default(),
         });
-        self.known.put(process);
+        let process = Arc::new(process);
+        self.known.put(Arc::clone(&process));
+        process
     }
 
     pub fn on_exit(&self, head: &EventHead) {
@@ -309,7 +360,8 @@ impl ProcessCache {
     }
 
     /// A process as something else than its exec tells it, unless its exec was told meanwhile.
-    pub fn add_if_behind(&self, process: Process) {
+    pub fn add_if_behind(&self, process: impl Into<Arc<Process>>) {
+        let process = process.into();
         let exec_id = process.exec_id.unwrap_or_default();
         self.known.put_if(process, |known| known.is_none_or(|known| known.is_before(exec_id)));
     }
@@ -372,6 +424,11 @@ impl ProcessCache {
     /// About the bytes that they take.
     pub fn size_bytes(&self) -> usize {
         self.known.size_bytes()
+    }
+
+    /// Processes of which less is remembered because those that run take too much.
+    pub fn cut(&self) -> u64 {
+        self.known.cut()
     }
 
     /// Processes not remembered because there were too many.

@@ -5,14 +5,14 @@
 use std::{
     fs::File,
     io::{self, Read as _},
-    os::unix::ffi::OsStringExt as _,
+    os::unix::{ffi::OsStringExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use super::{
     entry::Entry,
-    process::{CommandLine, Image, ParentSeen, Process, ProcessKey},
+    process::{CommandLine, Image, ParentSeen, Process, ProcessKey, charge::Charge},
 };
 use crate::decode::{ProcessFacts, Texts};
 
@@ -67,8 +67,48 @@ impl Procfs {
         Some(String::from_utf8_lossy(&self.read(pid, "cgroup", FILE_BYTES_MAX)?).into_owned())
     }
 
+    /// When the process that has this id now started.
+    pub fn start_ticks(&self, pid: u32) -> Option<u64> {
+        Some(parse_stat(&self.read(pid, "stat", FILE_BYTES_MAX)?)?.start_ticks)
+    }
+
+    /// Whether one of the groups in the lines of `/proc/PID/cgroup` has the number that events bear:
+    /// that of its directory, and on v1 of its hierarchy. Where we do not see the directory, this is
+    /// not known either.
+    pub fn has_group(&self, lines: &str, number: u64) -> bool {
+        // Of the host, and ours.
+        let mounts = [self.root.join("1/root/sys/fs/cgroup"), PathBuf::from("/sys/fs/cgroup")];
+        let is_it = |line: &str| {
+            let mut parts = line.splitn(3, ':');
+            let hierarchy: u64 = parts.next()?.parse().ok()?;
+            let folders = match parts.next()? {
+                "" => ["", "unified"],
+                controllers => [controllers, ""],
+            };
+            // In a namespace of control groups, those outside of ours begin with `/..`.
+            let path = parts.next()?.trim_start_matches("/..").trim_start_matches('/');
+            let places = mounts.iter().flat_map(|mount| folders.map(|folder| mount.join(folder)));
+            let mut numbers = places.filter_map(|place| {
+                let ino = std::fs::metadata(place.join(path)).ok()?.ino();
+                Some(ino ^ (hierarchy << 56))
+            });
+            numbers.any(|found| found == number).then_some(())
+        };
+        lines.lines().any(|line| is_it(line).is_some())
+    }
+
     /// One process, unless it is gone or another user's and hidden from us.
     pub fn process(&self, pid: u32) -> Option<Process> {
+        self.read_process(pid, true)
+    }
+
+    /// The same without arguments and environment, whose reading the process itself can make last
+    /// for ever.
+    pub(super) fn process_without_texts(&self, pid: u32) -> Option<Process> {
+        self.read_process(pid, false)
+    }
+
+    fn read_process(&self, pid: u32, has_texts: bool) -> Option<Process> {
         let stat = parse_stat(&self.read(pid, "stat", FILE_BYTES_MAX)?)?;
         let status = self.read(pid, "status", FILE_BYTES_MAX)?;
         let status = parse_status(&String::from_utf8_lossy(&status));
@@ -76,16 +116,18 @@ impl Procfs {
             .then(|| parse_stat(&self.read(stat.ppid, "stat", FILE_BYTES_MAX)?))
             .flatten()
             .map_or(0, |parent| parent.start_ticks);
+        let area = |name| if has_texts { self.area(pid, name) } else { Texts::NONE };
         Some(Process {
             key: ProcessKey { pid, start_ticks: stat.start_ticks },
             start_ns: stat.start_ticks.saturating_mul(TICK_NS),
             parent: ProcessKey { pid: stat.ppid, start_ticks: parent_ticks },
             comm: stat.comm,
             image: Arc::new(Image {
-                args: self.area(pid, "cmdline"),
-                env: self.area(pid, "environ"),
+                args: area("cmdline"),
+                env: area("environ"),
                 exe_path: self.exe_path(pid),
                 file: None,
+                charge: Charge::default(),
             }),
             cwd: self.link(pid, "cwd"),
             facts: ProcessFacts {
@@ -105,6 +147,7 @@ impl Procfs {
             parent_seen: ParentSeen::default(),
             line: CommandLine::default(),
             entry: Entry::default(),
+            place: None,
         })
     }
 

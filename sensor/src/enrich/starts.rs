@@ -49,11 +49,12 @@ impl Starts {
         if self.told.get(container.full.as_str()).is_some() {
             return;
         }
-        self.told.insert(container.full.clone(), ());
         if self.waiting.len() >= WAITING_MAX {
+            // The next program that it starts may find room.
             self.dropped += 1;
             return;
         }
+        self.told.insert(container.full.clone(), ());
         let container = Arc::clone(container);
         self.waiting.push_back(Start { container, pid, until: now + WAIT_MAX });
     }
@@ -115,5 +116,10 @@ mod tests {
         }
         assert_eq!(starts.take_ready(now, |_| true).len(), WAITING_MAX);
         assert_eq!(starts.dropped(), 10_000 - WAITING_MAX as u64);
+        // Who found no room is told of when there is.
+        starts.note(&container(9_999), 1, now);
+        let ready = starts.take_ready(now, |_| true);
+        assert_eq!(ready.len(), 1);
+        assert_eq!(ready[0].container, container(9_999));
     }
 }

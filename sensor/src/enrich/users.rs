@@ -66,12 +66,14 @@ pub struct Users {
     known: HashMap<Root, (Instant, Arc<Names>)>,
     size_bytes: usize,
     reader: Patient<PathBuf, Names>,
+    /// Those whose files somebody does not give us: not asked for again while that lasts.
+    hanging: Vec<Root>,
 }
 
 impl Default for Users {
     fn default() -> Self {
         let reader = Patient::new("user names", |directory: PathBuf| Names::read(&directory));
-        Self { known: HashMap::new(), size_bytes: 0, reader }
+        Self { known: HashMap::new(), size_bytes: 0, reader, hanging: Vec::new() }
     }
 }
 
@@ -88,11 +90,7 @@ impl Users {
     ) -> UserNames {
         let names = match self.known.get(&root) {
             Some((read_at, names)) if now.duration_since(*read_at) < FRESH => Arc::clone(names),
-            _ => {
-                let names = Arc::new(self.reader.ask(directory.to_owned()).unwrap_or_default());
-                self.keep(root, &names, now);
-                names
-            }
+            _ => self.read(root, directory, now),
         };
         let user = |uid: u32| match names.users.get(&uid) {
             Some(name) => Some(name.clone()),
@@ -107,6 +105,34 @@ impl Users {
 }
 
 impl Users {
+    /// Questions that no file answered in time.
+    pub(super) fn unanswered(&self) -> u64 {
+        self.reader.unanswered()
+    }
+
+    fn read(&mut self, root: Root, directory: &Path, now: Instant) -> Arc<Names> {
+        if !self.reader.is_stuck() {
+            self.hanging.clear();
+        }
+        let may_answer = !self.hanging.contains(&root);
+        let is_asked = may_answer && !self.reader.is_spent();
+        let names = may_answer.then(|| self.reader.ask(directory.to_owned())).flatten();
+        match names {
+            Some(names) => {
+                let names = Arc::new(names);
+                self.keep(root, &names, now);
+                names
+            }
+            None => {
+                if is_asked {
+                    self.hanging.push(root.clone());
+                }
+                // Old names are better than none.
+                self.known.get(&root).map(|(_, names)| Arc::clone(names)).unwrap_or_default()
+            }
+        }
+    }
+
     fn keep(&mut self, root: Root, names: &Arc<Names>, now: Instant) {
         if let Some((_, before)) = self.known.remove(&root) {
             self.size_bytes -= before.size_bytes;
@@ -186,15 +212,53 @@ mod tests {
     use std::{
         fs,
         os::unix::fs::symlink,
+        path::{Path, PathBuf},
+        sync::{
+            Mutex, OnceLock,
+            mpsc::{Receiver, sync_channel},
+        },
         time::{Duration, Instant},
     };
 
-    use super::{ALL_BYTES_MAX, Root, Users};
+    use super::{ALL_BYTES_MAX, Names, Patient, Root, Users};
+
+    /// Hangs until the other end is gone.
+    static HANG: OnceLock<Mutex<Receiver<()>>> = OnceLock::new();
 
     fn user(directory: &std::path::Path, uid: u32) -> Option<String> {
         let root = Root::Container("c".to_owned());
         let names = Users::default().names(root, directory, uid, 0, u32::MAX, Instant::now());
         names.user.map(|name| String::from_utf8(name).unwrap())
+    }
+
+    /// Whoever can make one hang can do so again and again.
+    #[test]
+    fn a_root_that_hangs_is_asked_once() {
+        let (hold, until) = sync_channel::<()>(1);
+        let _ = HANG.set(Mutex::new(until));
+        let reader = Patient::new("test", |directory: PathBuf| {
+            if directory.ends_with("hangs") {
+                let _ = HANG.get().unwrap().lock().unwrap().recv();
+            }
+            Names::default()
+        });
+        let mut users = Users { reader: reader.without_budget(), ..Users::default() };
+        let ask = |users: &mut Users, root: &str, directory: &str| {
+            let root = Root::Container(root.to_owned());
+            users.names(root, Path::new(directory), 7, 0, u32::MAX, Instant::now());
+            users.unanswered()
+        };
+        for _ in 0..10 {
+            assert_eq!(ask(&mut users, "evil", "/hangs"), 1);
+        }
+        assert_eq!(ask(&mut users, "good", "/x"), 1);
+        drop(hold);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !users.known.contains_key(&Root::Container("evil".to_owned())) {
+            assert!(Instant::now() < deadline, "it never came back");
+            ask(&mut users, "evil", "/hangs");
+            std::thread::yield_now();
+        }
     }
 
     #[test]
@@ -213,7 +277,8 @@ mod tests {
     /// Names that fill memory are an attack on us, not on the container.
     #[test]
     fn files_full_of_names_are_bounded() {
-        let mut users = Users::default();
+        let reader = Patient::new("test", |directory: PathBuf| Names::read(&directory));
+        let mut users = Users { reader: reader.without_budget(), ..Users::default() };
         let now = Instant::now();
         let text: String = (0..60_000).map(|uid| format!("u{uid}:x:{uid}:\n")).collect();
         for number in 0..100 {

@@ -25,11 +25,19 @@ pub enum Cause {
     NotRecorded,
     /// The kernel did not run the program that tells of it: it was running another one.
     NotRun,
+    /// A container started, and too many others did at that moment.
+    NotTold,
 }
 
 impl Cause {
-    pub const ALL: [Self; 5] =
-        [Self::RingFull, Self::Shed, Self::Undecodable, Self::NotRecorded, Self::NotRun];
+    pub const ALL: [Self; 6] = [
+        Self::RingFull,
+        Self::Shed,
+        Self::Undecodable,
+        Self::NotRecorded,
+        Self::NotRun,
+        Self::NotTold,
+    ];
 
     /// The name in logs and metrics.
     pub fn name(self) -> &'static str {
@@ -39,6 +47,7 @@ impl Cause {
             Self::Undecodable => "undecodable",
             Self::NotRecorded => "not_recorded",
             Self::NotRun => "not_run",
+            Self::NotTold => "not_told",
         }
     }
 }

@@ -115,7 +115,9 @@ pub(super) fn add_common(fields: &mut Fields, common: &Common, totals: &Totals) 
     add("lanner.processes.known".to_owned(), node.processes.len() as u64);
     add("lanner.processes.size_bytes".to_owned(), node.processes.size_bytes() as u64);
     add("lanner.processes.refused".to_owned(), node.processes.refused());
+    add("lanner.processes.cut".to_owned(), node.processes.cut());
     add("lanner.processes.read_from_proc".to_owned(), node.processes_read());
+    add("lanner.slow_reads.given_up".to_owned(), node.slow_reads_given_up());
     add("lanner.containers.look_ups_refused".to_owned(), node.look_ups_refused());
     for (rule, count) in &*locked(&common.matches) {
         add(format!("lanner.rules.{}", rule.replace(|c: char| !c.is_alphanumeric(), "_")), *count);

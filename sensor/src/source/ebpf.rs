@@ -23,6 +23,7 @@ mod ring;
 mod sleepers;
 
 pub use self::{
+    attached::has_tracepoints,
     filter::{FilterError, KernelFilter, PassCount, Places, TooMany},
     leftover::{LoadedIds, loaded_ids},
     loader::{

@@ -95,7 +95,7 @@ impl Side {
         loaded.want_messages(needs).unwrap();
         let node = Arc::new(Node::new("here", Procfs::default(), Containers::new(None)));
         let places = loaded.take_places().unwrap();
-        node.watch_cgroups(move |id, by_pid| places.set_host(id, by_pid));
+        node.watch_cgroups(move |id, side| places.tell(id, side));
         node.add_running().unwrap();
         Self {
             reported: InOrder::new(loaded.take_sources()),

@@ -1,5 +1,7 @@
 //! A container engine behind a socket of its own, which says what it was told to say.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},

@@ -24,6 +24,14 @@ const PROCESSES_MAX: usize = 65_536;
 /// hundred, each with thousands of arguments, must not fill our memory with them.
 const BYTES_MAX: usize = 128 << 20;
 
+/// Where those that run take more, newcomers are remembered without environment and with as many
+/// bytes of each text as the kernel tells of it.
+const CROWDED_TEXT_BYTES_MAX: usize = 4 << 10;
+
+/// Above this it is as good as nothing: then as many processes as there may be fit in 128 MiB.
+const CROWDED_BYTES_MAX: usize = 192 << 20;
+const FULL_TEXT_BYTES_MAX: usize = 256;
+
 /// How long one that ended is remembered.
 const GRACE_NS: u64 = 300 * 1_000_000_000;
 
@@ -40,7 +48,7 @@ struct Remembered {
     /// What it was before its last exec: a child's event of that time may be read later, in
     /// another partition.
     before: Option<Arc<Process>>,
-    /// Of both.
+    /// Of both, but for their images.
     size_bytes: usize,
     has_ended: bool,
 }
@@ -66,9 +74,10 @@ pub(super) struct Shards {
     names: Mutex<HashMap<Name, ProcessKey>>,
     /// Of all shards together, as are the bounds.
     len: AtomicUsize,
-    /// About.
-    size_bytes: AtomicUsize,
+    /// About, and with images.
+    size_bytes: Arc<AtomicUsize>,
     refused: AtomicU64,
+    cut: AtomicU64,
 }
 
 impl Shard {
@@ -82,7 +91,7 @@ impl Shard {
     }
 
     /// Forgets what nobody will ask for of those that ended some time ago; gives the bytes.
-    fn lighten(&mut self, now_ns: u64) -> usize {
+    fn lighten(&mut self, now_ns: u64, total: &Arc<AtomicUsize>) -> usize {
         let mut freed = 0;
         while let Some((when, key)) = self.ended.get(self.lightened)
             && when.saturating_add(WHOLE_NS) < now_ns
@@ -93,10 +102,11 @@ impl Shard {
             // Of a program that others run too, the last one has the environment.
             if Arc::strong_count(&remembered.process.image) == 1 {
                 let image = Image { env: Texts::NONE, ..(*remembered.process.image).clone() };
+                charge(&image, total);
                 let process = (*remembered.process).clone();
                 remembered.process = Arc::new(Process { image: Arc::new(image), ..process });
             }
-            let size_bytes = size_bytes(&remembered.process, None).min(remembered.size_bytes);
+            let size_bytes = size_bytes(&remembered.process).min(remembered.size_bytes);
             freed += remembered.size_bytes - size_bytes;
             remembered.size_bytes = size_bytes;
         }
@@ -146,7 +156,7 @@ impl Shards {
         keys
     }
 
-    pub(super) fn put(&self, process: Process) {
+    pub(super) fn put(&self, process: Arc<Process>) {
         self.put_if(process, |_| true);
     }
 
@@ -162,11 +172,15 @@ impl Shards {
     }
 
     /// Remembers a process if that is right in view of what is known of it.
-    pub(super) fn put_if(&self, process: Process, is_right: impl FnOnce(Option<&Process>) -> bool) {
+    pub(super) fn put_if(
+        &self,
+        process: Arc<Process>,
+        is_right: impl FnOnce(Option<&Process>) -> bool,
+    ) {
+        let (process, is_cut) = self.fitted(process);
         let key = process.key;
         let start_ns = process.start_ns;
         let name = name_of(&process);
-        let process = Arc::new(process);
         let is_too_much = {
             let mut shard = self.shard(key.pid);
             if !is_right(shard.known.get(&key).map(|known| &*known.process)) {
@@ -199,13 +213,14 @@ impl Shards {
             if let Some(name) = name {
                 locked(&self.names).insert(name, key);
             }
-            let before = shard.known.get(&key).and_then(|known| {
+            let before = shard.known.get(&key).filter(|_| !is_cut).and_then(|known| {
                 // The same program told again is no other one.
                 let is_same = known.process.exec_id == process.exec_id;
                 if is_same { known.before.clone() } else { Some(Arc::clone(&known.process)) }
             });
-            let size_bytes = size_bytes(&process, before.as_deref())
-                + before.as_ref().map_or(0, |before| size_bytes(before, None));
+            let size_bytes =
+                size_bytes(&process) + before.as_ref().map_or(0, |before| size_bytes(before));
+            charge(&process.image, &self.size_bytes);
             self.size_bytes.fetch_add(size_bytes, Relaxed);
             match shard.known.insert(key, Remembered { process, before, size_bytes, has_ended }) {
                 Some(forgotten) => self.size_bytes.fetch_sub(forgotten.size_bytes, Relaxed),
@@ -222,12 +237,24 @@ impl Shards {
     pub(super) fn end(&self, key: ProcessKey, time_ns: u64) {
         let mut shard = self.shard(key.pid);
         shard.end(key, time_ns);
-        self.size_bytes.fetch_sub(shard.lighten(time_ns), Relaxed);
+        self.size_bytes.fetch_sub(shard.lighten(time_ns, &self.size_bytes), Relaxed);
         while let Some((when, _)) = shard.ended.front()
             && when.saturating_add(GRACE_NS) < time_ns
         {
             self.forget_oldest(&mut shard);
         }
+    }
+
+    /// The process, or less of it where those that run take too much, and whether it is less.
+    fn fitted(&self, process: Arc<Process>) -> (Arc<Process>, bool) {
+        let size_bytes = self.size_bytes.load(Relaxed);
+        if size_bytes <= BYTES_MAX {
+            return (process, false);
+        }
+        let is_full = size_bytes > CROWDED_BYTES_MAX;
+        let text_bytes_max = if is_full { FULL_TEXT_BYTES_MAX } else { CROWDED_TEXT_BYTES_MAX };
+        self.cut.fetch_add(1, Relaxed);
+        (Arc::new(process.cut(text_bytes_max)), true)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -240,6 +267,10 @@ impl Shards {
 
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
+    }
+
+    pub(super) fn cut(&self) -> u64 {
+        self.cut.load(Relaxed)
     }
 
     /// Forgets one that ended: of the shard of `pid`, or else of any other.
@@ -286,17 +317,15 @@ fn name_of(process: &Process) -> Option<Name> {
     is_inside.then_some((facts.pid_namespace, facts.vpid))
 }
 
-/// About what a process takes, with its command line in one piece. An image is its first
-/// owner's: who was forked from it has it for nothing, and so it is with the environment that
-/// one has from `before`.
-fn size_bytes(process: &Process, before: Option<&Process>) -> usize {
-    let Image { args, env, exe_path, .. } = &*process.image;
-    let line = args.size_bytes();
-    let own = size_of::<Process>() + process.comm.len() + process.cwd.len() + line;
-    if Arc::strong_count(&process.image) > 1 {
-        return own;
-    }
-    let has_env = before.is_some_and(|before| env.is_shared_with(&before.image.env));
-    let env_bytes = if has_env { 0 } else { env.size_bytes() };
-    own + size_of::<Image>() + exe_path.len() + args.size_bytes() + env_bytes
+/// About what a process takes, with its command line in one piece and without its image.
+fn size_bytes(process: &Process) -> usize {
+    let line = process.image.args.size_bytes();
+    size_of::<Remembered>() + size_of::<Process>() + process.comm.len() + process.cwd.len() + line
+}
+
+/// Counts an image, with an environment that others may have, too.
+fn charge(image: &Image, total: &Arc<AtomicUsize>) {
+    let Image { args, env, exe_path, .. } = image;
+    let texts = args.size_bytes() + env.size_bytes() + exe_path.len();
+    image.charge.count(size_of::<Image>() + texts, total);
 }

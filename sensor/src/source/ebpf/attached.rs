@@ -36,12 +36,16 @@ pub(super) struct AttachedCalls {
     links: BTreeMap<Call, TracePointLinkId>,
 }
 
+/// Whether the kernel's tracepoints can be seen.
+pub fn has_tracepoints() -> bool {
+    TRACEPOINTS.iter().any(|folder| Path::new(folder).exists())
+}
+
 /// Which of the two ways, for what is asked. The base programs know one only.
 pub(super) fn choose(asked: SyscallHooks, is_base: bool) -> SyscallHooks {
-    let has_tracepoints = TRACEPOINTS.iter().any(|folder| Path::new(folder).exists());
     match asked {
         _ if is_base => SyscallHooks::TpBtf,
-        SyscallHooks::Auto if has_tracepoints && !runs_compat_programs() => {
+        SyscallHooks::Auto if has_tracepoints() && !runs_compat_programs() => {
             SyscallHooks::Tracepoints
         }
         SyscallHooks::Auto => SyscallHooks::TpBtf,

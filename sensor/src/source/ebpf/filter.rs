@@ -25,7 +25,7 @@ use lanner_engine::projection::Projection;
 
 pub use self::image::TooMany;
 use self::image::{IMAGE_LEN, Parts};
-use crate::decode::Call;
+use crate::{decode::Call, enrich::Side};
 
 /// One image, as the kernel has it.
 type Image = [u8; IMAGE_LEN];
@@ -146,16 +146,18 @@ impl Places {
         Ok(Self(Mutex::new(take(programs, "cgroup_places")?)))
     }
 
-    /// Says that the processes of a control group run on the host, by the number that events have;
-    /// `by_pid`: those of them that have no other process id in a namespace. In a container's group
-    /// there are processes of the host, too, so that says nothing.
-    pub fn set_host(&self, cgroup_id: u64, by_pid: bool) {
+    /// Says where the processes of a control group run, by the number that events have.
+    pub fn tell(&self, cgroup_id: u64, side: Side) {
         /// `FILTER_HOST` and `FILTER_PLACE_BY_PID` of `bpf/filter_image.h`.
         const HOST: u32 = 0;
         const HOST_BY_PID: u32 = 2;
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of a group that cannot be remembered the kernel knows nothing.
-        let _ = places.insert(cgroup_id, if by_pid { HOST_BY_PID } else { HOST }, 0);
+        // Of a group that cannot be remembered the kernel knows nothing, nor of one that is not there.
+        let _ = match side {
+            Side::Host => places.insert(cgroup_id, HOST, 0),
+            Side::HostByPid => places.insert(cgroup_id, HOST_BY_PID, 0),
+            Side::Unknown => places.remove(&cgroup_id),
+        };
     }
 }
 
