@@ -28,7 +28,6 @@ struct process_mark {
 	u32 is_sid_leader;
 	u32 is_vpgid_leader;
 };
-_Static_assert(sizeof(struct process_mark) == 48, "MARK_LEN in filter/marks.rs");
 
 struct filter_count {
 	u64 seen;
@@ -58,8 +57,9 @@ struct {
 	__type(value, struct filter_count);
 } filter_counts SEC(".maps");
 
+/* The one that was asked for the longest time ago goes: an exit may have been missed. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 32768);
 	__type(key, struct process_mark_key);
 	__type(value, struct process_mark);

@@ -40,7 +40,7 @@ static __always_inline void filter_remember(struct event_head *head, struct proc
 	};
 
 	filter_copy_comm(mark.comm, head->comm);
-	/* Of a process that finds no room nothing is known, and its events pass. */
+	/* Of a process that has no place any more nothing is known, and its events pass. */
 	bpf_map_update_elem(&process_marks, &key, &mark, BPF_ANY);
 }
 

@@ -145,6 +145,8 @@ pub struct EventHead {
     /// It was made through a ring of io_uring, and is told as it is queued: whether it will
     /// succeed is not known, and it looks as if it had.
     pub by_io_uring: bool,
+    /// Bytes of the record behind the head: about what the event takes in memory.
+    pub payload_len: u32,
     /// The thread's name, at most 15 bytes.
     pub comm: Vec<u8>,
     /// The parent's name.
@@ -159,6 +161,11 @@ pub struct KernelEvent {
 }
 
 impl KernelEvent {
+    /// About what it takes in memory.
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.head.payload_len as usize
+    }
+
     /// Whether the call names another process by its id.
     pub fn names_another(&self) -> bool {
         matches!(
@@ -262,6 +269,7 @@ fn read(record: &[u8]) -> Result<KernelEvent, Problem> {
         family,
         call,
         by_io_uring,
+        payload_len,
         comm: reader::until_nul(comm).to_vec(),
         parent_comm: reader::until_nul(parent_comm).to_vec(),
     };

@@ -209,6 +209,7 @@ impl Enricher {
             family: Family::Exec,
             call: Call::Other,
             by_io_uring: false,
+            payload_len: 0,
             comm: Vec::new(),
             parent_comm: Vec::new(),
         };

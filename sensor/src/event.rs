@@ -196,6 +196,17 @@ impl SyscallEvent {
         }
     }
 
+    /// About what it takes in memory. Of its process only what is its own: the program that it
+    /// starts may have longer arguments than the kernel tells.
+    pub fn size_bytes(&self) -> usize {
+        let image = &self.process.image;
+        let of_program = match self.happening {
+            Happening::Exec(_) => image.args.size_bytes() + image.env.size_bytes(),
+            _ => 0,
+        };
+        size_of::<Self>() + self.head.payload_len as usize + of_program
+    }
+
     /// Looks up all that is looked up on demand, for whoever keeps the event for later.
     pub fn complete(&self) {
         self.ancestors();

@@ -1,6 +1,6 @@
 //! The whole daemon on the running kernel: what is recorded gives the same
-//! alerts when it is replayed, and what is not recorded is counted. Needs root
-//! and kernel BTF.
+//! alerts when it is replayed, and what is not recorded is counted. Rules change
+//! while it watches. Needs root and kernel BTF.
 
 #[path = "support/kernel.rs"]
 mod kernel;
@@ -9,6 +9,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -61,7 +62,7 @@ impl Place {
         fs::write(path.join("rules.yaml"), RULES.replace("MARK", &mark)).unwrap();
         let place = Self { _folder: folder, path, mark };
         fs::write(place.secret(), "x").unwrap();
-        std::os::unix::fs::symlink(place.secret(), place.path.join("link")).unwrap();
+        symlink(place.secret(), place.path.join("link")).unwrap();
         place
     }
 
@@ -108,8 +109,8 @@ impl Place {
     }
 }
 
-/// A sensor that records into a file of the place, killed on drop.
-struct Recording<'a> {
+/// A sensor whose alerts go to a file of the place, killed on drop.
+struct Running<'a> {
     place: &'a Place,
     sensor: Child,
 }
@@ -121,14 +122,19 @@ struct Told {
     not_recorded: u64,
 }
 
-impl<'a> Recording<'a> {
+impl<'a> Running<'a> {
     fn start(place: &'a Place, to: &Path) -> Self {
-        fs::write(place.path.join("sensor.yaml"), place.config("live.jsonl")).unwrap();
+        Self::start_with(place, &["--record".as_ref(), to])
+    }
+
+    fn start_with(place: &'a Place, flags: &[&Path]) -> Self {
+        let metrics = "metrics: { enabled: true, interval: 200ms }\n";
+        let config = place.config("live.jsonl") + metrics;
+        fs::write(place.path.join("sensor.yaml"), config).unwrap();
         let sensor = Command::new(env!("CARGO_BIN_EXE_lanner-sensor"))
             .args(["run", "--log-format", "json", "--config"])
             .arg(place.path.join("sensor.yaml"))
-            .arg("--record")
-            .arg(to)
+            .args(flags)
             .stdout(Stdio::null())
             .stderr(File::create(place.path.join("log")).unwrap())
             .spawn()
@@ -138,12 +144,17 @@ impl<'a> Recording<'a> {
 
     /// The sensor takes its time to start, and to be too slow: the deed is repeated until then.
     fn act_until(&mut self, what: &str, is_enough: impl Fn(&[Alert]) -> bool) {
+        let place = self.place;
+        self.until(what, is_enough, || place.act());
+    }
+
+    fn until(&mut self, what: &str, is_enough: impl Fn(&[Alert]) -> bool, act: impl Fn()) {
         let until = Instant::now() + DEADLINE;
         while !is_enough(&self.place.alerts("live.jsonl")) {
             let ended = self.sensor.try_wait().unwrap();
             assert!(ended.is_none(), "the sensor ended: {}", self.log());
             assert!(Instant::now() < until, "not within {DEADLINE:?}: {what}\n{}", self.log());
-            self.place.act();
+            act();
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -175,7 +186,7 @@ impl<'a> Recording<'a> {
     }
 }
 
-impl Drop for Recording<'_> {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         // An error means that it has ended.
         let _ = self.sensor.kill();
@@ -226,7 +237,7 @@ async fn a_recording_gives_the_alerts_of_the_live_run() {
         return;
     }
     let place = Place::make();
-    let mut recording = Recording::start(&place, &place.path.join("events.jsonl"));
+    let mut recording = Running::start(&place, &place.path.join("events.jsonl"));
     recording.act_until("an alert of each rule", |alerts| {
         let has = |rule: &str| alerts.iter().any(|alert| alert.rule == rule);
         has("marked command") && has("marked file")
@@ -263,7 +274,7 @@ async fn what_a_slow_disk_keeps_out_of_a_recording_is_counted() {
         may_read.recv().unwrap();
         io::copy(&mut from, &mut File::create(to).unwrap()).unwrap();
     });
-    let mut recording = Recording::start(&place, &pipe);
+    let mut recording = Running::start(&place, &pipe);
     let storm = Storm::of(&place.path.join("rules.yaml"));
     recording.act_until("events that are not recorded", |alerts| not_recorded(alerts) > 0);
     drop(storm);
@@ -300,10 +311,106 @@ fn what_a_full_disk_keeps_out_of_a_recording_is_counted() {
         return;
     }
     let place = Place::make();
-    let mut recording = Recording::start(&place, Path::new("/dev/full"));
+    let mut recording = Running::start(&place, Path::new("/dev/full"));
     recording.act_until("events that are not recorded", |alerts| not_recorded(alerts) > 0);
     recording.ask_to_stop();
     let told = recording.end();
     assert_eq!(told.lines, None);
     assert_eq!(told.evaluated, told.not_recorded);
+}
+
+/// Rules in a version of a ConfigMap: `rules.yaml` leads through `..data`, which is changed at once.
+fn swap(place: &Place, version: &str, rules: &str) {
+    let at = |name: &str| place.path.join(name);
+    fs::create_dir(at(version)).unwrap();
+    fs::write(at(version).join("rules.yaml"), rules).unwrap();
+    symlink(version, at("..new")).unwrap();
+    fs::rename(at("..new"), at("..data")).unwrap();
+}
+
+fn rule(name: &str, condition: &str) -> String {
+    format!(
+        "- rule: {name}\n  desc: d\n  condition: {condition}\n  output: o\n  priority: critical\n"
+    )
+}
+
+fn count(alerts: &[Alert], rule: &str) -> usize {
+    alerts.iter().filter(|alert| alert.rule == rule).count()
+}
+
+#[test]
+fn rules_change_while_the_sensor_watches() {
+    if !can_watch("rules_change_while_the_sensor_watches") {
+        return;
+    }
+    let place = Place::make();
+    let mark = &place.mark;
+    let opened =
+        rule("opened", &format!("evt.type in (open, openat) and fd.name endswith {mark}-secret"));
+    // Another call: nothing of it is reported before this rule is there.
+    let removed = rule(
+        "removed",
+        &format!("evt.type in (unlink, unlinkat) and fs.path.name endswith {mark}-gone"),
+    );
+    fs::remove_file(place.path.join("rules.yaml")).unwrap();
+    symlink("..data/rules.yaml", place.path.join("rules.yaml")).unwrap();
+    swap(&place, "..1", &opened);
+    let act = || {
+        let script = "cat $0-secret; : > $0-gone; rm $0-gone";
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", script, mark]).current_dir(&place.path).stdout(Stdio::null());
+        assert!(shell.status().unwrap().success());
+    };
+    let mut sensor = Running::start_with(&place, &[]);
+    sensor.until("the rule of the start", |alerts| count(alerts, "opened") > 0, act);
+
+    swap(&place, "..2", &format!("{opened}{removed}"));
+    sensor.until("the rule that came", |alerts| count(alerts, "removed") > 0, act);
+
+    let bad = format!("{opened}{}", removed.replace("evt.type in", "evt.tpye in"));
+    swap(&place, "..3", &bad);
+    const REFUSED: &str = "Lanner rules reload failed";
+    sensor.until("the bad version", |alerts| count(alerts, REFUSED) > 0, act);
+    let alerts = place.alerts("live.jsonl");
+    let told = &alerts.iter().find(|alert| alert.rule == REFUSED).unwrap().output;
+    assert!(told.contains(&format!("{}/rules.yaml:8:14: ", place.path.display())), "{told}");
+    // Both go on, and the next good version is taken.
+    let (opens, removals) = (count(&alerts, "opened"), count(&alerts, "removed"));
+    let go_on =
+        |alerts: &[Alert]| count(alerts, "opened") > opens && count(alerts, "removed") > removals;
+    sensor.until("both rules after the bad version", go_on, act);
+    swap(&place, "..4", &opened.replace("opened", "opened again"));
+    sensor.until("the good version", |alerts| count(alerts, "opened again") > 0, act);
+    assert_eq!(count(&place.alerts("live.jsonl"), REFUSED), 1);
+    sensor.ask_to_stop();
+    sensor.end();
+}
+
+#[test]
+fn counters_say_what_the_kernel_withholds() {
+    if !can_watch("counters_say_what_the_kernel_withholds") {
+        return;
+    }
+    let place = Place::make();
+    let mut sensor = Running::start_with(&place, &[]);
+    let count = |alert: &Alert, name: &str| {
+        alert.output_fields.get(&format!("lanner.kernel_filter.{name}"))?.as_f64()
+    };
+    let is_whole = |alert: &Alert| {
+        let of_opens = |what: &str| -> f64 {
+            let types = ["open", "openat", "openat2", "creat", "open_by_handle_at"];
+            types.iter().filter_map(|name| count(alert, &format!("{name}.{what}"))).sum()
+        };
+        let (seen, passed) = (of_opens("seen"), of_opens("passed"));
+        let percent = count(alert, "open.pass_percent");
+        assert!(seen == 0.0 || percent == Some((passed * 1000.0 / seen).floor() / 10.0));
+        0.0 < passed && passed < seen
+    };
+    sensor.act_until("a snapshot with counts of the filter", |alerts| alerts.iter().any(is_whole));
+    // Of families of which no event was tested there is no share.
+    let alerts = place.alerts("live.jsonl");
+    let last = alerts.iter().rfind(|alert| is_whole(alert)).unwrap();
+    assert_eq!(count(last, "process_control.pass_percent"), None);
+    sensor.ask_to_stop();
+    sensor.end();
 }

@@ -1,15 +1,54 @@
 //! Recorded events through the whole daemon: rules in, alerts out.
 
-use std::{fs, io::Write as _, path::PathBuf};
+#[path = "support/record.rs"]
+mod record;
+
+use std::{fs, io::Write as _, path::PathBuf, sync::Arc};
 
 use flate2::{Compression, write::GzEncoder};
 use lanner_alert::Alert;
+use lanner_engine::{ArgumentRule, Event as _, Field, RecordedEvent, Value};
 use lanner_sensor::{
     config::Config,
+    decode::decode,
+    enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
+    event::recording,
     sensor::{Flags, Sensor},
 };
 use lanner_service::{CancellationToken, Daemon as _, config};
 use lanner_testkit::not_run::not_run;
+
+/// A program whose name, arguments and directory are no UTF-8, and its parent.
+#[test]
+fn a_recording_has_the_bytes_that_the_event_has() {
+    let node = Node::new("n", Procfs::new("/nowhere"), Containers::new(None));
+    let mut enricher = Enricher::new(Arc::new(node));
+    let mut exec = |head: &record::Head, args: &[u8]| {
+        let payload =
+            record::exec_payload(b"\x01\xff\0bin\0", b"\x01\xc0w\0", b"\x01", args, b"A=\xfe\0");
+        let event = decode(&record::record(head, record::EXEC, 1, &payload)).unwrap();
+        enricher.take(event, |_| true).unwrap()
+    };
+    let parent = record::Head { tgid: 7, start_ns: 400, ppid: 1, ..record::Head::default() };
+    exec(&parent, b"sh\0\xf0\x28\0");
+    let event = exec(&record::Head::default(), b"\xff\0plain\0\xe2\x82\0");
+    let line = serde_json::to_string(&recording::record(&event, &[])).unwrap();
+    let recorded = RecordedEvent::from_json(&line).unwrap();
+    let (mut compared, mut odd) = (0, 0);
+    let is_plain = |field: &Field| {
+        !matches!(field.argument(), ArgumentRule::RequiredKey | ArgumentRule::RequiredNameOrIndex)
+    };
+    for field in Field::all().iter().copied().filter(is_plain) {
+        let Some(value) = event.get(field, None) else { continue };
+        assert_eq!(recorded.get(field, None).as_ref(), Some(&value), "{}", field.name());
+        compared += 1;
+        odd += usize::from(matches!(&value, Value::Text(text) if str::from_utf8(text).is_err()));
+    }
+    assert!(compared > 50 && odd > 5, "{compared} {odd}");
+    assert!(line.contains(r#""proc.exe":{"hex":"ff"}"#), "{line}");
+    let ancestor = recorded.get(Field::ProcAcmdline, Some("1")).unwrap();
+    assert_eq!(Some(&ancestor), event.get(Field::ProcAcmdline, Some("1")).as_ref());
+}
 
 /// The official stable rules, which are not ours to keep in this repository.
 fn stable_rules() -> Option<PathBuf> {

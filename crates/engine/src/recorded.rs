@@ -14,7 +14,8 @@ use crate::{
 /// without a key of its own (`proc.aname[2]`) is taken from the list (`proc.aname`), whose first
 /// element is the parent.
 ///
-/// `fd.name.resolved` is the other path of its file: see [`Event::has_other_path`].
+/// `fd.name.resolved` is the other path of its file: see [`Event::has_other_path`]. A text that is
+/// no UTF-8 is `{"hex":"2fff"}`.
 #[derive(Clone, Debug, Default)]
 pub struct RecordedEvent {
     event_type: String,
@@ -225,6 +226,7 @@ fn owned(kind: Kind, json: &Json) -> Option<Value<'static>> {
         return array.iter().map(scalar).collect::<Option<_>>().map(Value::List);
     }
     let text = match json {
+        Json::Object(object) => return bytes(kind, object),
         Json::String(text) => text.clone(),
         Json::Number(_) | Json::Bool(_) => json.to_string(),
         _ => return None,
@@ -236,4 +238,16 @@ fn owned(kind: Kind, json: &Json) -> Option<Value<'static>> {
         Kind::Bool => text.parse().ok().map(Value::Bool),
         Kind::Ip | Kind::Net => text.parse().ok().map(Value::Ip),
     }
+}
+
+/// A text that JSON cannot hold.
+fn bytes(kind: Kind, object: &Map<String, Json>) -> Option<Value<'static>> {
+    let is_text = matches!(kind, Kind::Text | Kind::Path | Kind::Bytes);
+    let digits = object.get("hex").filter(|_| is_text && object.len() == 1)?.as_str()?.as_bytes();
+    let digit = |byte: &u8| u8::try_from(char::from(*byte).to_digit(16)?).ok();
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    };
+    digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>().map(Value::from)
 }

@@ -25,6 +25,25 @@ fn values_take_the_kind_of_their_field() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_kept() {
+    let event = read(json!({
+        "proc.exe": {"hex": "2fFF0a"}, "proc.aname": ["sh", {"hex": "c080"}], "fd.name": {"hex": ""},
+    }));
+    assert_eq!(event.get(Field::ProcExe, None), Some(Value::text(b"/\xff\n")));
+    assert_eq!(event.get(Field::ProcAname, Some("2")), Some(Value::text(b"\xc0\x80")));
+    assert_eq!(event.get(Field::FdName, None), Some(Value::text(b"")));
+    for bad in [
+        json!({"proc.exe": {"hex": "2"}}),
+        json!({"proc.exe": {"hex": "+f"}}),
+        json!({"proc.exe": {"hex": "2f", "more": 1}}),
+        json!({"proc.exe": {}}),
+        json!({"proc.pid": {"hex": "2f"}}),
+    ] {
+        assert!(RecordedEvent::from_map(bad.as_object().unwrap()).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn a_raw_argument_has_the_kind_of_the_argument() {
     let event = read(json!({"evt.rawarg.res": -2, "evt.rawarg.name": "x", "evt.rawarg.ino": 7}));
     assert_eq!(event.get(Field::EvtRawarg, Some("res")), Some(Value::Int(-2)));

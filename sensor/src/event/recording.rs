@@ -1,6 +1,9 @@
 //! Events as text: one JSON object a line, keys are field names.
 //!
-//! The other path of a file is in `fd.name.resolved`.
+//! The other path of a file is in `fd.name.resolved`. A value that is no UTF-8 is an object with its
+//! bytes in hexadecimal: `{"hex":"2fff"}`.
+
+use std::fmt::Write as _;
 
 use lanner_engine::{ArgumentRule, Event, Field, FieldRef, Shape, Value};
 use serde_json::{Map, Value as Json};
@@ -63,9 +66,20 @@ fn json(value: &Value<'_>) -> Json {
         Value::Bool(value) => (*value).into(),
         Value::Int(value) => (*value).into(),
         Value::Uint(value) => (*value).into(),
-        // JSON is text; what is none in an event becomes U+FFFD.
-        Value::Text(bytes) => String::from_utf8_lossy(bytes).into(),
+        Value::Text(bytes) => match str::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(_) => serde_json::json!({ "hex": hex(bytes) }),
+        },
         Value::Ip(address) => address.to_string().into(),
         Value::List(values) => values.iter().map(|value| json(&value)).collect(),
     }
+}
+
+/// JSON is text, and a replay must see the same bytes.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }

@@ -12,8 +12,9 @@ use crate::event::SyscallEvent;
 /// No event waits longer.
 pub const HELD_MAX: Duration = Duration::from_millis(500);
 
-/// Most events that wait at one time.
+/// Most events that wait at one time, and about their bytes.
 const EVENTS_MAX: usize = 4096;
+const BYTES_MAX: usize = 8 << 20;
 
 /// An event that waits.
 pub(super) struct Waiting {
@@ -40,14 +41,16 @@ impl Waiting {
 #[derive(Default)]
 pub(super) struct Held {
     events: VecDeque<Waiting>,
+    size_bytes: usize,
 }
 
 impl Held {
     /// Keeps an event; gives it back when there is no room.
     pub(super) fn hold(&mut self, waiting: Waiting) -> Option<Waiting> {
-        if self.events.len() >= EVENTS_MAX {
+        if self.events.len() >= EVENTS_MAX || self.size_bytes >= BYTES_MAX {
             return Some(waiting);
         }
+        self.size_bytes += waiting.event.size_bytes();
         self.events.push_back(waiting);
         None
     }
@@ -66,12 +69,14 @@ impl Held {
     ) -> Vec<Waiting> {
         let mut kept = HashSet::new();
         let mut ready = Vec::new();
+        self.size_bytes = 0;
         for waiting in std::mem::take(&mut self.events) {
             let pid = waiting.event.head.tgid;
             if waiting.until <= now || (!kept.contains(&pid) && is_known(&waiting.event)) {
                 ready.push(waiting);
             } else {
                 kept.insert(pid);
+                self.size_bytes += waiting.event.size_bytes();
                 self.events.push_back(waiting);
             }
         }

@@ -97,8 +97,10 @@ pub(super) fn add_common(fields: &mut Fields, common: &Common, totals: &Totals) 
     }
     add("lanner.events.evaluated".to_owned(), totals.evaluated);
     add("lanner.events.held".to_owned(), totals.held);
+    add("lanner.events.held_refused".to_owned(), totals.held_refused);
     add("lanner.events.early".to_owned(), totals.early);
     add("lanner.events.early_given_up".to_owned(), totals.early_given_up);
+    add("lanner.events.early_refused".to_owned(), totals.early_refused);
     add("lanner.alerts.made".to_owned(), totals.alerts);
     {
         let repetition = locked(&common.repetition);

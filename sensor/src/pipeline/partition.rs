@@ -179,6 +179,7 @@ impl Worker {
             // A full house means that it goes on with what is known.
             let until = Instant::now() + self.common.early_max;
             if let Some(event) = self.early.keep(event, until) {
+                self.totals.own.early_refused += 1;
                 self.go_on(event);
             }
         } else {
@@ -248,6 +249,7 @@ impl Worker {
         let until = Instant::now() + self.common.held_max;
         let waiting = Waiting::new(event, rules, is_begun, until);
         if let Some(full) = self.held.hold(waiting) {
+            self.totals.own.held_refused += 1;
             self.finish_event(&full.rules, full.event, alerts);
         }
     }

@@ -10,6 +10,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
@@ -25,19 +26,27 @@ use crate::{
     event::{SyscallEvent, recording::record},
 };
 
-/// Events that wait for the file.
+/// Events that wait for the file, and about their bytes.
 const WAITING_MAX: usize = 16_384;
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 /// Text that is written at once, about.
 const TEXT_BYTES_MAX: usize = 64 << 10;
 
-type Line = (SyscallEvent, Arc<RuleSet>);
+struct Line {
+    event: SyscallEvent,
+    rules: Arc<RuleSet>,
+    size_bytes: usize,
+}
+
+/// Of the events that wait, about.
+type WaitingBytes = Arc<AtomicUsize>;
 
 /// An open recording.
 pub struct Recorder(Mutex<Option<Running>>);
 
 struct Running {
-    events: SyncSender<Line>,
+    events: RecordSender,
     thread: thread::JoinHandle<()>,
 }
 
@@ -55,16 +64,18 @@ impl Recorder {
             .mode(0o600)
             .open(path)
             .with_context(|| format!("cannot write recording {}", path.display()))?;
-        let (events, waiting) = sync_channel(WAITING_MAX);
+        let (lines, waiting) = sync_channel(WAITING_MAX);
+        let waiting_bytes = WaitingBytes::default();
+        let events = RecordSender { lines, waiting_bytes: Arc::clone(&waiting_bytes) };
         let path = path.to_owned();
-        let write = move || write(&path, file, &waiting, &losses);
+        let write = move || write(&path, file, &waiting, &waiting_bytes, &losses);
         let thread = thread::Builder::new().name("recorder".to_owned()).spawn(write)?;
         Ok(Self(Mutex::new(Some(Running { events, thread }))))
     }
 
     /// A way in for one partition.
     pub(super) fn sender(&self) -> Option<RecordSender> {
-        locked(&self.0).as_ref().map(|running| RecordSender(running.events.clone()))
+        locked(&self.0).as_ref().map(|running| running.events.clone())
     }
 
     /// Writes what waits and closes the file. Called when all senders are gone.
@@ -78,14 +89,23 @@ impl Recorder {
 }
 
 /// Hands events over and never waits.
-pub(super) struct RecordSender(SyncSender<Line>);
+#[derive(Clone)]
+pub(super) struct RecordSender {
+    lines: SyncSender<Line>,
+    waiting_bytes: WaitingBytes,
+}
 
 impl RecordSender {
     pub(super) fn send(&self, event: SyscallEvent, rules: &Arc<RuleSet>, losses: &LossCounts) {
         // Now, as the processes around it may have changed when its line is written.
         event.complete();
-        let family = event.head.family;
-        if self.0.try_send((event, Arc::clone(rules))).is_err() {
+        let (family, size_bytes) = (event.head.family, event.size_bytes());
+        let is_full = self.waiting_bytes.load(Relaxed) >= WAITING_BYTES_MAX;
+        let line = Line { event, rules: Arc::clone(rules), size_bytes };
+        // Before it is there to be taken.
+        self.waiting_bytes.fetch_add(size_bytes, Relaxed);
+        if is_full || self.lines.try_send(line).is_err() {
+            self.waiting_bytes.fetch_sub(size_bytes, Relaxed);
             losses.add(Some(family), Cause::NotRecorded);
         }
     }
@@ -123,20 +143,29 @@ impl Lines {
     }
 }
 
-fn write(path: &Path, file: File, waiting: &Receiver<Line>, losses: &LossCounts) {
+fn write(
+    path: &Path,
+    file: File,
+    waiting: &Receiver<Line>,
+    waiting_bytes: &AtomicUsize,
+    losses: &LossCounts,
+) {
     let mut lines = Lines { file, text: Vec::new(), families: Vec::new() };
     let mut count = 0;
     let mut next = waiting.recv().ok();
-    while let Some((event, rules)) = next {
-        lines.add(&event, &rules);
+    while let Some(line) = next {
+        lines.add(&line.event, &line.rules);
+        waiting_bytes.fetch_sub(line.size_bytes, Relaxed);
+        drop(line);
         next = waiting.try_recv().ok();
         if next.is_none() || lines.text.len() >= TEXT_BYTES_MAX {
             match lines.flush(losses) {
                 Ok(written) => count += written,
                 Err(error) => {
                     warn!(path = %path.display(), lines = count, %error, "the recording ends here");
-                    next.into_iter().chain(waiting).for_each(|(event, _)| {
-                        losses.add(Some(event.head.family), Cause::NotRecorded);
+                    next.into_iter().chain(waiting).for_each(|line| {
+                        waiting_bytes.fetch_sub(line.size_bytes, Relaxed);
+                        losses.add(Some(line.event.head.family), Cause::NotRecorded);
                     });
                     return;
                 }

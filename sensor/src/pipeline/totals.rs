@@ -16,12 +16,14 @@ pub struct Totals {
     /// Events that rules looked at, each once.
     pub evaluated: u64,
     pub alerts: u64,
-    /// Events whose alerts waited for what the runtime knows.
+    /// Events whose alerts waited for what the runtime knows, and those that found no room to.
     pub held: u64,
-    /// Events that were read before what their parent became, and those of them that did not
-    /// wait for it any longer.
+    pub held_refused: u64,
+    /// Events that were read before what their parent became, those of them that did not
+    /// wait for it any longer, and those that found no room to: they may have overtaken others.
     pub early: u64,
     pub early_given_up: u64,
+    pub early_refused: u64,
 }
 
 impl Totals {
@@ -45,8 +47,10 @@ impl Sum for Totals {
             sum.evaluated += one.evaluated;
             sum.alerts += one.alerts;
             sum.held += one.held;
+            sum.held_refused += one.held_refused;
             sum.early += one.early;
             sum.early_given_up += one.early_given_up;
+            sum.early_refused += one.early_refused;
             sum
         })
     }

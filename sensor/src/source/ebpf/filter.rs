@@ -15,7 +15,11 @@ mod model;
 mod paths;
 mod program;
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use aya::{
     Ebpf,
@@ -114,7 +118,8 @@ impl KernelFilter {
         if std::mem::replace(&mut self.was_written, true) {
             wait_for_running_programs();
         }
-        self.images.set(next, *image, 0).map_err(map("filter_images"))?;
+        // In its box: 1.6 MB on the stack would leave no room for much else.
+        self.images.set(next, image, 0).map_err(map("filter_images"))?;
         self.slot.set(0, next, 0).map_err(map("filter_slot"))
     }
 
@@ -169,8 +174,13 @@ fn filtered_calls() -> impl Iterator<Item = (u16, &'static str)> {
 
 /// Returns once no program runs that ran at the call.
 fn wait_for_running_programs() {
-    // Programs run inside of RCU's read sections, and this barrier waits for these.
-    let _ = rustix::thread::membarrier(rustix::thread::MembarrierCommand::Global);
+    /// A program takes microseconds.
+    const FAR_LONGER: Duration = Duration::from_millis(250);
+    // Programs run inside of RCU's read sections, and this barrier waits for these. A kernel with
+    // processors without a tick (`nohz_full`) refuses it, and others may be built without it.
+    if rustix::thread::membarrier(rustix::thread::MembarrierCommand::Global).is_err() {
+        thread::sleep(FAR_LONGER);
+    }
 }
 
 fn take<M: TryFrom<aya::maps::Map, Error = MapError>>(
