@@ -234,6 +234,8 @@ impl Worker {
             self.send(&event, std::mem::replace(&mut alerts, late));
         }
         self.totals.own.held += 1;
+        // From files that nobody finds once the container's process is gone.
+        let _ = event.names();
         // A full house means that the event goes on without its container's facts.
         if let Some(full) = self.held.hold(Waiting::new(event, is_begun, Instant::now())) {
             self.finish_event(full.event, alerts);
