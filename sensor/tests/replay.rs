@@ -1,6 +1,6 @@
 //! Recorded events through the whole daemon: rules in, alerts out.
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{fs, io::Write as _};
 
 use flate2::{Compression, write::GzEncoder};
 use lanner_alert::Alert;
@@ -9,21 +9,7 @@ use lanner_sensor::{
     sensor::{Flags, Sensor},
 };
 use lanner_service::{CancellationToken, Daemon as _, config};
-use lanner_testkit::not_run::not_run;
-
-/// The official stable rules, which are not ours to keep in this repository.
-fn stable_rules() -> Option<PathBuf> {
-    let beside = || {
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/falco_rules.yaml"))
-    };
-    let path = std::env::var_os("LANNER_FALCO_RULES").map_or_else(beside, PathBuf::from);
-    if path.exists() {
-        return Some(path);
-    }
-    let why = format!("no Falco rules at {}; set LANNER_FALCO_RULES", path.display());
-    not_run("the_official_stable_rules_fire", &why);
-    None
-}
+use lanner_testkit::official_rules;
 
 async fn replay(rules: &str, recording: &str) -> Vec<Alert> {
     let directory = tempfile::tempdir().unwrap();
@@ -41,7 +27,8 @@ async fn replay(rules: &str, recording: &str) -> Vec<Alert> {
 
 #[tokio::test]
 async fn the_official_stable_rules_fire() {
-    let Some(rules) = stable_rules() else { return };
+    let test = "the_official_stable_rules_fire";
+    let Some(rules) = official_rules::file(test, official_rules::STABLE) else { return };
     let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/stable.jsonl");
     let alerts = replay(rules.to_str().unwrap(), recording).await;
     let names: Vec<_> = alerts.iter().map(|alert| alert.rule.as_str()).collect();
