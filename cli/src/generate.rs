@@ -2,23 +2,27 @@
 //!
 //! ```text
 //! catalog  all actions: what each does, which rules should notice, what it needs
-//! perform  runs them one after the other in a stage of its own
-//!            └─▶ cast: our own program by other names, one process starting the next,
+//! perform  runs them one after the other in a folder of its own (run_folder)
+//!            └─▶ processes: our own program by other names, one starting the next,
 //!                into a container (container) where the action wants one;
-//!                the last one acts and reports what is true of it (scene)
+//!                the last one acts, and tells what is true of it (told)
 //! verify   the alerts that came, against what is true
 //! report   the table for people, the lines for programs
 //! ```
+//!
+//! An *action* is an entry of the catalog. A *deed* is an action that was done: what it did, and
+//! what is true of the process that did it. A *token* marks all that belongs to one deed. *Orders*
+//! are what a process is told when it is started.
 
 mod action;
-mod cast;
 mod catalog;
 mod container;
 mod perform;
+mod processes;
 mod report;
-mod scene;
-mod stage;
+mod run_folder;
 mod system_calls;
+mod told;
 mod verify;
 
 use std::{path::PathBuf, time::Duration};
@@ -27,7 +31,7 @@ use clap::{Args, Subcommand};
 use lanner_alert::SubjectRoot;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(crate) use self::cast::{orders, play};
+pub(crate) use self::processes::{orders, run_process};
 use self::{
     action::Action,
     perform::{Performed, Performer},

@@ -61,7 +61,7 @@ enum Verdict {
 fn main() -> ExitCode {
     // A process of an action: our own program under another's name.
     if let Some(orders) = generate::orders() {
-        return generate::play(&orders);
+        return generate::run_process(&orders);
     }
     let verdict = match Cli::parse().command {
         Command::Bus(command) => bus::run(command),

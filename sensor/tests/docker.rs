@@ -1,9 +1,6 @@
 //! Docker and Podman: answers recorded from both (20.10.24, 4.3.1), by themselves and
 //! behind a socket.
 
-#[path = "support/http.rs"]
-mod http;
-
 use std::time::Duration;
 
 use lanner_sensor::enrich::{
@@ -11,11 +8,10 @@ use lanner_sensor::enrich::{
     metadata::{Answer, ContainerInfo, HostShares},
     runtimes::{self, Api, Socket, Spoken},
 };
+use lanner_testkit::container_engine::ContainerEngine;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-use crate::http::Engine;
 
 const DOCKER: &str = include_str!("data/docker/docker-container.json");
 const DOCKER_ID: &str = "c3d9c93d5565c0b2ea8768f8b9db131c79b317ec57e6032bf05e3c52159ad138";
@@ -139,7 +135,7 @@ struct Node {
 }
 
 impl Node {
-    fn start(engine: &Engine) -> Self {
+    fn start(engine: &ContainerEngine) -> Self {
         let (requests, asked) = mpsc::channel(16);
         let (answered, answers) = mpsc::channel(16);
         let stop = CancellationToken::new();
@@ -160,13 +156,13 @@ impl Drop for Node {
     }
 }
 
-fn socket(engine: &Engine) -> Socket {
+fn socket(engine: &ContainerEngine) -> Socket {
     Socket { api: Api::Http, path: engine.path().into() }
 }
 
-fn podman_engine() -> Engine {
+fn podman_engine() -> ContainerEngine {
     let image = "sha256:2d6be16ff2584f9dee68c3c8075237acbd01459ee9225298b3118ea328e61186";
-    Engine::start()
+    ContainerEngine::start()
         .with(&format!("/containers/{PODMAN_ID}/json"), PODMAN)
         .with(&format!("/images/{image}/json"), PODMAN_IMAGE)
         .with("/version", r#"{"Version":"4.3.1","Components":[{"Name":"Podman Engine"}]}"#)

@@ -11,7 +11,7 @@ use std::{fs, path::Path, process::Command};
 
 use lanner_engine::{Options, RuleSet, SourceFile};
 use lanner_sensor::source::ebpf::{ProgramSet, SyscallHooks};
-use lanner_testkit::not_run::not_run;
+use lanner_testkit::{not_run::not_run, official_rules};
 
 use crate::{
     both_ways::{assert_as_projected, compare, loaded},
@@ -343,13 +343,8 @@ fn the_same_alerts_of_our_rules() {
 #[test]
 fn the_same_alerts_of_the_official_rules() {
     let name = "the_same_alerts_of_the_official_rules";
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/falco_rules.yaml");
-    let path = std::env::var_os("LANNER_FALCO_RULES").unwrap_or_else(|| beside.into());
-    if !Path::new(&path).exists() {
-        let path = Path::new(&path).display();
-        return not_run(name, &format!("no Falco rules at {path}; set LANNER_FALCO_RULES"));
-    }
-    real_rules(name, &[path.into()], &["Read sensitive file untrusted"]);
+    let Some(path) = official_rules::file(name, official_rules::STABLE) else { return };
+    real_rules(name, &[path], &["Read sensitive file untrusted"]);
 }
 
 /// Rules for which the end of a path says that nothing fits, so that the rest of it is not read.

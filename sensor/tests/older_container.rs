@@ -1,7 +1,5 @@
 //! A container that runs when the sensor starts has one event, as those that start later.
 
-#[path = "support/http.rs"]
-mod http;
 #[path = "support/record.rs"]
 mod record;
 
@@ -18,14 +16,12 @@ use lanner_sensor::{
     },
     event::SyscallEvent,
 };
+use lanner_testkit::container_engine::ContainerEngine;
 use serde_json::json;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    http::Engine,
-    record::{EXEC, Head, exec_payload, record},
-};
+use crate::record::{EXEC, Head, exec_payload, record};
 
 const OLDER: &str = "8d8d2bd3c5f6bd4c43fa1ea2a2bb1d3f1fd27a9b9a6f1f2b7f0c5e6d7a8b9c0d";
 const NEWER: &str = "e1e1e1d3c5f6bd4c43fa1ea2a2bb1d3f1fd27a9b9a6f1f2b7f0c5e6d7a8b9c0d";
@@ -68,7 +64,7 @@ fn text(event: &SyscallEvent, field: Field) -> String {
 async fn a_container_that_was_there_before_us_starts_once() {
     let proc = tempfile::tempdir().unwrap();
     processes(proc.path());
-    let engine = Engine::start()
+    let engine = ContainerEngine::start()
         .with("/containers/json", &json!([{"Id": OLDER}]).to_string())
         .with(&format!("/containers/{OLDER}/json"), &container(OLDER, 70))
         .with(&format!("/containers/{NEWER}/json"), &container(NEWER, 80));

@@ -3,7 +3,7 @@
 #[path = "support/record.rs"]
 mod record;
 
-use std::{fs, io::Write as _, path::PathBuf, sync::Arc};
+use std::{fs, io::Write as _, sync::Arc};
 
 use flate2::{Compression, write::GzEncoder};
 use lanner_alert::Alert;
@@ -16,7 +16,7 @@ use lanner_sensor::{
     sensor::{Flags, Sensor},
 };
 use lanner_service::{CancellationToken, Daemon as _, config};
-use lanner_testkit::not_run::not_run;
+use lanner_testkit::official_rules;
 
 /// A program whose name, arguments and directory are no UTF-8, and its parent.
 #[test]
@@ -50,20 +50,6 @@ fn a_recording_has_the_bytes_that_the_event_has() {
     assert_eq!(Some(&ancestor), event.get(Field::ProcAcmdline, Some("1")).as_ref());
 }
 
-/// The official stable rules, which are not ours to keep in this repository.
-fn stable_rules() -> Option<PathBuf> {
-    let beside = || {
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/falco_rules.yaml"))
-    };
-    let path = std::env::var_os("LANNER_FALCO_RULES").map_or_else(beside, PathBuf::from);
-    if path.exists() {
-        return Some(path);
-    }
-    let why = format!("no Falco rules at {}; set LANNER_FALCO_RULES", path.display());
-    not_run("the_official_stable_rules_fire", &why);
-    None
-}
-
 async fn replay(rules: &str, recording: &str) -> Vec<Alert> {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name).display().to_string();
@@ -80,7 +66,8 @@ async fn replay(rules: &str, recording: &str) -> Vec<Alert> {
 
 #[tokio::test]
 async fn the_official_stable_rules_fire() {
-    let Some(rules) = stable_rules() else { return };
+    let test = "the_official_stable_rules_fire";
+    let Some(rules) = official_rules::file(test, official_rules::STABLE) else { return };
     let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/stable.jsonl");
     let alerts = replay(rules.to_str().unwrap(), recording).await;
     let names: Vec<_> = alerts.iter().map(|alert| alert.rule.as_str()).collect();

@@ -1,6 +1,6 @@
 //! What an action is: data, and one function that does the deed.
 
-use super::scene::Scene;
+use super::told::Doer;
 
 /// A harmless deed that rules should notice.
 pub(super) struct Action {
@@ -12,7 +12,7 @@ pub(super) struct Action {
     pub(super) harmless: &'static str,
     /// The rules of `rules/` that should notice; one of them is enough.
     pub(super) rules: &'static [&'static str],
-    /// Falco's own rules that should notice; one of them is enough.
+    /// Falco's own rules that notice it, where they are loaded and on; one of them is enough.
     pub(super) falco: &'static [&'static str],
     /// The technique of MITRE ATT&CK.
     pub(super) mitre: &'static str,
@@ -22,9 +22,9 @@ pub(super) struct Action {
     pub(super) place: Place,
     /// The processes before and at the deed: each starts the next one, the last
     /// one acts. Those that make a container come before them.
-    pub(super) cast: &'static [Part],
+    pub(super) processes: &'static [Process],
     /// Run by the last process. Nothing to do where its start is the deed.
-    pub(super) act: fn(&mut Scene) -> anyhow::Result<()>,
+    pub(super) act: fn(&mut Doer) -> anyhow::Result<()>,
     /// Paths that the deed makes and removes; removed again after it, whatever
     /// became of it. `<token>` stands for the run's token, so that nobody
     /// else's file is ever meant.
@@ -42,7 +42,7 @@ pub(super) const ACTION: Action = Action {
     event: "execve",
     needs: &[],
     place: Place::Host,
-    cast: &[PART],
+    processes: &[PROCESS],
     act: |_| Ok(()),
     leaves: &[],
 };
@@ -69,6 +69,8 @@ pub(super) enum Need {
     Host,
     /// A capability, by the kernel's name of it.
     Capability(&'static str),
+    /// To be in a container that its runtime calls privileged, for rules that ask for that.
+    PrivilegedContainer,
     /// The program of raw system calls is written for this processor.
     Amd64,
     /// A file that the deed is about.
@@ -94,7 +96,7 @@ pub(super) enum Place {
 
 /// One process: our own program under another name.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
+pub(super) struct Process {
     /// The name of its file and its first argument.
     pub(super) program: &'static str,
     /// Its arguments. `<token>` and `<dir>` stand for the run's token and its
@@ -106,18 +108,18 @@ pub(super) struct Part {
     /// How the one before starts it.
     pub(super) start: Start,
     /// What it does before its own deed, or before it starts the next.
-    pub(super) role: Role,
+    pub(super) setup: Setup,
 }
 
 /// What most processes are.
-pub(super) const PART: Part = Part {
+pub(super) const PROCESS: Process = Process {
     // A name that no rule knows.
     program: "intruder",
     args: &[],
     marked: true,
     env: &[],
     start: Start::Spawn,
-    role: Role::Nothing,
+    setup: Setup::Nothing,
 };
 
 /// How a process is started.
@@ -138,7 +140,7 @@ pub(super) enum Start {
 
 /// What a process does beside its place in the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum Setup {
     Nothing,
     /// Makes a container around the processes that follow.
     MakeContainer,

@@ -8,6 +8,7 @@ mod processes;
 mod programs;
 mod secrets;
 mod sessions;
+mod shadow;
 
 use std::sync::LazyLock;
 
@@ -18,6 +19,7 @@ pub(super) fn all() -> &'static [&'static Action] {
     static ALL: LazyLock<Vec<&'static Action>> = LazyLock::new(|| {
         let themes = [
             sessions::ACTIONS,
+            shadow::ACTIONS,
             secrets::ACTIONS,
             files::ACTIONS,
             persistence::ACTIONS,
@@ -40,7 +42,7 @@ mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
     use super::*;
-    use crate::generate::{action::Place, cast};
+    use crate::generate::{action::Place, processes};
 
     #[test]
     fn every_action_says_what_people_must_know_of_it() {
@@ -81,11 +83,11 @@ mod tests {
     }
 
     #[test]
-    fn a_process_of_the_cast_has_a_name_that_the_kernel_keeps() {
+    fn every_process_has_a_name_that_the_kernel_keeps() {
         for action in all() {
-            for part in cast::cast(action, true) {
-                assert!((1..=15).contains(&part.program.len()), "{}", part.program);
-                assert!(!part.program.contains('/'), "{}", part.program);
+            for process in processes::of_action(action, true) {
+                assert!((1..=15).contains(&process.program.len()), "{}", process.program);
+                assert!(!process.program.contains('/'), "{}", process.program);
             }
         }
     }

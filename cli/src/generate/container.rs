@@ -24,7 +24,7 @@ use rustix::{
     process::{chdir, pivot_root},
 };
 
-use super::scene::Orders;
+use super::told::Orders;
 
 /// Who holds our containers' control groups.
 const PARENT: &str = "lanner-generate";
@@ -109,7 +109,7 @@ pub(super) fn make(orders: &Orders, groups: &[PathBuf]) -> anyhow::Result<()> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context("cannot make the mounts private")?;
 
-    let memory = orders.stage.join("memory");
+    let memory = orders.run_folder.join("memory");
     fs::create_dir_all(&memory).context("cannot make a folder")?;
     mount("lanner-generate", &memory, "tmpfs", MountFlags::NODEV, c"mode=0755")
         .context("cannot mount a file system in memory")?;
@@ -127,7 +127,7 @@ pub(super) fn make(orders: &Orders, groups: &[PathBuf]) -> anyhow::Result<()> {
 }
 
 fn root(orders: &Orders) -> PathBuf {
-    orders.stage.join("memory/root")
+    orders.run_folder.join("memory/root")
 }
 
 /// Makes this process, the container's first, see nothing but the container.
@@ -152,9 +152,9 @@ pub(super) fn enter(orders: &Orders) -> anyhow::Result<()> {
         fs::create_dir_all(inside(folder)).with_context(|| format!("cannot make {folder}"))?;
     }
     // Our programs and the socket, by the same path as outside.
-    let stage = inside(&orders.stage.to_string_lossy());
-    fs::create_dir_all(&stage).context("cannot make the stage's place")?;
-    mount_bind(&orders.stage, &stage).context("cannot bind the stage")?;
+    let folder = inside(&orders.run_folder.to_string_lossy());
+    fs::create_dir_all(&folder).context("cannot make the run folder's place")?;
+    mount_bind(&orders.run_folder, &folder).context("cannot bind the run folder")?;
 
     chdir(&root).context("cannot go to the container's root")?;
     // The old root lies over the new one, and is taken off.

@@ -15,10 +15,10 @@ use tokio::{
 use super::{
     Chosen,
     action::{Action, Need, Place},
-    cast::{self, NOBODY, cast},
     container::Groups,
-    scene::{Facts, Orders, Report, comm, own_name, user_name},
-    stage::{Leaves, Stage, random_hex},
+    processes::{self, NOBODY},
+    run_folder::{Leaves, RunFolder, random_hex},
+    told::{Facts, Orders, Report, comm, own_name, user_name},
 };
 
 /// The longest that an action may take.
@@ -27,11 +27,19 @@ const ACTION_MAX: Duration = Duration::from_secs(30);
 const KILL_MAX: Duration = Duration::from_secs(2);
 const COMPLAINT_BYTES_MAX: u64 = 4096;
 
+/// Capabilities that no container has but a privileged one.
+const OF_PRIVILEGED: CapabilitySet = CapabilitySet::SYS_ADMIN
+    .union(CapabilitySet::SYS_MODULE)
+    .union(CapabilitySet::SYS_RAWIO)
+    .union(CapabilitySet::SYS_BOOT);
+
 /// Where we are.
 #[derive(Clone, Debug)]
 pub(super) struct Surroundings {
     /// Whether process ids are those of the sensor. If not, this is a container.
     pub(super) host_pids: bool,
+    /// The container that we are in, if its control groups' names show it to us.
+    pub(super) container: Option<String>,
     /// The pod that we are in.
     pub(super) pod: Option<Pod>,
 }
@@ -48,9 +56,18 @@ impl Surroundings {
         // had this number since Linux 3.8.
         let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
         let host_pids = namespace == Path::new("pid:[4026531836]");
-        let pod = if host_pids { None } else { Pod::ours() };
-        Self { host_pids, pod }
+        if host_pids {
+            return Self { host_pids, container: None, pod: None };
+        }
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        Self { host_pids, container: container_id(&groups), pod: Pod::ours() }
     }
+}
+
+/// The 64 digits by which the runtime called the innermost group: `.../cri-containerd-ID.scope`.
+fn container_id(groups: &str) -> Option<String> {
+    let mut texts = groups.rsplit(|c: char| !c.is_ascii_hexdigit());
+    texts.find(|text| text.len() == 64).map(str::to_owned)
 }
 
 impl Pod {
@@ -93,7 +110,7 @@ pub(super) struct Deed {
     /// As the sensor sees it; not known in a container.
     pub(super) pid: Option<i32>,
     pub(super) parent: String,
-    /// 64 digits of the container that we made.
+    /// 64 digits of the container that we made, or are in and know.
     pub(super) container: Option<String>,
     /// Whether it happened on the host itself.
     pub(super) on_host: bool,
@@ -108,7 +125,7 @@ fn as_text<S: serde::Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Er
 
 /// Runs actions one after the other.
 pub(super) struct Performer {
-    stage: Stage,
+    run_folder: RunFolder,
     surroundings: Surroundings,
     /// What all tokens of this run begin with.
     run: String,
@@ -117,7 +134,7 @@ pub(super) struct Performer {
 impl Performer {
     pub(super) fn new() -> anyhow::Result<Self> {
         Ok(Self {
-            stage: Stage::set()?,
+            run_folder: RunFolder::make()?,
             surroundings: Surroundings::find(),
             run: format!("lg{}", random_hex::<4>()?),
         })
@@ -143,29 +160,30 @@ impl Performer {
 
     async fn act(&self, action: &Action, token: &str) -> anyhow::Result<Ended> {
         let makes_container = action.place != Place::Host && self.surroundings.host_pids;
-        let cast = cast(action, makes_container);
+        let processes = processes::of_action(action, makes_container);
         let leaves = action.leaves.iter().map(|path| path.replace("<token>", token).into());
         // Dropped last: by then nobody can make them again.
         let _leaves = Leaves(leaves.collect());
         let groups = if makes_container { Some(Groups::make(random_hex::<32>()?)?) } else { None };
         let orders = Orders {
             action: action.name.to_owned(),
-            part: 0,
+            index: 0,
             token: token.to_owned(),
-            stage: self.stage.path().to_owned(),
+            run_folder: self.run_folder.path().to_owned(),
             groups: groups.as_ref().map(|groups| groups.paths().to_owned()),
         };
-        let folder = self.stage.folder(token, &cast)?;
-        let first = cast.first().context("an action has a cast")?;
-        let command = cast::command(&orders, first, 0, &folder.join(first.program))?;
+        let folder = self.run_folder.folder(token, &processes)?;
+        let first = processes.first().context("an action has a process")?;
+        let command = processes::command(&orders, first, 0, &folder.join(first.program))?;
 
         let begun = Timestamp::now();
         let complaint = run(Command::from(command)).await?;
-        let container = groups.as_ref().map(|groups| groups.id().to_owned());
+        let made = groups.as_ref().map(|groups| groups.id().to_owned());
+        let container = made.or_else(|| self.surroundings.container.clone());
         // Its last process may still be ending, which is no reason to hold up alerts.
         tokio::task::spawn_blocking(move || drop(groups)).await.context("cannot clean up")?;
 
-        let mut reports = self.stage.reports()?.into_iter();
+        let mut reports = self.run_folder.reports()?.into_iter();
         let Some((pid, report)) = reports.next() else {
             anyhow::bail!("nothing happened: {}", complaint.trim());
         };
@@ -175,7 +193,8 @@ impl Performer {
             Report::Acted(facts) => Ended::Acted(Box::new(Deed {
                 begun,
                 pid: self.surroundings.host_pids.then_some(pid),
-                parent: cast::parent(&cast).map_or_else(own_name, |part| comm(part.program)),
+                parent: processes::parent(&processes)
+                    .map_or_else(own_name, |process| comm(process.program)),
                 container,
                 on_host: action.place == Place::Host && self.surroundings.host_pids,
                 pod: self.surroundings.pod.clone(),
@@ -238,6 +257,10 @@ impl Need {
                 let held = capabilities(None).map(|sets| sets.effective);
                 flag.is_some_and(|flag| held.is_ok_and(|held| held.contains(flag)))
             }
+            Self::PrivilegedContainer => {
+                let held = capabilities(None).map(|sets| sets.effective);
+                !surroundings.host_pids && held.is_ok_and(|held| held.contains(OF_PRIVILEGED))
+            }
             Self::Amd64 => cfg!(target_arch = "x86_64"),
             Self::File(path) => Path::new(path).exists(),
             Self::Nobody => user_name(NOBODY).is_some(),
@@ -255,10 +278,32 @@ impl std::fmt::Display for Need {
             Self::Root => f.write_str("root"),
             Self::Host => f.write_str("the host itself"),
             Self::Capability(name) => write!(f, "CAP_{name}"),
+            Self::PrivilegedContainer => f.write_str("a privileged container"),
             Self::Amd64 => f.write_str("an x86-64 processor"),
             Self::File(path) => f.write_str(path),
             Self::Nobody => f.write_str("a user called nobody"),
             Self::OtherLogin => f.write_str("a session in which nobody logged in as root"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::container_id;
+
+    #[test]
+    fn the_innermost_group_names_our_container() {
+        let [node, ours] = ["1a".repeat(32), "2b".repeat(32)];
+        for (groups, found) in [
+            (
+                format!("4:pids:/docker/{node}/kubepods/poda1/cri-containerd-{ours}.scope\n"),
+                Some(&ours),
+            ),
+            (format!("0::/kubepods.slice/crio-{ours}.scope/init\n"), Some(&ours)),
+            ("0::/\n".to_owned(), None),
+            (format!("0::/{ours}0\n"), None),
+        ] {
+            assert_eq!(container_id(&groups).as_ref(), found, "{groups}");
         }
     }
 }

@@ -1,15 +1,22 @@
 //! The field's official rules load, and fire on what they are meant for.
 
-#[path = "support/official.rs"]
-mod official;
+#[path = "../../testkit/src/not_run.rs"]
+#[allow(unreachable_pub, reason = "it is a crate's for others")]
+mod not_run;
+#[path = "../../testkit/src/official_rules.rs"]
+#[allow(unreachable_pub, dead_code, reason = "it is a crate's for others, who ask for more of it")]
+mod official_rules;
+#[path = "support/with_field.rs"]
+mod with_field;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use lanner_engine::{
-    Event, Field, Match, Matching, Options, RecordedEvent, RuleSet, Selection, Selector, Severity,
-    SourceFile, Value as FieldValue, load,
+    Field, Match, Matching, Options, RecordedEvent, RuleSet, Selection, Selector, Severity,
+    SourceFile, load,
 };
 use serde_json::{Map, Value};
+use with_field::WithField;
 
 /// One line: `about` names the rule it is near to, `alerts` those it must fire.
 struct Line {
@@ -31,9 +38,14 @@ fn lines() -> Vec<Line> {
     include_str!("data/official_events.jsonl").lines().map(line).collect()
 }
 
-/// The official stable rules, or `None` after saying why the test does not run.
-fn official_rules(options: &Options) -> Option<RuleSet> {
-    Some(loaded(&[official::file("falco_rules.yaml")?], options))
+/// The official stable rules, or `None` after saying why the tests do not run.
+fn stable_rules(options: &Options) -> Option<RuleSet> {
+    Some(loaded(&[file(official_rules::STABLE)?], options))
+}
+
+fn file(name: &str) -> Option<SourceFile> {
+    let path = official_rules::file("events that the official rules are for", name)?;
+    Some(SourceFile { name: name.to_owned(), text: fs::read_to_string(path).unwrap() })
 }
 
 fn loaded(files: &[SourceFile], options: &Options) -> RuleSet {
@@ -46,7 +58,7 @@ fn loaded(files: &[SourceFile], options: &Options) -> RuleSet {
 
 #[test]
 fn every_rule_loads_fires_and_has_a_near_miss() {
-    let Some(rules) = official_rules(&Options::default()) else { return };
+    let Some(rules) = stable_rules(&Options::default()) else { return };
     assert_eq!(rules.rules().count(), 25);
 
     let mut fired = BTreeSet::new();
@@ -73,7 +85,7 @@ fn every_rule_loads_fires_and_has_a_near_miss() {
 #[test]
 fn with_first_matching_one_event_fires_one_rule() {
     let options = Options { matching: Matching::First, ..Options::default() };
-    let Some(rules) = official_rules(&options) else { return };
+    let Some(rules) = stable_rules(&options) else { return };
     for Line { alerts, event, .. } in lines() {
         assert_eq!(rules.evaluate("syscall", &event).len(), alerts.len().min(1));
     }
@@ -81,7 +93,7 @@ fn with_first_matching_one_event_fires_one_rule() {
 
 #[test]
 fn event_types_are_wanted_only_if_a_rule_can_match_them() {
-    let Some(rules) = official_rules(&Options::default()) else { return };
+    let Some(rules) = stable_rules(&Options::default()) else { return };
     for wanted in ["execve", "openat2", "connect", "ptrace", "dup3"] {
         assert!(rules.wants(wanted), "{wanted}");
     }
@@ -93,7 +105,7 @@ fn event_types_are_wanted_only_if_a_rule_can_match_them() {
 
 #[test]
 fn conditions_are_printed_as_falco_prints_them() {
-    let Some(rules) = official_rules(&Options::default()) else { return };
+    let Some(rules) = stable_rules(&Options::default()) else { return };
     let rule = rules.rules().find(|rule| rule.name == "PTRACE attached to process").unwrap();
     assert_eq!(
         rule.condition_compiled(),
@@ -107,7 +119,7 @@ fn conditions_are_printed_as_falco_prints_them() {
 #[test]
 fn the_fast_evaluator_equals_the_walk() {
     for matching in [Matching::All, Matching::First] {
-        let Some(rules) = official_rules(&Options { matching, ..Options::default() }) else {
+        let Some(rules) = stable_rules(&Options { matching, ..Options::default() }) else {
             return;
         };
         for line in lines() {
@@ -125,29 +137,6 @@ fn the_fast_evaluator_equals_the_walk() {
     }
 }
 
-/// An event with data read from a socket, which a recorded event, being text, cannot hold.
-struct WithBuffer {
-    event: RecordedEvent,
-    buffer: Vec<u8>,
-}
-
-impl Event for WithBuffer {
-    fn event_type(&self) -> &str {
-        self.event.event_type()
-    }
-
-    fn time_ns(&self) -> i64 {
-        self.event.time_ns()
-    }
-
-    fn get(&self, field: Field, arg: Option<&str>) -> Option<FieldValue<'_>> {
-        match field {
-            Field::EvtBuffer if !self.buffer.is_empty() => Some(FieldValue::text(&self.buffer)),
-            _ => self.event.get(field, arg),
-        }
-    }
-}
-
 /// What must be filled in for a rule that comes with an empty list, or that nothing can match.
 const INCUBATING_SETTINGS: &str = "
 - list: namespace_scope_network_only_subnet
@@ -161,7 +150,7 @@ const SANDBOX_SETTINGS: &str = "
 
 /// Each line of the data is a rule, an event that it fires on, and what makes that a near miss.
 fn check_wider(set: &str, settings: &str, rules_min: usize) {
-    let Some(file) = official::file(&format!("falco-{set}_rules.yaml")) else { return };
+    let Some(file) = file(&format!("falco-{set}_rules.yaml")) else { return };
     let settings = SourceFile { name: "settings.yaml".to_owned(), text: settings.to_owned() };
     let every = Selection { enable: true, which: Selector::Rule("*".to_owned()) };
     let options = Options { selections: vec![every], ..Options::default() };
@@ -181,7 +170,8 @@ fn check_wider(set: &str, settings: &str, rules_min: usize) {
         let buffer: Vec<u8> = digits.map(byte).collect();
         let fires = |fields: &Map<String, Value>| {
             let event = RecordedEvent::from_map(fields).unwrap();
-            let event = WithBuffer { event, buffer: buffer.clone() };
+            // Data read from a socket: a recorded event, being text, cannot hold it.
+            let event = WithField { event: &event, field: Field::EvtBuffer, text: &buffer };
             rules.evaluate("syscall", &event).iter().any(|matched| matched.rule.name == name)
         };
         let mut fields = line["event"].as_object().unwrap().clone();

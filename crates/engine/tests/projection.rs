@@ -1,6 +1,13 @@
 //! What the kernel is told to look for is never less than what the rules look for.
 
-use std::{env, fs, io::Write as _, path::Path};
+#[path = "../../testkit/src/not_run.rs"]
+#[allow(unreachable_pub, reason = "it is a crate's for others")]
+mod not_run;
+#[path = "../../testkit/src/official_rules.rs"]
+#[allow(unreachable_pub, dead_code, reason = "it is a crate's for others, who ask for more of it")]
+mod official_rules;
+
+use std::fs;
 
 use lanner_engine::{
     Event, Options, RecordedEvent, RuleSet, Severity, SourceFile, load,
@@ -334,28 +341,16 @@ fn families_have_their_types() {
 
 // Soundness, on the official rules.
 
-/// The official rules, or `None` after saying why the test does not run.
-fn official_rules() -> Option<RuleSet> {
-    let beside =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/falco_rules.yaml");
-    let path = env::var_os("LANNER_FALCO_RULES").map_or(beside, Into::into);
-    match fs::read_to_string(&path) {
-        Ok(text) => Some(load_text(text)),
-        Err(error) => {
-            let path = path.display();
-            // Not by a macro: the test harness would hide what those print.
-            let said = writeln!(
-                std::io::stderr(),
-                "NOT RUN: no official rules at {path} ({error}); set LANNER_FALCO_RULES"
-            );
-            said.ok().and(None)
-        }
-    }
+/// The official stable rules, or `None` after saying that the test does not run.
+fn official_rules(test: &str) -> Option<RuleSet> {
+    let path = official_rules::file(test, official_rules::STABLE)?;
+    Some(load_text(fs::read_to_string(path).unwrap()))
 }
 
 #[test]
 fn of_the_official_rules_few_defeat_the_filter() {
-    let Some(rules) = official_rules() else { return };
+    let test = "of_the_official_rules_few_defeat_the_filter";
+    let Some(rules) = official_rules(test) else { return };
     let projection = rules.projection("syscall");
     let mut wide: Vec<(&str, &str, Vec<String>)> = Vec::new();
     for rule in projection.rules() {
@@ -448,7 +443,8 @@ fn assert_sound(
 
 #[test]
 fn what_an_official_rule_matches_is_let_out() {
-    let Some(rules) = official_rules() else { return };
+    let test = "what_an_official_rule_matches_is_let_out";
+    let Some(rules) = official_rules(test) else { return };
     let projection = rules.projection("syscall");
     let mut withheld = 0;
     for line in include_str!("data/official_events.jsonl").lines() {

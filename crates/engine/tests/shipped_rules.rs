@@ -3,8 +3,14 @@
 #[path = "../benches/evaluation/mix.rs"]
 #[allow(dead_code, reason = "the bench asks for more of it")]
 mod mix;
-#[path = "support/official.rs"]
-mod official;
+#[path = "../../testkit/src/not_run.rs"]
+#[allow(unreachable_pub, reason = "it is a crate's for others")]
+mod not_run;
+#[path = "../../testkit/src/official_rules.rs"]
+#[allow(unreachable_pub, dead_code, reason = "it is a crate's for others, who ask for more of it")]
+mod official_rules;
+#[path = "support/with_field.rs"]
+mod with_field;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,10 +19,10 @@ use std::{
 };
 
 use lanner_engine::{
-    Event, Field, Options, RecordedEvent, RuleSet, Selection, Selector, Severity, SourceFile,
-    Value as FieldValue, load,
+    Field, Options, RecordedEvent, RuleSet, Selection, Selector, Severity, SourceFile, load,
 };
 use serde_json::{Map, Value, json};
+use with_field::WithField;
 
 /// The files of `rules`, in the order of their names.
 fn shipped() -> Vec<SourceFile> {
@@ -208,9 +214,10 @@ fn defined(text: &str) -> BTreeSet<String> {
 fn lists_and_macros_have_names_of_their_own() {
     let ours: BTreeSet<String> = shipped().iter().flat_map(|file| defined(&file.text)).collect();
     assert!(ours.len() > 50, "{} names", ours.len());
-    for file in ["falco_rules.yaml", "falco-incubating_rules.yaml", "falco-sandbox_rules.yaml"] {
-        let Some(official) = official::file(file) else { continue };
-        let theirs = defined(&official.text);
+    for file in official_rules::ALL {
+        let test = "lists_and_macros_have_names_of_their_own";
+        let Some(path) = official_rules::file(test, file) else { continue };
+        let theirs = defined(&fs::read_to_string(path).unwrap());
         let shared: Vec<&String> = ours.intersection(&theirs).collect();
         assert!(shared.is_empty(), "in {file}, too: {shared:?}");
     }
@@ -225,10 +232,10 @@ fn ordinary_work_is_quiet() {
     let mut events = 0;
     for (_, event) in mix::read() {
         events += 1;
-        let places =
-            [Moved { event: &event, to: "host" }, Moved { event: &event, to: "3f1c9a7b52de" }];
-        for (place, counts) in places.iter().zip(&mut counts) {
-            for matched in rules.evaluate("syscall", place) {
+        for (place, counts) in ["host", "3f1c9a7b52de"].iter().zip(&mut counts) {
+            let text = place.as_bytes();
+            let event = WithField { event: &event, field: Field::ContainerId, text };
+            for matched in rules.evaluate("syscall", &event) {
                 *counts.entry(matched.rule.name.clone()).or_default() += 1;
             }
         }
@@ -236,27 +243,4 @@ fn ordinary_work_is_quiet() {
     assert!(events > 100_000, "only {events} events");
     let install = "Launch Package Management Process in Container".to_owned();
     assert_eq!(counts, [BTreeMap::new(), BTreeMap::from([(install, 1)])]);
-}
-
-/// An event that happens in another place.
-struct Moved<'e> {
-    event: &'e RecordedEvent,
-    to: &'static str,
-}
-
-impl Event for Moved<'_> {
-    fn event_type(&self) -> &str {
-        self.event.event_type()
-    }
-
-    fn time_ns(&self) -> i64 {
-        self.event.time_ns()
-    }
-
-    fn get(&self, field: Field, arg: Option<&str>) -> Option<FieldValue<'_>> {
-        match field {
-            Field::ContainerId => Some(FieldValue::text(self.to)),
-            _ => self.event.get(field, arg),
-        }
-    }
 }

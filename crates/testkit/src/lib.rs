@@ -5,6 +5,9 @@
 //! process    a child process that goes when its owner goes, however it goes
 //! nats       NatsServer           kubernetes  KubeApiserver
 //! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
+//! container_engine  a Docker that says what it is told to
+//! control_groups    a container's, as the kernel sees one
+//! official_rules    the field's rule files, where they are
 //! product    our own programs, built from the sources as they are
 //! scene      somebody reads a secret file in a pod
 //! stack      the whole chain as processes, each with its certificate (feature `bus`)
@@ -18,10 +21,13 @@
 
 #[cfg(feature = "bus")]
 pub mod bus;
+pub mod container_engine;
+pub mod control_groups;
 pub mod eventually;
 pub mod kubernetes;
 pub mod nats;
 pub mod not_run;
+pub mod official_rules;
 pub mod process;
 pub mod product;
 pub mod programs;

@@ -245,6 +245,8 @@ impl Worker {
             self.send(&event, std::mem::replace(&mut alerts, late));
         }
         self.totals.own.held += 1;
+        // From files that nobody finds once the container's process is gone.
+        let _ = event.names();
         // A full house means that the event goes on without its container's facts.
         let until = Instant::now() + self.common.held_max;
         let waiting = Waiting::new(event, rules, is_begun, until);

@@ -13,12 +13,12 @@ use rustix::{
     thread::{LinkNameSpaceType, move_into_link_name_space},
 };
 
-use super::secrets::become_calls;
+use super::shadow::become_calls;
 use crate::generate::{
-    action::{ACTION, Action, Need, Place},
-    cast::become_nobody,
-    scene::Scene,
+    action::{ACTION, Action, Need, PROCESS, Place, Process},
+    processes::become_nobody,
     system_calls::{self, Argument, Call, Gate},
+    told::Doer,
 };
 
 pub(super) const ACTIONS: &[Action] = &[
@@ -32,10 +32,10 @@ pub(super) const ACTIONS: &[Action] = &[
         event: "openat",
         needs: &[Need::Root, Need::Capability("SYS_ADMIN")],
         place: Place::Container,
-        act: |scene| {
-            let file = scene.own("release_agent");
+        act: |doer| {
+            let file = doer.own("release_agent");
             File::create_new(&file).context("cannot make a file")?;
-            scene.expect_path("fd.name", &file);
+            doer.expect_path("fd.name", &file);
             Ok(())
         },
         ..ACTION
@@ -50,15 +50,37 @@ pub(super) const ACTIONS: &[Action] = &[
         event: "openat",
         needs: &[Need::Root],
         place: Place::Container,
-        act: |scene| {
-            let disk = format!("/dev/sdz-{}", scene.token());
+        act: |doer| {
+            let disk = format!("/dev/sdz-{}", doer.token());
             File::create_new(&disk).context("cannot make a file")?;
             File::open(&disk).context("cannot open the file")?;
             fs::remove_file(&disk).context("cannot remove the file")?;
-            scene.expect("fd.name", disk);
+            doer.expect("fd.name", disk);
             Ok(())
         },
         leaves: &["/dev/sdz-<token>"],
+        ..ACTION
+    },
+    Action {
+        name: "mount-in-container",
+        does: "runs mount in a container",
+        harmless: "our own program has that name, and ends at once",
+        falco: &["Mount Launched in Privileged Container"],
+        mitre: "T1611",
+        needs: &[Need::PrivilegedContainer],
+        place: Place::Container,
+        processes: &[Process { program: "mount", args: &["/dev/sda1", "/<token>"], ..PROCESS }],
+        ..ACTION
+    },
+    Action {
+        name: "start-container",
+        does: "starts a container as root with all capabilities",
+        harmless: "it is of our own program alone, which ends at once",
+        falco: &["Launch Excessively Capable Container", "Container Run as Root User"],
+        mitre: "T1610",
+        needs: &[Need::Host],
+        place: Place::ContainerEntry,
+        processes: &[Process { program: "application", ..PROCESS }],
         ..ACTION
     },
     Action {
@@ -70,15 +92,15 @@ pub(super) const ACTIONS: &[Action] = &[
         event: "openat",
         needs: &[Need::Root],
         place: Place::Container,
-        act: |scene| {
-            let folder = format!("/host/lanner-generate-{}", scene.token());
+        act: |doer| {
+            let folder = format!("/host/lanner-generate-{}", doer.token());
             let file = format!("{folder}/file");
             fs::create_dir_all(&folder).context("cannot make a folder")?;
             File::create_new(&file).context("cannot make a file")?;
             fs::remove_dir_all(&folder).context("cannot remove the folder")?;
             // It stays where it is somebody's.
             let _ = fs::remove_dir("/host");
-            scene.expect("fd.name", file);
+            doer.expect("fd.name", file);
             Ok(())
         },
         leaves: &["/host/lanner-generate-<token>"],
@@ -93,10 +115,13 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1611",
         event: "setns",
         needs: &[Need::Root, Need::Capability("SYS_ADMIN")],
-        act: |_| {
+        act: |doer| {
             let own = File::open("/proc/self/ns/uts").context("cannot open a namespace")?;
             let kind = Some(LinkNameSpaceType::HostNameAndNISDomainName);
-            move_into_link_name_space(own.as_fd(), kind).context("cannot change the namespace")
+            move_into_link_name_space(own.as_fd(), kind).context("cannot change the namespace")?;
+            doer.expect("evt.type", "setns");
+            doer.expect("evt.arg.nstype", "CLONE_NEWUTS");
+            Ok(())
         },
         ..ACTION
     },
@@ -110,13 +135,18 @@ pub(super) const ACTIONS: &[Action] = &[
         event: "unshare",
         needs: &[Need::Root],
         place: Place::Container,
-        act: |scene| {
-            as_nobody(scene)?;
-            match nix::sched::unshare(CloneFlags::CLONE_NEWUSER) {
+        act: |doer| {
+            as_nobody(doer)?;
+            let result = match nix::sched::unshare(CloneFlags::CLONE_NEWUSER) {
+                Ok(()) => "SUCCESS",
                 // Many systems do not let them; the rule sees the attempt.
-                Ok(()) | Err(nix::errno::Errno::EPERM | nix::errno::Errno::ENOSPC) => Ok(()),
-                Err(error) => Err(error).context("cannot make a user namespace"),
-            }
+                Err(nix::errno::Errno::EPERM) => "EPERM",
+                Err(nix::errno::Errno::ENOSPC) => "ENOSPC",
+                Err(error) => return Err(error).context("cannot make a user namespace"),
+            };
+            doer.expect("evt.res", result);
+            doer.expect("evt.arg.flags", "CLONE_NEWUSER");
+            Ok(())
         },
         ..ACTION
     },
@@ -129,14 +159,15 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1548.001",
         event: "setuid",
         needs: &[Need::Root],
-        act: |scene| {
-            as_nobody(scene)?;
+        act: |doer| {
+            as_nobody(doer)?;
             let root = rustix::thread::Uid::ROOT;
             match rustix::thread::set_thread_uid(root) {
                 Err(Errno::PERM) => {}
                 Ok(()) => anyhow::bail!("nobody became root: this system is broken"),
                 Err(error) => return Err(error).context("cannot ask"),
             }
+            doer.expect("evt.arg.uid", "root");
             Ok(())
         },
         ..ACTION
@@ -151,7 +182,7 @@ pub(super) const ACTIONS: &[Action] = &[
         event: "init_module",
         needs: &[Need::Root, Need::Capability("SYS_MODULE")],
         place: Place::Container,
-        act: |_| load_no_module(),
+        act: load_no_module,
         ..ACTION
     },
     Action {
@@ -162,7 +193,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1547.006",
         event: "init_module",
         needs: &[Need::Host, Need::Root, Need::Capability("SYS_MODULE")],
-        act: |_| load_no_module(),
+        act: load_no_module,
         ..ACTION
     },
     Action {
@@ -174,10 +205,10 @@ pub(super) const ACTIONS: &[Action] = &[
         event: "openat",
         needs: &[Need::Root],
         place: Place::Container,
-        act: |scene| {
+        act: |doer| {
             const HELPER: &str = "/proc/sys/kernel/core_pattern";
             File::options().write(true).open(HELPER).context("cannot open it")?;
-            scene.expect("fd.name", HELPER);
+            doer.expect("fd.name", HELPER);
             Ok(())
         },
         ..ACTION
@@ -190,13 +221,14 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1562.001",
         event: "bpf",
         needs: &[Need::Root, Need::Amd64],
-        act: |scene| {
+        act: |doer| {
             const BPF_PROG_GET_FD_BY_ID: u32 = 13;
             let mut attributes = vec![0; 128];
             if let Some(id) = attributes.first_chunk_mut() {
                 *id = i32::MAX.to_le_bytes();
             }
-            call_bpf(scene, BPF_PROG_GET_FD_BY_ID, attributes)
+            doer.expect("evt.arg.cmd", "BPF_PROG_GET_FD_BY_ID");
+            call_bpf(doer, BPF_PROG_GET_FD_BY_ID, attributes)
         },
         ..ACTION
     },
@@ -209,9 +241,9 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1014",
         event: "bpf",
         needs: &[Need::Root, Need::Amd64],
-        act: |scene| {
+        act: |doer| {
             const BPF_PROG_LOAD: u32 = 5;
-            call_bpf(scene, BPF_PROG_LOAD, vec![0; 128])
+            call_bpf(doer, BPF_PROG_LOAD, vec![0; 128])
         },
         ..ACTION
     },
@@ -224,42 +256,47 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1068",
         event: "userfaultfd",
         needs: &[Need::Root, Need::Amd64],
-        act: |scene| {
+        act: |doer| {
             const USERFAULTFD: u32 = 323;
             const UFFD_USER_MODE_ONLY: u32 = 1;
             let arguments =
                 [Argument::Number(UFFD_USER_MODE_ONLY), Argument::Number(0), Argument::Number(0)];
             let call = Call { gate: Gate::Syscall, number: USERFAULTFD, arguments };
+            doer.expect("evt.type", "userfaultfd");
+            doer.expect("evt.arg.flags", UFFD_USER_MODE_ONLY.to_string());
             // Written by root, run by nobody.
-            let file = scene.own("faults");
+            let file = doer.own("faults");
             system_calls::write(&file, &[call])?;
-            as_nobody(scene)?;
-            become_calls(scene, &file)
+            as_nobody(doer)?;
+            become_calls(doer, &file)
         },
         ..ACTION
     },
 ];
 
-fn load_no_module() -> anyhow::Result<()> {
-    match init_module(&[0; 8], c"") {
-        Err(Errno::NOEXEC | Errno::PERM) => Ok(()),
+fn load_no_module(doer: &mut Doer) -> anyhow::Result<()> {
+    let result = match init_module(&[0; 8], c"") {
+        Err(Errno::NOEXEC) => "ENOEXEC",
+        Err(Errno::PERM) => "EPERM",
         Ok(()) => anyhow::bail!("the kernel took eight zeros for a module"),
-        Err(error) => Err(error).context("cannot ask"),
-    }
+        Err(error) => return Err(error).context("cannot ask"),
+    };
+    doer.expect("evt.res", result);
+    Ok(())
 }
 
 /// `bpf(command, attributes, their length)`.
-fn call_bpf(scene: &mut Scene, command: u32, attributes: Vec<u8>) -> anyhow::Result<()> {
+fn call_bpf(doer: &mut Doer, command: u32, attributes: Vec<u8>) -> anyhow::Result<()> {
     const BPF: u32 = 321;
     let len = u32::try_from(attributes.len()).context("a short array")?;
     let arguments = [Argument::Number(command), Argument::Bytes(attributes), Argument::Number(len)];
-    let file = scene.own("loader");
+    let file = doer.own("loader");
     system_calls::write(&file, &[Call { gate: Gate::Syscall, number: BPF, arguments }])?;
-    become_calls(scene, &file)
+    become_calls(doer, &file)
 }
 
-fn as_nobody(scene: &mut Scene) -> anyhow::Result<()> {
+fn as_nobody(doer: &mut Doer) -> anyhow::Result<()> {
     become_nobody()?;
-    scene.look_up_user();
+    doer.look_up_user();
     Ok(())
 }

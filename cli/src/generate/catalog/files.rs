@@ -2,7 +2,10 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::{
+        fd::AsRawFd as _,
+        unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    },
     path::{Path, PathBuf},
 };
 
@@ -10,8 +13,8 @@ use anyhow::Context as _;
 use rustix::fs::OFlags;
 
 use crate::generate::{
-    action::{ACTION, Action, Need, PART, Part, Place},
-    scene::Scene,
+    action::{ACTION, Action, Need, PROCESS, Place, Process},
+    told::Doer,
 };
 
 /// A new file, removed at once. In a container of ours it is in memory only.
@@ -30,7 +33,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Write below etc"],
         falco: &["Write below etc"],
         mitre: "T1098",
-        act: |scene| make_file(scene, "/etc", ""),
+        act: |doer| make_file(doer, "/etc", ""),
         leaves: &["/etc/lanner-generate-<token>"],
         ..NEW_FILE
     },
@@ -40,8 +43,18 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Write below binary dir"],
         falco: &["Write below binary dir"],
         mitre: "T1543",
-        act: |scene| make_file(scene, "/usr/bin", ""),
+        act: |doer| make_file(doer, "/usr/bin", ""),
         leaves: &["/usr/bin/lanner-generate-<token>"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "write-local-programs",
+        does: "makes a file in /usr/local/bin",
+        rules: &["Write below binary dir"],
+        falco: &["Write below monitored dir"],
+        mitre: "T1543",
+        act: |doer| make_file(doer, "/usr/local/bin", ""),
+        leaves: &["/usr/local/bin/lanner-generate-<token>"],
         ..NEW_FILE
     },
     Action {
@@ -52,12 +65,12 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Mkdir binary dirs"],
         mitre: "T1222.002",
         event: "mkdir",
-        act: |scene| {
+        act: |doer| {
             let _folders = NewFolders::make(Path::new("/usr/bin"))?;
-            let folder = named_by_token(scene, "/usr/bin", "");
+            let folder = named_by_token(doer, "/usr/bin", "");
             fs::create_dir(&folder).context("cannot make a folder")?;
             fs::remove_dir(&folder).context("cannot remove the folder")?;
-            scene.expect_path("evt.arg.path", &folder);
+            doer.expect_path("evt.arg.path", &folder);
             Ok(())
         },
         leaves: &["/usr/bin/lanner-generate-<token>"],
@@ -70,13 +83,15 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Modify binary dirs"],
         mitre: "T1222.002",
         event: "rename",
-        act: |scene| {
+        act: |doer| {
             let _folders = NewFolders::make(Path::new("/usr/bin"))?;
-            let file = named_by_token(scene, "/usr/bin", "");
-            let renamed = named_by_token(scene, "/usr/bin", "-renamed");
+            let file = named_by_token(doer, "/usr/bin", "");
+            let renamed = named_by_token(doer, "/usr/bin", "-renamed");
             File::create_new(&file).context("cannot make a file")?;
             fs::rename(&file, &renamed).context("cannot rename the file")?;
             fs::remove_file(&renamed).context("cannot remove the file")?;
+            doer.expect_path("evt.arg.oldpath", &file);
+            doer.expect_path("evt.arg.newpath", &renamed);
             Ok(())
         },
         leaves: &["/usr/bin/lanner-generate-<token>", "/usr/bin/lanner-generate-<token>-renamed"],
@@ -88,7 +103,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Write below root"],
         falco: &["Write below root"],
         mitre: "T1543",
-        act: |scene| make_file(scene, "/root", ""),
+        act: |doer| make_file(doer, "/root", ""),
         leaves: &["/root/lanner-generate-<token>"],
         ..NEW_FILE
     },
@@ -98,7 +113,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Write below rpm database"],
         falco: &["Write below rpm database"],
         mitre: "T1072",
-        act: |scene| make_file(scene, "/var/lib/rpm", ""),
+        act: |doer| make_file(doer, "/var/lib/rpm", ""),
         leaves: &["/var/lib/rpm/lanner-generate-<token>"],
         ..NEW_FILE
     },
@@ -108,7 +123,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Write below etc"],
         falco: &["Update Package Repository"],
         mitre: "T1072",
-        act: |scene| make_file(scene, "/etc/apt/sources.list.d", ".list"),
+        act: |doer| make_file(doer, "/etc/apt/sources.list.d", ".list"),
         leaves: &["/etc/apt/sources.list.d/lanner-generate-<token>.list"],
         ..NEW_FILE
     },
@@ -118,10 +133,10 @@ pub(super) const ACTIONS: &[Action] = &[
         harmless: "the file is empty and in a folder of its own",
         rules: &["Modify Container Entrypoint"],
         mitre: "T1611",
-        act: |scene| {
-            let file = scene.own("runc");
+        act: |doer| {
+            let file = doer.own("runc");
             File::create_new(&file).context("cannot make a file")?;
-            scene.expect_path("fd.name", &file);
+            doer.expect_path("fd.name", &file);
             Ok(())
         },
         ..NEW_FILE
@@ -130,18 +145,71 @@ pub(super) const ACTIONS: &[Action] = &[
         name: "make-executable",
         does: "makes a file that may be run in a container's /tmp",
         rules: &["New executable in container"],
+        falco: &["Container Drift Detected (open+create)"],
         mitre: "T1105",
-        act: |scene| {
+        act: |doer| {
             let _folders = NewFolders::make(Path::new("/tmp"))?;
-            let file = named_by_token(scene, "/tmp", "");
+            let file = named_by_token(doer, "/tmp", "");
             let mut options = OpenOptions::new();
             options.write(true).create_new(true).mode(0o755);
             options.open(&file).context("cannot make a file")?;
             fs::remove_file(&file).context("cannot remove the file")?;
-            scene.expect_path("fd.name", &file);
+            doer.expect_path("evt.arg.name", &file);
+            doer.expect_path("fd.name", &file);
             Ok(())
         },
         leaves: &["/tmp/lanner-generate-<token>"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "change-to-executable",
+        does: "lets a file of its own in a container's /tmp be run",
+        rules: &["New executable in container"],
+        falco: &["Container Drift Detected (chmod)"],
+        mitre: "T1105",
+        event: "chmod",
+        act: |doer| {
+            let _folders = NewFolders::make(Path::new("/tmp"))?;
+            let file = named_by_token(doer, "/tmp", "");
+            File::create_new(&file).context("cannot make a file")?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o700))
+                .context("cannot change its mode")?;
+            fs::remove_file(&file).context("cannot remove the file")?;
+            doer.expect_path("evt.arg.filename", &file);
+            Ok(())
+        },
+        leaves: &["/tmp/lanner-generate-<token>"],
+        ..NEW_FILE
+    },
+    Action {
+        name: "hide-file",
+        does: "makes a file of its own that `ls` does not show",
+        harmless: "the file is empty and in a folder of its own",
+        falco: &["Create Hidden Files or Directories"],
+        mitre: "T1564.001",
+        event: "openat",
+        act: |doer| {
+            let file = doer.own(".hidden");
+            File::create_new(&file).context("cannot make a file")?;
+            doer.expect_path("fd.name", &file);
+            Ok(())
+        },
+        ..ACTION
+    },
+    Action {
+        name: "write-by-descriptor",
+        does: "opens a file of its own for writing by /proc/self/fd, in a container, as one does to \
+               change the runtime's program",
+        harmless: "the file is empty and in a folder of its own",
+        falco: &["Modify Container Entrypoint"],
+        mitre: "T1611",
+        act: |doer| {
+            let file = File::create_new(doer.own("notes")).context("cannot make a file")?;
+            let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
+            File::options().write(true).open(&descriptor).context("cannot open it again")?;
+            doer.expect("fd.name", descriptor);
+            Ok(())
+        },
         ..NEW_FILE
     },
     Action {
@@ -149,7 +217,7 @@ pub(super) const ACTIONS: &[Action] = &[
         does: "makes a file in a container's /etc/lanner",
         rules: &["Lanner's settings changed"],
         mitre: "T1562.001",
-        act: |scene| make_file(scene, "/etc/lanner", ""),
+        act: |doer| make_file(doer, "/etc/lanner", ""),
         leaves: &["/etc/lanner/lanner-generate-<token>"],
         ..NEW_FILE
     },
@@ -158,7 +226,7 @@ pub(super) const ACTIONS: &[Action] = &[
         does: "makes a file in a container's /var/lib/lanner",
         rules: &["Lanner's spool changed"],
         mitre: "T1562.001",
-        act: |scene| make_file(scene, "/var/lib/lanner", ""),
+        act: |doer| make_file(doer, "/var/lib/lanner", ""),
         leaves: &["/var/lib/lanner/lanner-generate-<token>"],
         ..NEW_FILE
     },
@@ -168,7 +236,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Create files below dev"],
         falco: &["Create files below dev"],
         mitre: "T1543",
-        act: |scene| make_file(scene, "/dev", ""),
+        act: |doer| make_file(doer, "/dev", ""),
         leaves: &["/dev/lanner-generate-<token>"],
         ..NEW_FILE
     },
@@ -180,13 +248,13 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Set Setuid or Setgid bit"],
         mitre: "T1548.001",
         event: "chmod",
-        cast: &[Part { program: "chmod", ..PART }],
-        act: |scene| {
-            let file = scene.own("program");
+        processes: &[Process { program: "chmod", ..PROCESS }],
+        act: |doer| {
+            let file = doer.own("program");
             File::create_new(&file).context("cannot make a file")?;
             fs::set_permissions(&file, fs::Permissions::from_mode(0o4700))
                 .context("cannot set the bit")?;
-            scene.expect_path("evt.arg.filename", &file);
+            doer.expect_path("evt.arg.filename", &file);
             Ok(())
         },
         ..ACTION
@@ -197,13 +265,13 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Clear Log Activities"],
         falco: &["Clear Log Activities"],
         mitre: "T1070",
-        act: |scene| {
+        act: |doer| {
             let _folders = NewFolders::make(Path::new("/var/log"))?;
-            let log = named_by_token(scene, "/var/log", ".log");
+            let log = named_by_token(doer, "/var/log", ".log");
             fs::write(&log, "nobody will miss this line\n").context("cannot write a log")?;
             File::create(&log).context("cannot empty the log")?;
             fs::remove_file(&log).context("cannot remove the log")?;
-            scene.expect_path("fd.name", &log);
+            doer.expect_path("fd.name", &log);
             Ok(())
         },
         leaves: &["/var/log/lanner-generate-<token>.log"],
@@ -217,11 +285,13 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Delete or rename shell history"],
         mitre: "T1070",
         event: "unlink",
-        cast: &[Part { program: "rm", ..PART }],
-        act: |scene| {
-            let history = scene.own(".bash_history");
+        processes: &[Process { program: "rm", ..PROCESS }],
+        act: |doer| {
+            let history = doer.own(".bash_history");
             File::create_new(&history).context("cannot make a history")?;
-            fs::remove_file(&history).context("cannot remove the history")
+            fs::remove_file(&history).context("cannot remove the history")?;
+            doer.expect_path("evt.arg.path", &history);
+            Ok(())
         },
         ..ACTION
     },
@@ -233,15 +303,15 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Delete or rename shell history"],
         mitre: "T1070",
         event: "openat",
-        act: |scene| {
-            let history = scene.own(".bash_history");
+        act: |doer| {
+            let history = doer.own(".bash_history");
             File::create_new(&history).context("cannot make a history")?;
             OpenOptions::new()
                 .write(true)
                 .truncate(true)
                 .open(&history)
                 .context("cannot empty the history")?;
-            scene.expect_path("fd.name", &history);
+            doer.expect_path("fd.name", &history);
             Ok(())
         },
         ..ACTION
@@ -271,14 +341,14 @@ impl Drop for NewFolders {
 }
 
 /// A path that only this run uses.
-pub(super) fn named_by_token(scene: &Scene, folder: &str, end: &str) -> PathBuf {
-    Path::new(folder).join(format!("lanner-generate-{}{end}", scene.token()))
+pub(super) fn named_by_token(doer: &Doer, folder: &str, end: &str) -> PathBuf {
+    Path::new(folder).join(format!("lanner-generate-{}{end}", doer.token()))
 }
 
 /// Makes a file there, writes nothing to it, and removes it.
-pub(super) fn make_file(scene: &mut Scene, folder: &str, end: &str) -> anyhow::Result<()> {
+pub(super) fn make_file(doer: &mut Doer, folder: &str, end: &str) -> anyhow::Result<()> {
     let _folders = NewFolders::make(Path::new(folder))?;
-    let file = named_by_token(scene, folder, end);
+    let file = named_by_token(doer, folder, end);
     OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -287,6 +357,6 @@ pub(super) fn make_file(scene: &mut Scene, folder: &str, end: &str) -> anyhow::R
         .open(&file)
         .with_context(|| format!("cannot make {}", file.display()))?;
     fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-    scene.expect_path("fd.name", &file);
+    doer.expect_path("fd.name", &file);
     Ok(())
 }

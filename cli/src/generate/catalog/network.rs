@@ -4,7 +4,8 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    io::{Read as _, Write as _},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::unix::net::{UnixListener, UnixStream},
     path::Path,
 };
@@ -12,14 +13,14 @@ use std::{
 use anyhow::Context as _;
 use rustix::{
     io::Errno,
-    net::{AddressFamily, SocketFlags, SocketType, connect, socket_with},
+    net::{AddressFamily, SocketFlags, SocketType, connect, socket, socket_with},
     stdio::dup2_stdin,
 };
 
 use super::files::NewFolders;
 use crate::generate::{
-    action::{ACTION, Action, Need, PART, Part, Place},
-    scene::Scene,
+    action::{ACTION, Action, Need, PROCESS, Place, Process},
+    told::Doer,
 };
 
 const NOBODYS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
@@ -43,10 +44,10 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Unexpected UDP Traffic"],
         mitre: "T1048",
         event: "sendto",
-        act: |scene| {
+        act: |doer| {
             let socket = udp_socket()?;
             socket.send_to(&[], (NOBODYS, 31337)).context("cannot send")?;
-            connect_udp(scene, NOBODYS, 31337)
+            connect_udp(doer, NOBODYS, 31337)
         },
         ..CONNECT
     },
@@ -60,7 +61,7 @@ pub(super) const ACTIONS: &[Action] = &[
         ],
         mitre: "T1552.005",
         place: Place::Container,
-        act: |scene| connect_udp(scene, METADATA, 80),
+        act: |doer| connect_udp(doer, METADATA, 80),
         ..CONNECT
     },
     Action {
@@ -71,7 +72,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &[],
         mitre: "T1613",
         place: Place::Container,
-        act: |scene| connect_udp(scene, API_SERVER, 443),
+        act: |doer| connect_udp(doer, API_SERVER, 443),
         ..CONNECT
     },
     Action {
@@ -80,7 +81,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Contact kubelet from container"],
         mitre: "T1613",
         place: Place::Container,
-        act: |scene| connect_udp(scene, NOBODYS, 10250),
+        act: |doer| connect_udp(doer, NOBODYS, 10250),
         ..CONNECT
     },
     Action {
@@ -91,7 +92,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1610",
         needs: &[Need::Root],
         place: Place::Container,
-        act: |scene| connect_unix(scene, "/run/containerd/containerd.sock"),
+        act: |doer| connect_unix(doer, "/run/containerd/containerd.sock"),
         ..CONNECT
     },
     Action {
@@ -102,7 +103,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1562.006",
         needs: &[Need::Root],
         place: Place::Container,
-        act: |scene| connect_unix(scene, "/run/lanner/forwarder.sock"),
+        act: |doer| connect_unix(doer, "/run/lanner/forwarder.sock"),
         ..CONNECT
     },
     Action {
@@ -112,8 +113,8 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Unexpected listening port"],
         mitre: "T1571",
         event: "listen",
-        cast: &[Part { program: "nc", args: &["-l", "<token>"], ..PART }],
-        act: |_| listen(),
+        processes: &[Process { program: "nc", args: &["-l", "<token>"], ..PROCESS }],
+        act: listen,
         ..ACTION
     },
     Action {
@@ -125,7 +126,7 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1571",
         event: "listen",
         place: Place::ContainerEntry,
-        act: |_| listen(),
+        act: listen,
         ..ACTION
     },
     Action {
@@ -135,8 +136,8 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["System procs network activity"],
         mitre: "T1059.004",
         place: Place::Container,
-        cast: &[Part { program: "bash", ..PART }],
-        act: |scene| connect_udp(scene, NOBODYS, 4444),
+        processes: &[Process { program: "bash", ..PROCESS }],
+        act: |doer| connect_udp(doer, NOBODYS, 4444),
         ..CONNECT
     },
     Action {
@@ -145,8 +146,8 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["System procs network activity"],
         falco: &["System procs network activity"],
         mitre: "T1059",
-        cast: &[Part { program: "sha256sum", ..PART }],
-        act: |scene| connect_udp(scene, NOBODYS, 31337),
+        processes: &[Process { program: "sha256sum", ..PROCESS }],
+        act: |doer| connect_udp(doer, NOBODYS, 31337),
         ..CONNECT
     },
     Action {
@@ -157,7 +158,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &[],
         mitre: "T1496",
         place: Place::Container,
-        act: |scene| connect_udp(scene, NOBODYS, 3333),
+        act: |doer| connect_udp(doer, NOBODYS, 3333),
         ..CONNECT
     },
     Action {
@@ -167,8 +168,8 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Disallowed SSH Connection Non Standard Port"],
         falco: &["Disallowed SSH Connection Non Standard Port"],
         mitre: "T1059",
-        cast: &[Part { program: "ssh", ..PART }],
-        act: |scene| connect_tcp(scene, NOBODYS, 443),
+        processes: &[Process { program: "ssh", ..PROCESS }],
+        act: |doer| connect_tcp(doer, NOBODYS, 443),
         ..CONNECT
     },
     Action {
@@ -180,12 +181,10 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1059",
         event: "dup",
         place: Place::Container,
-        act: |scene| {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
-            let address = listener.local_addr().context("no address")?;
-            let connection = TcpStream::connect(address).context("cannot connect")?;
-            dup2_stdin(&connection).context("cannot redirect the standard input")?;
-            scene.expect_server(address);
+        act: |doer| {
+            let (client, _server, address) = connection_to_itself(Ipv4Addr::LOCALHOST)?;
+            dup2_stdin(&client).context("cannot redirect the standard input")?;
+            doer.expect_server(address);
             Ok(())
         },
         ..ACTION
@@ -200,21 +199,87 @@ pub(super) const ACTIONS: &[Action] = &[
         event: "socket",
         needs: &[Need::Capability("NET_RAW")],
         place: Place::Container,
-        act: |_| {
-            socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None)
+        act: |doer| {
+            socket(AddressFamily::PACKET, SocketType::RAW, None)
                 .context("cannot make a packet socket")?;
+            doer.expect("evt.type", "socket");
+            doer.expect("evt.arg.type", "3");
+            Ok(())
+        },
+        ..ACTION
+    },
+    Action {
+        name: "interpreter-connects",
+        does: "has an interpreter connect",
+        falco: &["Interpreted procs outbound network activity"],
+        mitre: "T1059.006",
+        processes: &[Process { program: "python3", ..PROCESS }],
+        act: |doer| connect_udp(doer, NOBODYS, 31337),
+        ..CONNECT
+    },
+    Action {
+        name: "interpreter-accepts",
+        does: "has an interpreter take a connection from itself by IPv6",
+        harmless: "the connection is by loopback, and closed at once",
+        falco: &[
+            "Interpreted procs inbound network activity",
+            "Unexpected inbound connection source",
+        ],
+        mitre: "T1571",
+        event: "accept4",
+        processes: &[Process { program: "python3", ..PROCESS }],
+        act: |doer| {
+            let (_client, _server, address) = connection_to_itself(Ipv6Addr::LOCALHOST)?;
+            doer.expect_server(address);
+            Ok(())
+        },
+        ..ACTION
+    },
+    Action {
+        name: "contact-node-port",
+        does: "connects to a port of Kubernetes' node ports from a container",
+        falco: &["Unexpected K8s NodePort Connection"],
+        mitre: "T1205.001",
+        place: Place::Container,
+        act: |doer| connect_udp(doer, NOBODYS, 30080),
+        ..CONNECT
+    },
+    Action {
+        name: "receive-class-file",
+        does: "has java receive the first bytes of a class file from itself",
+        harmless: "the connection is by loopback, and four bytes are no class",
+        falco: &["Java Process Class File Download"],
+        mitre: "T1190",
+        event: "recvfrom",
+        processes: &[Process { program: "java", ..PROCESS }],
+        act: |doer| {
+            let (mut client, mut server, address) = connection_to_itself(Ipv4Addr::LOCALHOST)?;
+            server.write_all(b"\xca\xfe\xba\xbe").context("cannot send")?;
+            client.read_exact(&mut [0; 4]).context("cannot receive")?;
+            doer.expect_server(address);
             Ok(())
         },
         ..ACTION
     },
 ];
 
+/// Both ends of a connection by loopback, the client's first, and the server's address.
+fn connection_to_itself(
+    loopback: impl Into<IpAddr>,
+) -> anyhow::Result<(TcpStream, TcpStream, SocketAddr)> {
+    let listener = TcpListener::bind((loopback.into(), 0)).context("cannot listen")?;
+    let address = listener.local_addr().context("no address")?;
+    let client = TcpStream::connect(address).context("cannot connect")?;
+    let (server, _) = listener.accept().context("cannot take the connection")?;
+    Ok((client, server, address))
+}
+
 fn udp_socket() -> anyhow::Result<UdpSocket> {
     UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("cannot make a socket")
 }
 
 /// Where no socket is, one of our own is made, and removed again.
-fn connect_unix(scene: &mut Scene, path: &str) -> anyhow::Result<()> {
+fn connect_unix(doer: &mut Doer, path: &str) -> anyhow::Result<()> {
     let socket = Path::new(path);
     let _folders = NewFolders::make(socket.parent().context("a socket lies in a folder")?)?;
     let own = if socket.exists() {
@@ -227,24 +292,26 @@ fn connect_unix(scene: &mut Scene, path: &str) -> anyhow::Result<()> {
     if own.is_some() {
         fs::remove_file(socket).with_context(|| format!("cannot remove {path}"))?;
     }
-    scene.expect("fd.name", path);
+    doer.expect("fd.name", path);
     connected.map(drop)
 }
 
-fn listen() -> anyhow::Result<()> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen").map(drop)
-}
-
-fn connect_udp(scene: &mut Scene, address: Ipv4Addr, port: u16) -> anyhow::Result<()> {
-    let address = SocketAddr::from((address, port));
-    let socket = udp_socket()?;
-    socket.connect(address).with_context(|| format!("cannot connect to {address}"))?;
-    scene.expect_server(address);
-    scene.expect("fd.l4proto", "udp");
+fn listen(doer: &mut Doer) -> anyhow::Result<()> {
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
+    doer.expect_server(socket.local_addr().context("no address")?);
     Ok(())
 }
 
-fn connect_tcp(scene: &mut Scene, address: Ipv4Addr, port: u16) -> anyhow::Result<()> {
+fn connect_udp(doer: &mut Doer, address: Ipv4Addr, port: u16) -> anyhow::Result<()> {
+    let address = SocketAddr::from((address, port));
+    let socket = udp_socket()?;
+    socket.connect(address).with_context(|| format!("cannot connect to {address}"))?;
+    doer.expect_server(address);
+    doer.expect("fd.l4proto", "udp");
+    Ok(())
+}
+
+fn connect_tcp(doer: &mut Doer, address: Ipv4Addr, port: u16) -> anyhow::Result<()> {
     let address = SocketAddr::from((address, port));
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)
@@ -255,7 +322,7 @@ fn connect_tcp(scene: &mut Scene, address: Ipv4Addr, port: u16) -> anyhow::Resul
             return Err(anyhow::Error::new(error).context(format!("cannot connect to {address}")));
         }
     }
-    scene.expect_server(address);
-    scene.expect("fd.l4proto", "tcp");
+    doer.expect_server(address);
+    doer.expect("fd.l4proto", "tcp");
     Ok(())
 }

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 
 use super::files::{NEW_FILE, NewFolders, make_file};
 use crate::generate::{
-    action::{ACTION, Action, Need, PART, Part, Place},
-    scene::Scene,
+    action::{ACTION, Action, Need, PROCESS, Place, Process},
+    told::Doer,
 };
 
 /// A file that is there already, opened for more at its end.
@@ -26,7 +26,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Schedule Cron Jobs"],
         falco: &["Schedule Cron Jobs"],
         mitre: "T1053.003",
-        act: |scene| make_file(scene, "/etc/cron.d", ""),
+        act: |doer| make_file(doer, "/etc/cron.d", ""),
         leaves: &["/etc/cron.d/lanner-generate-<token>"],
         ..NEW_FILE
     },
@@ -36,7 +36,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Write systemd unit"],
         falco: &["Write below etc"],
         mitre: "T1543.002",
-        act: |scene| make_file(scene, "/etc/systemd/system", ".service"),
+        act: |doer| make_file(doer, "/etc/systemd/system", ".service"),
         leaves: &["/etc/systemd/system/lanner-generate-<token>.service"],
         ..NEW_FILE
     },
@@ -46,7 +46,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Write to accounts or authentication files"],
         falco: &["Write below etc"],
         mitre: "T1136.001",
-        act: |scene| open_for_more(scene, "/etc/passwd"),
+        act: |doer| open_for_more(doer, "/etc/passwd"),
         ..OPENED
     },
     Action {
@@ -55,7 +55,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Write to ld.so.preload"],
         falco: &["Write below etc"],
         mitre: "T1574.006",
-        act: |scene| open_for_more(scene, "/etc/ld.so.preload"),
+        act: |doer| open_for_more(doer, "/etc/ld.so.preload"),
         ..OPENED
     },
     Action {
@@ -64,7 +64,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Adding ssh keys to authorized_keys"],
         falco: &["Adding ssh keys to authorized_keys"],
         mitre: "T1098.004",
-        act: |scene| open_for_more(scene, "/root/.ssh/authorized_keys"),
+        act: |doer| open_for_more(doer, "/root/.ssh/authorized_keys"),
         ..OPENED
     },
     Action {
@@ -73,7 +73,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Modify Shell Configuration File"],
         falco: &["Modify Shell Configuration File"],
         mitre: "T1546.004",
-        act: |scene| open_for_more(scene, "/root/.bashrc"),
+        act: |doer| open_for_more(doer, "/root/.bashrc"),
         ..OPENED
     },
     Action {
@@ -84,12 +84,12 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["User mgmt binaries"],
         needs: &[Need::Host],
         mitre: "T1098",
-        cast: &[Part { program: "useradd", ..PART }],
+        processes: &[Process { program: "useradd", ..PROCESS }],
         ..ACTION
     },
 ];
 
-fn open_for_more(scene: &mut Scene, file: &str) -> anyhow::Result<()> {
+fn open_for_more(doer: &mut Doer, file: &str) -> anyhow::Result<()> {
     let path = Path::new(file);
     let was_there = path.exists();
     let folder = path.parent().context("a file lies in a folder")?;
@@ -102,6 +102,6 @@ fn open_for_more(scene: &mut Scene, file: &str) -> anyhow::Result<()> {
     if !was_there {
         std::fs::remove_file(path).with_context(|| format!("cannot remove {file}"))?;
     }
-    scene.expect("fd.name", file);
+    doer.expect("fd.name", file);
     Ok(())
 }

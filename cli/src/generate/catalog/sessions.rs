@@ -9,9 +9,9 @@ use std::fs::File;
 use anyhow::Context as _;
 
 use super::{files::NEW_FILE, secrets::ONLY_NAMED};
-use crate::generate::action::{Action, PART, Part, Place, Role};
+use crate::generate::action::{Action, PROCESS, Place, Process, Setup};
 
-const SHELL: Part = Part { program: "sh", role: Role::OpenTerminal, ..PART };
+const SHELL: Process = Process { program: "sh", setup: Setup::OpenTerminal, ..PROCESS };
 
 pub(super) const ACTIONS: &[Action] = &[
     Action {
@@ -21,7 +21,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &["Terminal shell in container"],
         mitre: "T1059.004",
         place: Place::ContainerEntry,
-        cast: &[SHELL],
+        processes: &[SHELL],
         ..ONLY_NAMED
     },
     Action {
@@ -31,7 +31,7 @@ pub(super) const ACTIONS: &[Action] = &[
         falco: &[],
         mitre: "T1609",
         place: Place::ContainerEntry,
-        cast: &[SHELL, Part { program: "env", ..PART }],
+        processes: &[SHELL, Process { program: "env", ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
@@ -41,11 +41,11 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["File written in container session"],
         mitre: "T1609",
         place: Place::ContainerEntry,
-        cast: &[SHELL, PART],
-        act: |scene| {
-            let file = scene.own("notes");
+        processes: &[SHELL, PROCESS],
+        act: |doer| {
+            let file = doer.own("notes");
             File::create_new(&file).context("cannot make a file")?;
-            scene.expect_path("fd.name", &file);
+            doer.expect_path("fd.name", &file);
             Ok(())
         },
         ..NEW_FILE
@@ -57,12 +57,12 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["File read in container session"],
         mitre: "T1609",
         place: Place::ContainerEntry,
-        cast: &[SHELL, PART],
-        act: |scene| {
-            let file = scene.own("notes");
+        processes: &[SHELL, PROCESS],
+        act: |doer| {
+            let file = doer.own("notes");
             File::create_new(&file).context("cannot make a file")?;
             File::open(&file).context("cannot open the file")?;
-            scene.expect_path("fd.name", &file);
+            doer.expect_path("fd.name", &file);
             Ok(())
         },
         ..NEW_FILE

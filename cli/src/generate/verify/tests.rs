@@ -1,6 +1,6 @@
 //! What is found, from what an alert says.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use expect_test::{Expect, expect};
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use super::{
 use crate::generate::{
     catalog,
     perform::{Deed, Ended, Performed, Pod},
-    scene::Facts,
+    told::Facts,
 };
 
 const CONTAINER: &str = "3ad7b26ded6d8e7b23da7d48fe889434573036c27ae5a74837233de441c3601e";
@@ -31,11 +31,12 @@ fn deed() -> Deed {
         facts: Facts {
             name: "cat".to_owned(),
             args: "lg01x02".to_owned(),
-            exe: "/tmp/stage/lg01x02/cat".to_owned(),
+            exe: "/tmp/run/lg01x02/cat".to_owned(),
             uid: 0,
             user: Some("root".to_owned()),
             terminal: false,
             fields: [("fd.name".to_owned(), "/etc/shadow".to_owned())].into(),
+            server: None,
         },
     }
 }
@@ -49,12 +50,12 @@ fn alert() -> Value {
         "output": "Sensitive file read by cat",
         "output_fields": {
             "proc.name": "cat", "proc.pname": "application", "proc.tty": 0,
-            "proc.cmdline": "cat lg01x02", "proc.exepath": "/tmp/stage/lg01x02/cat",
+            "proc.cmdline": "cat lg01x02", "proc.exepath": "/tmp/run/lg01x02/cat",
             "user.uid": 0, "user.name": "root", "fd.name": "/etc/shadow",
             "container.id": "3ad7b26ded6d",
         },
         "entity": {
-            "pid": 4711, "exe_path": "/tmp/stage/lg01x02/cat", "uid": 0,
+            "pid": 4711, "exe_path": "/tmp/run/lg01x02/cat", "uid": 0,
             "container_id": CONTAINER,
         },
     })
@@ -85,7 +86,7 @@ fn each_fact_that_is_not_so_is_told() {
         &lie,
         expect![[r#"
             entity.pid is 4712, not 4711
-            entity.exe_path is "/bin/cat", not "/tmp/stage/lg01x02/cat"
+            entity.exe_path is "/bin/cat", not "/tmp/run/lg01x02/cat"
             entity.uid is 1, not 0
             entity.container_id is missing, not "3ad7b26ded6d8e7b23da7d48fe889434573036c27ae5a74837233de441c3601e"
             container.id is "host", not "3ad7b26ded6d"
@@ -97,6 +98,57 @@ fn each_fact_that_is_not_so_is_told() {
             proc.tty is 34816, not 0
             fd.name is "/etc/passwd", not "/etc/shadow""#]],
     );
+}
+
+/// What an alert of a connection shows is enough, in whichever field, and must be so.
+#[test]
+fn a_connection_is_to_the_server() {
+    let server = |text: &str| {
+        let facts =
+            Facts { fields: BTreeMap::new(), server: Some(text.parse().unwrap()), ..deed().facts };
+        Deed { facts, ..deed() }
+    };
+    let shows = |fields: Value| {
+        let mut told = alert();
+        told["output_fields"] = fields;
+        told
+    };
+    let name = shows(json!({"fd.name": "192.0.2.2:40000->198.51.100.7:31337"}));
+    check(&server("198.51.100.7:31337"), &name, expect![""]);
+    check(
+        &server("198.51.100.7:1337"),
+        &name,
+        expect![[
+            r#"fd.name is "192.0.2.2:40000->198.51.100.7:31337", not to "198.51.100.7:1337""#
+        ]],
+    );
+    check(&server("[::1]:8080"), &shows(json!({"fd.name": "::1:40000->::1:8080"})), expect![""]);
+    check(&server("[::1]:8080"), &shows(json!({"fd.name": "::1:8080"})), expect![""]);
+    let ends = shows(json!({"fd.sip": "198.51.100.7", "fd.sport": 31338}));
+    check(&server("198.51.100.7:31337"), &ends, expect![[r#"fd.sport is "31338", not "31337""#]]);
+    check(
+        &server("198.51.100.7:31337"),
+        &shows(json!({"proc.name": "cat"})),
+        expect!["nothing to compare: it has no fd.name"],
+    );
+}
+
+#[test]
+fn an_argument_is_found_among_all() {
+    let fields = [("evt.arg.path".to_owned(), "/x/.bash_history".to_owned())];
+    let deed = Deed { facts: Facts { fields: fields.into(), ..deed().facts }, ..deed() };
+    let shows = |arguments: &str| {
+        let mut told = alert();
+        told["output_fields"] = json!({ "evt.args": arguments });
+        told
+    };
+    check(&deed, &shows("res=0 path=/x/.bash_history"), expect![""]);
+    check(
+        &deed,
+        &shows("res=0 path=/x/.bash_history2"),
+        expect![[r#"evt.args is "res=0 path=/x/.bash_history2", without "path=/x/.bash_history""#]],
+    );
+    check(&deed, &alert(), expect!["nothing to compare: it has no evt.arg.path"]);
 }
 
 #[test]

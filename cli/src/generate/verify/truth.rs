@@ -1,11 +1,11 @@
 //! An alert against what is true of a deed.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, net::SocketAddr};
 
 use lanner_alert::Alert;
 use serde_json::{Map, Value};
 
-use crate::generate::{action::Action, perform::Deed};
+use crate::generate::{action::Action, perform::Deed, told::Facts};
 
 /// What the alert says of the deed that is not so. Output fields are compared
 /// where the rule's output has them; the entity is every alert's.
@@ -27,7 +27,7 @@ pub(super) fn differences(action: &Action, deed: &Deed, alert: &Alert) -> Vec<St
             compared.is("entity.container_id", None, entity.container_id.as_deref());
             compared.field("container.id", "host");
         }
-        // We do not know by what name those outside know us.
+        // Its own control groups' names do not say it.
         (None, false) if entity.container_id.is_none() => {
             compared.wrong.push("entity.container_id is missing".to_owned());
         }
@@ -52,9 +52,7 @@ pub(super) fn differences(action: &Action, deed: &Deed, alert: &Alert) -> Vec<St
         compared.field("user.name", user);
     }
     compared.terminal(facts.terminal);
-    for (field, value) in &facts.fields {
-        compared.field(field, value);
-    }
+    compared.deed(facts);
     // The rule may look at several types of which one is ours.
     if action.event == "execve" {
         compared.field("evt.type", "execve");
@@ -76,15 +74,61 @@ impl Comparison<'_> {
         }
     }
 
-    fn field(&mut self, name: &str, truth: &str) {
-        let Some(value) = self.fields.get(name) else { return };
-        let said = match value {
-            Value::String(text) => text.clone(),
-            value => value.to_string(),
-        };
+    /// What the deed was about. An alert that shows nothing of it proves nothing.
+    fn deed(&mut self, facts: &Facts) {
+        let mut shown = 0;
+        for (name, truth) in &facts.fields {
+            shown += usize::from(self.field(name, truth) || self.among_arguments(name, truth));
+        }
+        if let Some(server) = facts.server {
+            let (ip, port) = (server.ip().to_string(), server.port().to_string());
+            shown += usize::from(self.field("fd.sip", &ip) | self.field("fd.sport", &port));
+            shown += usize::from(self.connection(server));
+        }
+        let mut expected: Vec<&str> = facts.fields.keys().map(String::as_str).collect();
+        expected.extend(facts.server.map(|_| "fd.name"));
+        if shown == 0 && !expected.is_empty() {
+            self.wrong.push(format!("nothing to compare: it has no {}", expected.join(", no ")));
+        }
+    }
+
+    /// Whether the alert has the field.
+    fn field(&mut self, name: &str, truth: &str) -> bool {
+        let Some(said) = self.said(name) else { return false };
         if said != truth {
             self.wrong.push(format!("{name} is {said:?}, not {truth:?}"));
         }
+        true
+    }
+
+    /// `evt.arg.path` in `evt.args`: `res=0 path=/etc/shadow mode=0`. Whether the alert has those.
+    fn among_arguments(&mut self, name: &str, truth: &str) -> bool {
+        let Some(argument) = name.strip_prefix("evt.arg.") else { return false };
+        let Some(said) = self.said("evt.args") else { return false };
+        let pair = format!("{argument}={truth}");
+        if !said.split(' ').any(|word| word == pair) {
+            self.wrong.push(format!("evt.args is {said:?}, without {pair:?}"));
+        }
+        true
+    }
+
+    /// `fd.name` of a socket: `CLIENT->SERVER`, or of one that listens `SERVER`. Whether the alert
+    /// has it.
+    fn connection(&mut self, server: SocketAddr) -> bool {
+        let Some(said) = self.said("fd.name") else { return false };
+        // An address of IPv6 is in no brackets there.
+        let server = format!("{}:{}", server.ip(), server.port());
+        if said.rsplit("->").next() != Some(&server) {
+            self.wrong.push(format!("fd.name is {said:?}, not to {server:?}"));
+        }
+        true
+    }
+
+    fn said(&self, name: &str) -> Option<String> {
+        Some(match self.fields.get(name)? {
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        })
     }
 
     fn terminal(&mut self, has_one: bool) {

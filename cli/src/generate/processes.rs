@@ -1,5 +1,5 @@
 //! The processes of an action. Each is our own program under another name; it
-//! takes its part, then starts the next one, and the last one acts.
+//! does what comes before, then starts the next one, and the last one acts.
 
 use std::{
     ffi::CString,
@@ -27,9 +27,9 @@ use rustix::{
 };
 
 use super::{
-    action::{Action, PART, Part, Place, Role, Start},
+    action::{Action, PROCESS, Place, Process, Setup, Start},
     catalog, container,
-    scene::{Orders, Report, Scene},
+    told::{Doer, Orders, Report},
 };
 
 /// The environment variable that makes this program one of an action's processes.
@@ -39,53 +39,55 @@ pub(super) const ORDERS: &str = "LANNER_GENERATE";
 pub(super) const NOBODY: u32 = 65534;
 
 /// The container runtime's process outside of the container, and what it starts.
-const SHIM: Part = Part { program: "containerd-shim", role: Role::MakeContainer, ..PART };
-const RUNTIME: Part = Part { program: "runc:[2:INIT]", role: Role::EnterContainer, ..PART };
+const SHIM: Process =
+    Process { program: "containerd-shim", setup: Setup::MakeContainer, ..PROCESS };
+const RUNTIME: Process =
+    Process { program: "runc:[2:INIT]", setup: Setup::EnterContainer, ..PROCESS };
 /// The container's own process.
-const APPLICATION: Part = Part { program: "application", start: Start::Exec, ..PART };
+const APPLICATION: Process = Process { program: "application", start: Start::Exec, ..PROCESS };
 
-/// The whole cast of an action, in the order in which they start. `makes_container`:
+/// All processes of an action, in the order in which they start. `makes_container`:
 /// not where we are in one.
-pub(super) fn cast(action: &Action, makes_container: bool) -> Vec<Part> {
-    let mut cast = Vec::new();
+pub(super) fn of_action(action: &Action, makes_container: bool) -> Vec<Process> {
+    let mut processes = Vec::new();
     match (action.place, makes_container) {
         (Place::Host, _) | (Place::Container, false) => {}
-        (Place::Container, true) => cast.extend([SHIM, RUNTIME, APPLICATION]),
-        (Place::ContainerEntry, true) => cast.extend([SHIM, RUNTIME]),
+        (Place::Container, true) => processes.extend([SHIM, RUNTIME, APPLICATION]),
+        (Place::ContainerEntry, true) => processes.extend([SHIM, RUNTIME]),
         (Place::ContainerEntry, false) => {
-            cast.extend([
-                Part { role: Role::Nothing, ..SHIM },
-                Part { role: Role::Nothing, ..RUNTIME },
+            processes.extend([
+                Process { setup: Setup::Nothing, ..SHIM },
+                Process { setup: Setup::Nothing, ..RUNTIME },
             ]);
         }
     }
-    cast.extend_from_slice(action.cast);
+    processes.extend_from_slice(action.processes);
     if action.place == Place::ContainerEntry {
         // What the runtime started becomes the program, and has its terminal already.
         let (runtime, entry) = (1, 2);
-        if let Some(part) = cast.get_mut(entry) {
-            let terminal = part.role == Role::OpenTerminal;
-            part.role = Role::Nothing;
-            part.start = Start::Exec;
-            if let Some(part) = cast.get_mut(runtime).filter(|_| terminal) {
-                part.role = if makes_container {
-                    Role::EnterContainerWithTerminal
+        if let Some(process) = processes.get_mut(entry) {
+            let terminal = process.setup == Setup::OpenTerminal;
+            process.setup = Setup::Nothing;
+            process.start = Start::Exec;
+            if let Some(process) = processes.get_mut(runtime).filter(|_| terminal) {
+                process.setup = if makes_container {
+                    Setup::EnterContainerWithTerminal
                 } else {
-                    Role::OpenTerminal
+                    Setup::OpenTerminal
                 };
             }
         }
     }
-    cast
+    processes
 }
 
 /// The process whose child the last one is; `None` is the tool itself.
-pub(super) fn parent(cast: &[Part]) -> Option<&Part> {
-    let mut last = cast.len().checked_sub(1)?;
-    while cast.get(last)?.start.replaces() {
+pub(super) fn parent(processes: &[Process]) -> Option<&Process> {
+    let mut last = processes.len().checked_sub(1)?;
+    while processes.get(last)?.start.replaces() {
         last = last.checked_sub(1)?;
     }
-    cast.get(last.checked_sub(1)?)
+    processes.get(last.checked_sub(1)?)
 }
 
 impl Start {
@@ -94,7 +96,7 @@ impl Start {
     }
 }
 
-/// What we are to play, if that is why this program was started.
+/// What to do, if this program was started as a process of an action.
 pub(crate) fn orders() -> Option<String> {
     std::env::var(ORDERS).ok()
 }
@@ -102,15 +104,15 @@ pub(crate) fn orders() -> Option<String> {
 /// The orders of a process that says that it is there, and waits until nobody needs it.
 pub(super) const WAIT: &str = "wait";
 
-/// Plays one process of an action to its end.
-pub(crate) fn play(orders: &str) -> ExitCode {
+/// Is one process of an action, to its end.
+pub(crate) fn run_process(orders: &str) -> ExitCode {
     if orders == WAIT {
         let _ = io::stdout().write_all(b"\n").and_then(|()| io::stdout().flush());
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         return ExitCode::SUCCESS;
     }
     match serde_json::from_str::<Orders>(orders).context("no orders").and_then(|orders| {
-        take_part(&orders).inspect_err(|error| {
+        be_process(&orders).inspect_err(|error| {
             let report = Report::Failed { why: format!("{error:#}"), refused: is_refusal(error) };
             // Then the tool has the exit code alone.
             let _ = orders.report(&report);
@@ -139,43 +141,45 @@ fn is_refusal(error: &anyhow::Error) -> bool {
                 | io::ErrorKind::Unsupported
                 | io::ErrorKind::ReadOnlyFilesystem
                 | io::ErrorKind::NetworkUnreachable
+                // A host without IPv6.
+                | io::ErrorKind::AddrNotAvailable
                 // A container's /dev/shm is often smaller than our program.
                 | io::ErrorKind::StorageFull
         )
     })
 }
 
-fn take_part(orders: &Orders) -> anyhow::Result<ExitCode> {
+fn be_process(orders: &Orders) -> anyhow::Result<ExitCode> {
     // Whoever started us is gone: so are we, and what we started.
     die_with_parent()?;
-    if orders.part == 0 {
+    if orders.index == 0 {
         // The terminal of who typed the command is not ours: every action finds
         // the same world, and Ctrl-C reaches the tool, which then ends us.
         let _ = setsid();
     }
     let action = catalog::find(&orders.action).context("no such action")?;
-    let cast = cast(action, orders.groups.is_some());
-    let part = cast.get(orders.part).context("no such part")?;
-    match part.role {
-        Role::MakeContainer => container::make(orders, orders.groups.as_deref().unwrap_or(&[]))?,
-        Role::EnterContainer => container::enter(orders)?,
-        Role::EnterContainerWithTerminal => {
+    let processes = of_action(action, orders.groups.is_some());
+    let process = processes.get(orders.index).context("no such process")?;
+    match process.setup {
+        Setup::MakeContainer => container::make(orders, orders.groups.as_deref().unwrap_or(&[]))?,
+        Setup::EnterContainer => container::enter(orders)?,
+        Setup::EnterContainerWithTerminal => {
             // The container has no devices to make one.
             open_terminal()?;
             container::enter(orders)?;
         }
-        Role::OpenTerminal => open_terminal()?,
-        Role::BecomeNobody => become_nobody()?,
-        Role::Nothing => {}
+        Setup::OpenTerminal => open_terminal()?,
+        Setup::BecomeNobody => become_nobody()?,
+        Setup::Nothing => {}
     }
-    if let Some(next) = cast.get(orders.part + 1) {
+    if let Some(next) = processes.get(orders.index + 1) {
         return start(orders, next);
     }
-    let args: Vec<String> = arguments(orders, part);
+    let args: Vec<String> = arguments(orders, process);
     let terminal = File::open("/dev/tty").is_ok();
-    let mut scene = Scene::new(orders.clone(), &args, terminal);
-    (action.act)(&mut scene)?;
-    scene.tell()?;
+    let mut doer = Doer::new(orders.clone(), &args, terminal);
+    (action.act)(&mut doer)?;
+    doer.tell()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -184,34 +188,34 @@ fn die_with_parent() -> anyhow::Result<()> {
 }
 
 /// A process's arguments in this run, without its name.
-pub(super) fn arguments(orders: &Orders, part: &Part) -> Vec<String> {
-    let marked = part.args.iter().any(|arg| arg.contains("<token>") || arg.contains("<dir>"));
-    let token = (part.marked && !marked).then_some("<token>");
-    part.args.iter().copied().chain(token).map(|arg| orders.fill(arg)).collect()
+pub(super) fn arguments(orders: &Orders, process: &Process) -> Vec<String> {
+    let marked = process.args.iter().any(|arg| arg.contains("<token>") || arg.contains("<dir>"));
+    let token = (process.marked && !marked).then_some("<token>");
+    process.args.iter().copied().chain(token).map(|arg| orders.fill(arg)).collect()
 }
 
-/// The command that plays part `index`, by its own name.
+/// The command that becomes process `index`, by its own name.
 pub(super) fn command(
     orders: &Orders,
-    part: &Part,
+    process: &Process,
     index: usize,
     file: &Path,
 ) -> anyhow::Result<Command> {
-    let orders = Orders { part: index, ..orders.clone() };
+    let orders = Orders { index, ..orders.clone() };
     let text = serde_json::to_string(&orders).context("cannot write orders")?;
     let mut command = Command::new(file);
     // What is run by its path calls itself by its path.
-    match part.start {
+    match process.start {
         Start::SpawnCopyIn(_) => command.arg0(file),
-        _ => command.arg0(part.program),
+        _ => command.arg0(process.program),
     };
-    command.args(arguments(&orders, part));
-    command.env(ORDERS, text).envs(part.env.iter().copied());
+    command.args(arguments(&orders, process));
+    command.env(ORDERS, text).envs(process.env.iter().copied());
     Ok(command)
 }
 
-fn start(orders: &Orders, next: &Part) -> anyhow::Result<ExitCode> {
-    let index = orders.part + 1;
+fn start(orders: &Orders, next: &Process) -> anyhow::Result<ExitCode> {
+    let index = orders.index + 1;
     let file = orders.dir().join(next.program);
     let failed = |error: io::Error| anyhow::Error::new(error).context("cannot start the next");
     match next.start {
@@ -275,7 +279,7 @@ impl Drop for Copy {
 
 fn exec_descriptor(
     orders: &Orders,
-    next: &Part,
+    next: &Process,
     index: usize,
     file: &Path,
 ) -> anyhow::Result<ExitCode> {
@@ -306,7 +310,7 @@ fn exec_descriptor(
 /// A terminal of our own. Both of its ends stay open as long as we run, and
 /// nobody reads it.
 fn open_terminal() -> anyhow::Result<()> {
-    // Of the last one, if the tool's own start is ours.
+    // Fails where this is the action's first process, which leads a session already.
     let _ = setsid();
     let master =
         openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).context("cannot get a terminal")?;
@@ -329,7 +333,8 @@ pub(super) fn become_nobody() -> anyhow::Result<()> {
     set_thread_groups(&[]).context("cannot leave all groups")?;
     set_thread_res_gid(gid, gid, gid).context("cannot become nobody")?;
     set_thread_res_uid(uid, uid, uid).context("cannot become nobody")?;
-    // That makes our /proc root's, and forgets with whom we die.
+    // With a new user, the kernel gives our /proc to root and no longer ends us with our
+    // parent: both are set again.
     prctl::set_dumpable(true).context("cannot own our /proc")?;
     die_with_parent()
 }

@@ -16,8 +16,8 @@ use rustix::net::sockopt::socket_peercred;
 use tempfile::TempDir;
 
 use super::{
-    action::Part,
-    scene::{Report, SOCKET},
+    action::Process,
+    told::{Report, SOCKET},
 };
 
 /// A process that has ended has said all it will; one that has not gets this long.
@@ -26,14 +26,14 @@ const REPORT_BYTES_MAX: u64 = 1 << 20;
 
 /// A folder with our program under the names that actions take, and the socket
 /// on which their processes report. Gone on drop.
-pub(super) struct Stage {
+pub(super) struct RunFolder {
     dir: TempDir,
     program: PathBuf,
     reports: UnixListener,
 }
 
-impl Stage {
-    pub(super) fn set() -> anyhow::Result<Self> {
+impl RunFolder {
+    pub(super) fn make() -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("lanner-generate-")
             .tempdir()
@@ -70,15 +70,15 @@ impl Stage {
         self.dir.path()
     }
 
-    /// Makes an action's folder, with our program by the names of its cast.
-    pub(super) fn folder(&self, token: &str, cast: &[Part]) -> anyhow::Result<PathBuf> {
+    /// Makes an action's folder, with our program by the names of its processes.
+    pub(super) fn folder(&self, token: &str, processes: &[Process]) -> anyhow::Result<PathBuf> {
         let folder = self.path().join(token);
         fs::create_dir(&folder).context("cannot make the action's folder")?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))
             .context("cannot open the action's folder")?;
-        for part in cast {
-            match fs::hard_link(&self.program, folder.join(part.program)) {
-                // Two of the cast may be of the same name.
+        for process in processes {
+            match fs::hard_link(&self.program, folder.join(process.program)) {
+                // Two processes may be of the same name.
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(error).context("cannot give our program a name");
                 }

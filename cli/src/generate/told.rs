@@ -20,12 +20,12 @@ pub(super) const SOCKET: &str = "reports";
 pub(super) struct Orders {
     /// The action's name.
     pub(super) action: String,
-    /// Which process of its cast this is.
-    pub(super) part: usize,
+    /// Which of its processes this is, from 0.
+    pub(super) index: usize,
     /// Marks all that belongs to this run of this action.
     pub(super) token: String,
     /// The run's folder; this action has the one called by its token in it.
-    pub(super) stage: PathBuf,
+    pub(super) run_folder: PathBuf,
     /// The control groups of the container to make, if one is to be made.
     pub(super) groups: Option<Vec<PathBuf>>,
 }
@@ -33,7 +33,7 @@ pub(super) struct Orders {
 impl Orders {
     /// The action's own folder.
     pub(super) fn dir(&self) -> PathBuf {
-        self.stage.join(&self.token)
+        self.run_folder.join(&self.token)
     }
 
     /// Fills in what only this run knows.
@@ -44,7 +44,7 @@ impl Orders {
     /// Tells the tool. It reads when the processes have ended, so this must not
     /// be longer than what a socket holds.
     pub(super) fn report(&self, report: &Report) -> anyhow::Result<()> {
-        let socket = self.stage.join(SOCKET);
+        let socket = self.run_folder.join(SOCKET);
         let mut stream = UnixStream::connect(&socket)
             .with_context(|| format!("cannot connect to {}", socket.display()))?;
         let text = serde_json::to_vec(report).context("cannot write a report")?;
@@ -75,16 +75,19 @@ pub(super) struct Facts {
     pub(super) terminal: bool,
     /// Fields of the deed itself: `fd.name`.
     pub(super) fields: BTreeMap<String, String>,
+    /// The server's end of the socket that the deed was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) server: Option<SocketAddr>,
 }
 
 /// The process that acts, as its deed sees it.
-pub(super) struct Scene {
+pub(super) struct Doer {
     pub(super) orders: Orders,
     facts: Facts,
     told: bool,
 }
 
-impl Scene {
+impl Doer {
     pub(super) fn new(orders: Orders, args: &[String], terminal: bool) -> Self {
         let facts = Facts {
             name: own_name(),
@@ -93,9 +96,9 @@ impl Scene {
             terminal,
             ..Facts::default()
         };
-        let mut scene = Self { orders, facts, told: false };
-        scene.look_up_user();
-        scene
+        let mut doer = Self { orders, facts, told: false };
+        doer.look_up_user();
+        doer
     }
 
     pub(super) fn token(&self) -> &str {
@@ -116,9 +119,9 @@ impl Scene {
         self.expect(field, path.to_string_lossy());
     }
 
+    /// Says that this is the server's end, wherever an alert shows it.
     pub(super) fn expect_server(&mut self, address: SocketAddr) {
-        self.expect("fd.sip", address.ip().to_string());
-        self.expect("fd.sport", address.port().to_string());
+        self.facts.server = Some(address);
     }
 
     /// The user has changed.

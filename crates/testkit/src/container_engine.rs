@@ -1,4 +1,4 @@
-//! A container engine behind a socket of its own, which says what it was told to say.
+//! What a sensor sees of Docker or Podman: a socket that says what it was told to say.
 
 #![allow(dead_code, reason = "each test uses a part")]
 
@@ -14,14 +14,15 @@ use tokio::{
     sync::{broadcast, watch},
 };
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Script {
     answers: Mutex<HashMap<String, String>>,
     asked: Mutex<Vec<String>>,
 }
 
 /// Lives as long as this value.
-pub(crate) struct Engine {
+#[derive(Debug)]
+pub struct ContainerEngine {
     path: PathBuf,
     script: Arc<Script>,
     /// `None` hangs up on those who follow the events.
@@ -31,12 +32,15 @@ pub(crate) struct Engine {
     _directory: tempfile::TempDir,
 }
 
-impl Engine {
+impl ContainerEngine {
     /// Knows nothing yet, but has events.
-    pub(crate) fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+    ///
+    /// # Panics
+    /// When no socket can be made.
+    pub fn start() -> Self {
+        let directory = tempfile::tempdir().expect("make a temporary folder");
         let path = directory.path().join("engine.sock");
-        let listener = UnixListener::bind(&path).unwrap();
+        let listener = UnixListener::bind(&path).expect("listen on a socket");
         let script = Arc::new(Script::default());
         let (events, _) = broadcast::channel(16);
         let (count, followers) = watch::channel(0);
@@ -52,34 +56,38 @@ impl Engine {
     }
 
     /// Answers `path` with `body`; all else is not found.
-    pub(crate) fn with(self, path: &str, body: &str) -> Self {
-        self.script.answers.lock().unwrap().insert(path.to_owned(), body.to_owned());
+    pub fn with(self, path: &str, body: &str) -> Self {
+        self.script
+            .answers
+            .lock()
+            .expect("no other thread panicked")
+            .insert(path.to_owned(), body.to_owned());
         self
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The paths that were asked for.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.script.asked.lock().unwrap().clone()
+    pub fn asked(&self) -> Vec<String> {
+        self.script.asked.lock().expect("no other thread panicked").clone()
     }
 
     /// Sends `bytes` to whoever follows the events, once somebody does.
-    pub(crate) async fn tell(&self, bytes: &[u8]) {
-        self.followers.clone().wait_for(|count| *count > 0).await.unwrap();
-        self.events.send(Some(bytes.to_vec())).unwrap();
+    pub async fn tell(&self, bytes: &[u8]) {
+        self.followers.clone().wait_for(|count| *count > 0).await.expect("it serves");
+        self.events.send(Some(bytes.to_vec())).expect("somebody follows");
     }
 
     /// Ends the stream of events, and waits until nobody follows it.
-    pub(crate) async fn hang_up(&self) {
-        self.events.send(None).unwrap();
-        self.followers.clone().wait_for(|count| *count == 0).await.unwrap();
+    pub async fn hang_up(&self) {
+        self.events.send(None).expect("somebody follows");
+        self.followers.clone().wait_for(|count| *count == 0).await.expect("it serves");
     }
 }
 
-impl Drop for Engine {
+impl Drop for ContainerEngine {
     fn drop(&mut self) {
         self.server.abort();
     }
@@ -104,7 +112,7 @@ async fn serve(
         request.push_str(&line);
     }
     let path = request.split(' ').nth(1).unwrap_or_default();
-    script.asked.lock().unwrap().push(path.to_owned());
+    script.asked.lock().expect("no other thread panicked").push(path.to_owned());
     if path.starts_with("/events?") {
         let mut told = events.subscribe();
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -125,7 +133,7 @@ async fn serve(
         followers.send_modify(|count| *count -= 1);
         return;
     }
-    let answer = script.answers.lock().unwrap().get(path).cloned();
+    let answer = script.answers.lock().expect("no other thread panicked").get(path).cloned();
     let (status, body) = match answer {
         Some(body) => ("200 OK", body),
         None => ("404 Not Found", r#"{"message":"no such container"}"#.to_owned()),
