@@ -45,7 +45,7 @@ impl Workload {
     pub(crate) const ALL: [Self; 6] =
         [Self::Open, Self::OpenWrite, Self::Getppid, Self::Exec, Self::Udp, Self::Connect];
 
-    /// Whether it is mostly that of which a kernel's filter leaves next to nothing.
+    /// Whether it is what rules look at, and nothing that any of them asks for.
     pub(super) fn is_of_no_rule(self) -> bool {
         matches!(self, Self::Open | Self::OpenWrite | Self::Udp)
     }
