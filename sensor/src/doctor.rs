@@ -67,9 +67,13 @@ fn programs(config: &Config) -> Vec<Finding> {
     for (handler, error) in loaded.missing() {
         findings.push(Finding::missing(format!("{} events", handler.name), error.clone()));
     }
-    if let Some(error) = loaded.misses_queued_calls() {
-        findings.push(Finding::missing("calls made through io_uring (Linux 6.4)", error));
-    }
+    findings.push(match loaded.misses_queued_calls() {
+        Some(error) => Finding::missing("calls made through io_uring (Linux 6.4)", error),
+        None => Finding::missing(
+            "messages, listen and accept through io_uring",
+            "not seen: rules about datagrams and about connections from outside miss them",
+        ),
+    });
     findings
 }
 

@@ -33,7 +33,7 @@ use crate::kernel::{can_watch, has_tracefs};
 pub(crate) enum Mode {
     /// All that this kernel takes, one program for all system calls.
     Full,
-    /// Nothing newer than Linux 5.8.
+    /// Nothing newer than Linux 5.12.
     Base,
     /// A tracepoint for each system call.
     Tracepoints,

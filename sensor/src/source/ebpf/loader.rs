@@ -71,9 +71,9 @@ pub enum ProgramSet {
     /// `full` if the kernel takes it, else `base`.
     #[default]
     Auto,
-    /// With what newer kernels have: `bpf_loop` (5.17), typed task pointers (5.11).
+    /// With what newer kernels have: `bpf_loop` (5.17), `bpf_task_pt_regs` (5.15).
     Full,
-    /// Nothing newer than 5.8.
+    /// Nothing newer than 5.12: global functions that take pointers.
     Base,
 }
 
