@@ -170,7 +170,7 @@ impl Pod {
             ("entity.pod_uid", &entity["pod_uid"], &self.uid),
             ("entity.pod_namespace", &entity["pod_namespace"], &self.namespace),
             ("entity.pod_name", &entity["pod_name"], &self.name),
-            ("container.id", &fields["container.id"], &id[..12]),
+            ("container.id", &fields["container.id"], id.get(..12).unwrap_or_default()),
             ("container.image.repository", &fields["container.image.repository"], &self.image),
             ("k8s.ns.name", &fields["k8s.ns.name"], &self.namespace),
             ("k8s.pod.name", &fields["k8s.pod.name"], &self.name),
