@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Read as _},
     os::unix::{
-        fs::{OpenOptionsExt as _, PermissionsExt as _},
+        fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
         net::UnixListener,
     },
     path::{Path, PathBuf},
@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rustix::net::sockopt::socket_peercred;
+use rustix::{fs::Mode, net::sockopt::socket_peercred};
 use tempfile::TempDir;
 
 use super::{
@@ -34,6 +34,8 @@ pub(super) struct RunFolder {
 
 impl RunFolder {
     pub(super) fn make() -> anyhow::Result<Self> {
+        // What is made is for other users, too, whatever the caller lets them do.
+        rustix::process::umask(Mode::from_raw_mode(0o022));
         let dir = tempfile::Builder::new()
             .prefix("lanner-generate-")
             .tempdir()
@@ -73,9 +75,12 @@ impl RunFolder {
     /// Makes an action's folder, with our program by the names of its processes.
     pub(super) fn folder(&self, token: &str, processes: &[Process]) -> anyhow::Result<PathBuf> {
         let folder = self.path().join(token);
-        fs::create_dir(&folder).context("cannot make the action's folder")?;
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))
-            .context("cannot open the action's folder")?;
+        // Open for others from its start: to let them in later is what a rule looks for, and
+        // its alerts in a container are so many a minute.
+        fs::DirBuilder::new()
+            .mode(0o711)
+            .create(&folder)
+            .context("cannot make the action's folder")?;
         for process in processes {
             match fs::hard_link(&self.program, folder.join(process.program)) {
                 // Two processes may be of the same name.

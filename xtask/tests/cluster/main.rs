@@ -1,7 +1,7 @@
 //! Clusters of one real node, which take root.
 
 mod bus;
-mod generate;
+mod detection;
 mod isolation;
 mod lifecycle;
 
