@@ -135,6 +135,26 @@ async fn a_parent_that_never_comes_is_not_waited_for_for_ever() {
     node.finish().await;
 }
 
+/// Nothing is lost then, and that something may have been told out of its order is counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_finds_no_room_to_wait_goes_on_and_is_counted() {
+    const ROOM: usize = 4096;
+    const EVENTS: u32 = 4200;
+    let node = Partitions::start(FOREVER);
+    node.fork(&head(11, 10, 2, 2, "sh"));
+    for exec_id in 3..3 + EVENTS {
+        node.exec(&head(11, 10, exec_id, 2, "ls"), "ls\0");
+    }
+    let (events, refused) = (EVENTS as usize, EVENTS as usize - ROOM);
+    node.started.until(refused).await;
+    let counted = |alert: &Alert| {
+        let count = alert.output_fields.get("lanner.events.early_refused");
+        count.and_then(|count| count.as_u64()) >= Some(refused as u64)
+    };
+    node.started.own_alert("those without room", counted).await;
+    assert_eq!(node.finish().await.len(), events);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn counters_leave_as_an_alert() {
     let node = Partitions::start(EARLY_MAX);
