@@ -4,10 +4,12 @@
 
 #[path = "support/both_ways.rs"]
 mod both_ways;
+#[path = "support/container_group.rs"]
+mod container_group;
 #[path = "support/kernel.rs"]
 mod kernel;
 
-use std::{fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use lanner_engine::{Options, RuleSet, SourceFile};
 use lanner_sensor::source::ebpf::{ProgramSet, SyscallHooks};
@@ -15,6 +17,7 @@ use lanner_testkit::{not_run::not_run, official_rules};
 
 use crate::{
     both_ways::{assert_as_projected, compare, loaded},
+    container_group::ContainerGroup,
     kernel::{can_watch, has_tracefs},
 };
 
@@ -41,6 +44,13 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("process", "proc.name=head and fd.name startswith @"),
     ("other process", "fd.name=@/is and not proc.name in (cat, sh)"),
     ("host", "container.id=host and fd.name=@/is"),
+    ("container", "container.id!=host and fd.name=@/is"),
+    ("anything in a container", "container.id!=host and fd.name startswith @"),
+    (
+        "written in a container",
+        "container.id!=host and evt.is_open_write=true and fd.name startswith @",
+    ),
+    ("process in a container", "container.id!=host and proc.name=head and fd.name startswith @"),
     ("user", "user.uid=0 and fd.name=@/is"),
     ("no user", "user.uid!=0 and fd.name=@/is"),
     ("terminal", "proc.tty=0 and fd.name=@/is"),
@@ -81,6 +91,17 @@ const CALLS: &[(&str, &str)] = &[
     ("entered", "evt.type=setns and evt.arg.nstype contains CLONE_NEWUTS"),
     ("program", "evt.type=bpf and evt.arg.cmd=BPF_PROG_LOAD"),
     ("module", "evt.type=init_module and thread.cap_effective contains CAP_SYS_MODULE"),
+    (
+        "removed on the host",
+        "evt.type in (unlink, unlinkat) and container.id=host and fs.path.name startswith @",
+    ),
+    ("removed in a container", "evt.type in (unlink, unlinkat) and container.id!=host"),
+    ("made in a container", "evt.type in (mkdir, mkdirat) and container.id!=host"),
+    ("connected in a container", "evt.type=connect and container.id!=host and fd.sport=9"),
+    ("signal in a container", "evt.type=kill and container.id!=host and evt.arg.sig=SIGCONT"),
+    ("signal on the host", "evt.type=kill and container.id=host and evt.arg.sig=SIGCONT"),
+    ("left a container", "evt.type=unshare and container.id!=host"),
+    ("not started in a container", "evt.type=execve and container.id!=host and evt.failed=true"),
     ("not started", "evt.type in (execve, execveat) and evt.res=EACCES"),
 ];
 
@@ -183,6 +204,25 @@ for program in ['/etc/passwd', '/no/such']: attempt(os.execv, program, ['x'])
 END
 "#;
 
+/// What is done in a container is not done on the host, and the other way round.
+fn in_container(group: &ContainerGroup) -> String {
+    format!(
+        r#"
+( {}
+exec unshare --fork --pid --mount --mount-proc bash -c '
+cat is @/is ./sub/../is @/link /proc/self/root@/is @/missing; head -c1 is; head -c1 named
+echo x > written_inside; touch gone_inside; rm gone_inside; mkdir made_inside; ln -s /etc/shadow inside_link
+(exec 3<>/dev/tcp/127.0.0.1/9); kill -CONT $$; unshare --uts true; ./no-such-program
+cat /etc/shadow inside_link; cp /bin/true /dev/shm/lanner-inside; /dev/shm/lanner-inside; rm -f /dev/shm/lanner-inside
+touch /etc/lanner-filter-test /usr/bin/lanner-filter-test; rm -f /etc/lanner-filter-test /usr/bin/lanner-filter-test
+python3 -c "import socket; socket.socket(17, 3)"
+mount -t tmpfs none sub; nsenter --target 1 --uts true; chmod u+s written_inside' )
+(cat is @/is; head -c1 is; touch gone_after; rm gone_after)
+"#,
+        group.enter()
+    )
+}
+
 fn prepare(at: &Path) {
     for folder in ["sub", "pre2", "a/deep", "base"] {
         fs::create_dir_all(at.join(folder)).unwrap();
@@ -218,7 +258,8 @@ fn same_alerts(name: &str, programs: ProgramSet, hooks: SyscallHooks) {
     let directory = tempfile::tempdir().unwrap();
     let at = fs::canonicalize(directory.path()).unwrap();
     prepare(&at);
-    let script = format!("{WORKLOAD}{CALLS_OF_PYTHON}");
+    let group = ContainerGroup::make();
+    let script = format!("{WORKLOAD}{CALLS_OF_PYTHON}{}", in_container(&group));
     let (plain, filtered) = compare(&at, &rules(&at), (programs, hooks), &script, |_| {});
     assert_as_projected(&plain, &filtered);
     let is_there = |rule: &str| match rule {
@@ -318,16 +359,33 @@ fn real_rules(name: &str, files: &[std::path::PathBuf], expected: &[&str]) {
     if !build_calls_of_32_bits(&at) {
         not_run(name, "no gcc, or no such calls here: 32-bit calls are left out");
     }
-    let script = format!("{WORKLOAD}{CALLS_OF_PYTHON}{THREATS}");
+    let group = ContainerGroup::make();
+    let script = format!("{WORKLOAD}{CALLS_OF_PYTHON}{THREATS}{}", in_container(&group));
     let mode = (ProgramSet::Full, SyscallHooks::TpBtf);
     let (plain, filtered) = compare(&at, &rules, mode, &script, |_| {});
+    let fired: BTreeSet<&str> =
+        plain.alerts.keys().filter_map(|alert| Some(alert.split_once(": ")?.0)).collect();
+    let missing: Vec<_> = expected.iter().filter(|rule| !fired.contains(**rule)).collect();
+    assert!(missing.is_empty(), "nothing for {missing:?}; there are {fired:#?}");
+    let in_both = |rule: &str| {
+        let of_rule = || plain.alerts.keys().filter(|alert| alert.starts_with(rule));
+        of_rule().any(|alert| alert.ends_with(" in host"))
+            && of_rule().any(|alert| !alert.ends_with(" in host"))
+    };
+    assert!(in_both("Read sensitive file untrusted") && in_both("Execution from /dev/shm"));
     assert_as_projected(&plain, &filtered);
-    for rule in expected {
-        let start = format!("{rule}: ");
-        let has_one = plain.alerts.keys().any(|alert| alert.starts_with(&start));
-        assert!(has_one, "nothing for {rule}: {:#?}", plain.alerts);
-    }
 }
+
+/// Of those that the official rules have, too.
+const FIRED: [&str; 7] = [
+    "Read sensitive file untrusted",
+    "Execution from /dev/shm",
+    "Create Symlink Over Sensitive Files",
+    "Create Hardlink Over Sensitive Files",
+    "PTRACE anti-debug attempt",
+    "Search Private Keys or Passwords",
+    "Packet socket created in container",
+];
 
 #[test]
 fn the_same_alerts_of_our_rules() {
@@ -337,14 +395,15 @@ fn the_same_alerts_of_our_rules() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     files.sort();
-    real_rules("the_same_alerts_of_our_rules", &files, &["Read sensitive file untrusted"]);
+    let own = ["Write below etc", "Write below binary dir", "Set Setuid or Setgid bit"];
+    real_rules("the_same_alerts_of_our_rules", &files, &[&FIRED[..], &own].concat());
 }
 
 #[test]
 fn the_same_alerts_of_the_official_rules() {
     let name = "the_same_alerts_of_the_official_rules";
     let Some(path) = official_rules::file(name, official_rules::STABLE) else { return };
-    real_rules(name, &[path], &["Read sensitive file untrusted"]);
+    real_rules(name, &[path], &FIRED);
 }
 
 /// Rules for which the end of a path says that nothing fits, so that the rest of it is not read.

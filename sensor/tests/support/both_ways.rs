@@ -18,7 +18,7 @@ use lanner_engine::{
 use lanner_sensor::{
     decode::Facts,
     enrich::{Enricher, Node, metadata::Containers, procfs::Procfs},
-    event::SyscallEvent,
+    event::{Happening, SyscallEvent},
     message_needs::MessageNeeds,
     source::{
         Wake,
@@ -166,14 +166,23 @@ fn describe(rule: &str, event: &SyscallEvent) -> String {
         Some(Value::Text(text)) => text.escape_ascii().to_string(),
         other => format!("{other:?}"),
     };
+    // Among those of a program are names of users, which in a container depend on when they are
+    // looked up.
+    let arguments = match event.happening {
+        Happening::Exec(_) | Happening::ExecFailed { .. } => {
+            event.get(Field::EvtArg, Some("filename")).map(|value| format!("{value:?}"))
+        }
+        _ => Some(show(Field::EvtArgs)),
+    };
     format!(
-        "{rule}: {} {} {} {} {} {}",
+        "{rule}: {} {} {} {} {} {} in {}",
         event.head.tgid,
         event.event_type(),
         show(Field::FdName),
         show(Field::FdNameraw),
         show(Field::EvtRawres),
-        show(Field::EvtArgs)
+        arguments.unwrap_or_default(),
+        show(Field::ContainerId)
     )
 }
 
@@ -266,12 +275,15 @@ pub(crate) fn assert_as_projected(plain: &Side, filtered: &Side) {
     );
 }
 
-/// What the kernel does not know, and lets pass: a long path, a command without a name, a socket
-/// without a path, and paths of calls that go through directories, which may be links that user
-/// space alone follows.
+/// What the kernel does not know, and lets pass: which group is a container (nobody was started yet
+/// in those that a shell goes through on its way into one), a long path, a command without a name, a
+/// socket without a path, and paths of calls that go through directories, which may be links that
+/// user space alone follows.
 fn is_unknown(event: &str) -> bool {
     let has_path = ["path=", "filename=", "oldpath=", "linkpath="];
-    event.contains("yyyyyyyyyyyyyyyyyyyy")
+    !event.ends_with(" in host")
+        || event.contains("/cgroup.procs ")
+        || event.contains("yyyyyyyyyyyyyyyyyyyy")
         || event.contains("cmd=999")
         || event.contains(" unlinkat ")
         || event.contains(" connect @")
