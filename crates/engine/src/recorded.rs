@@ -1,5 +1,7 @@
 //! Events as text: one JSON object, keys are field names.
 
+mod line;
+
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -66,7 +68,7 @@ impl RecordedEvent {
     /// # Errors
     /// When it is not a JSON object, a key is no field, or a value does not fit its field.
     pub fn from_json(line: &str) -> Result<Self, RecordedEventError> {
-        Self::from_map(&serde_json::from_str(line)?)
+        line::read(line)
     }
 
     /// Takes the object of a line already parsed. A `null` is a missing value.
@@ -88,9 +90,13 @@ impl RecordedEvent {
                 ignored.push(error);
             }
         }
-        let other = event.text(Field::FdNameResolved).filter(|path| !path.is_empty());
-        event.has_other_path = other.is_some() && other != event.text(Field::FdName);
+        event.find_other_path();
         (event, ignored)
+    }
+
+    fn find_other_path(&mut self) {
+        let other = self.text(Field::FdNameResolved).filter(|path| !path.is_empty());
+        self.has_other_path = other.is_some() && other != self.text(Field::FdName);
     }
 
     fn set(&mut self, key: &str, json: &Json) -> Result<(), RecordedEventError> {
@@ -98,7 +104,6 @@ impl RecordedEvent {
             .map_err(|source| RecordedEventError::Key { key: key.to_owned(), source })?;
         // Of `evt.rawarg.NAME` it is the argument's.
         let kind = wanted.kind();
-        let FieldRef { field, arg } = wanted;
         if json.is_null() {
             return Ok(());
         }
@@ -107,6 +112,12 @@ impl RecordedEvent {
             wanted: kind.as_str(),
             found: json.to_string(),
         })?;
+        self.take(wanted, value);
+        Ok(())
+    }
+
+    fn take(&mut self, of: FieldRef, value: Value<'static>) {
+        let FieldRef { field, arg } = of;
         match (field, &value) {
             (Field::EvtType, Value::Text(text)) => {
                 self.event_type = String::from_utf8_lossy(text).into_owned();
@@ -117,7 +128,6 @@ impl RecordedEvent {
             _ => {}
         }
         self.keep(field, arg, value);
-        Ok(())
     }
 
     /// Of two values for one field and argument the first counts.
@@ -231,6 +241,10 @@ fn owned(kind: Kind, json: &Json) -> Option<Value<'static>> {
         Json::Number(_) | Json::Bool(_) => json.to_string(),
         _ => return None,
     };
+    text_as(kind, text)
+}
+
+fn text_as(kind: Kind, text: String) -> Option<Value<'static>> {
     match kind {
         Kind::Text | Kind::Path | Kind::Bytes => Some(text.into()),
         Kind::Int | Kind::Time => text.parse().ok().map(Value::Int),

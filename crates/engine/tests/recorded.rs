@@ -3,8 +3,12 @@
 use lanner_engine::{Event, Field, RecordedEvent, Value};
 use serde_json::json;
 
+/// As a line and as an object already parsed, which is the same.
 fn read(json: serde_json::Value) -> RecordedEvent {
-    RecordedEvent::from_map(json.as_object().unwrap()).unwrap()
+    let event = RecordedEvent::from_map(json.as_object().unwrap()).unwrap();
+    let line = RecordedEvent::from_json(&json.to_string()).unwrap();
+    assert_eq!(format!("{line:?}"), format!("{event:?}"));
+    event
 }
 
 #[test]
@@ -39,7 +43,8 @@ fn bytes_that_are_no_text_are_kept() {
         json!({"proc.exe": {}}),
         json!({"proc.pid": {"hex": "2f"}}),
     ] {
-        assert!(RecordedEvent::from_map(bad.as_object().unwrap()).is_err(), "{bad}");
+        let error = RecordedEvent::from_map(bad.as_object().unwrap()).unwrap_err().to_string();
+        assert_eq!(RecordedEvent::from_json(&bad.to_string()).unwrap_err().to_string(), error);
     }
 }
 
