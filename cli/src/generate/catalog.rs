@@ -17,6 +17,7 @@ use super::action::Action;
 pub(super) fn all() -> &'static [&'static Action] {
     static ALL: LazyLock<Vec<&'static Action>> = LazyLock::new(|| {
         let themes = [
+            programs::POSING,
             sessions::ACTIONS,
             secrets::ACTIONS,
             files::ACTIONS,

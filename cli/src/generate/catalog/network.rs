@@ -113,19 +113,10 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1571",
         event: "listen",
         cast: &[Part { program: "nc", args: &["-l", "<token>"], ..PART }],
-        act: |_| listen(),
-        ..ACTION
-    },
-    Action {
-        name: "listen-in-session",
-        does: "has a program listen that the container runtime started, as `kubectl exec` does",
-        harmless: "it listens on loopback, and ends at once",
-        // With a terminal it is the second.
-        rules: &["Port opened in container session", "Unexpected listening port"],
-        mitre: "T1571",
-        event: "listen",
-        place: Place::ContainerEntry,
-        act: |_| listen(),
+        act: |_| {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
+            Ok(())
+        },
         ..ACTION
     },
     Action {
@@ -229,10 +220,6 @@ fn connect_unix(scene: &mut Scene, path: &str) -> anyhow::Result<()> {
     }
     scene.expect("fd.name", path);
     connected.map(drop)
-}
-
-fn listen() -> anyhow::Result<()> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen").map(drop)
 }
 
 fn connect_udp(scene: &mut Scene, address: Ipv4Addr, port: u16) -> anyhow::Result<()> {

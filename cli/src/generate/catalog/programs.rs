@@ -3,6 +3,17 @@
 use super::secrets::ONLY_NAMED;
 use crate::generate::action::{Action, Need, PART, Part, Place, Role, Start};
 
+/// What makes our containers poses, too, and that is more than is sent of one rule in a minute
+/// (`repetition.alerts_per_minute`): this comes before all others.
+pub(super) const POSING: &[Action] = &[Action {
+    name: "pose-as-package-manager",
+    does: "runs a program called apt from where no package puts one",
+    rules: &["Program poses as a trusted one"],
+    mitre: "T1036.005",
+    cast: &[Part { program: "apt", ..PART }],
+    ..ONLY_NAMED
+}];
+
 pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "shell-below-server",
@@ -138,14 +149,6 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Lanner stopped by command"],
         mitre: "T1562.001",
         cast: &[Part { program: "pkill", args: &["lanner-<token>"], ..PART }],
-        ..ONLY_NAMED
-    },
-    Action {
-        name: "pose-as-package-manager",
-        does: "runs a program called apt from where no package puts one",
-        rules: &["Program poses as a trusted one"],
-        mitre: "T1036.005",
-        cast: &[Part { program: "apt", ..PART }],
         ..ONLY_NAMED
     },
     Action {
