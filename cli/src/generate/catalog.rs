@@ -18,6 +18,7 @@ use super::action::Action;
 pub(super) fn all() -> &'static [&'static Action] {
     static ALL: LazyLock<Vec<&'static Action>> = LazyLock::new(|| {
         let themes = [
+            programs::POSING,
             sessions::ACTIONS,
             shadow::ACTIONS,
             secrets::ACTIONS,

@@ -114,19 +114,11 @@ pub(super) const ACTIONS: &[Action] = &[
         mitre: "T1571",
         event: "listen",
         processes: &[Process { program: "nc", args: &["-l", "<token>"], ..PROCESS }],
-        act: listen,
-        ..ACTION
-    },
-    Action {
-        name: "listen-in-session",
-        does: "has a program listen that the container runtime started, as `kubectl exec` does",
-        harmless: "it listens on loopback, and ends at once",
-        // With a terminal it is the second.
-        rules: &["Port opened in container session", "Unexpected listening port"],
-        mitre: "T1571",
-        event: "listen",
-        place: Place::ContainerEntry,
-        act: listen,
+        act: |doer| {
+            let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
+            doer.expect_server(socket.local_addr().context("no address")?);
+            Ok(())
+        },
         ..ACTION
     },
     Action {
@@ -294,12 +286,6 @@ fn connect_unix(doer: &mut Doer, path: &str) -> anyhow::Result<()> {
     }
     doer.expect("fd.name", path);
     connected.map(drop)
-}
-
-fn listen(doer: &mut Doer) -> anyhow::Result<()> {
-    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
-    doer.expect_server(socket.local_addr().context("no address")?);
-    Ok(())
 }
 
 fn connect_udp(doer: &mut Doer, address: Ipv4Addr, port: u16) -> anyhow::Result<()> {

@@ -3,6 +3,17 @@
 use super::secrets::{ONLY_NAMED, read_own};
 use crate::generate::action::{ACTION, Action, Need, PROCESS, Place, Process, Setup, Start};
 
+/// What makes our containers poses, too, and that is more than is sent of one rule in a minute
+/// (`repetition.alerts_per_minute`): this comes before all others.
+pub(super) const POSING: &[Action] = &[Action {
+    name: "pose-as-package-manager",
+    does: "runs a program called apt from where no package puts one",
+    rules: &["Program poses as a trusted one"],
+    mitre: "T1036.005",
+    processes: &[Process { program: "apt", ..PROCESS }],
+    ..ONLY_NAMED
+}];
+
 pub(super) const ACTIONS: &[Action] = &[
     Action {
         name: "shell-below-server",
@@ -192,14 +203,6 @@ pub(super) const ACTIONS: &[Action] = &[
         rules: &["Lanner stopped by command"],
         mitre: "T1562.001",
         processes: &[Process { program: "pkill", args: &["lanner-<token>"], ..PROCESS }],
-        ..ONLY_NAMED
-    },
-    Action {
-        name: "pose-as-package-manager",
-        does: "runs a program called apt from where no package puts one",
-        rules: &["Program poses as a trusted one"],
-        mitre: "T1036.005",
-        processes: &[Process { program: "apt", ..PROCESS }],
         ..ONLY_NAMED
     },
     Action {
