@@ -26,6 +26,8 @@ struct control_request {
 	u16 call;
 };
 
+REQUESTS(control_request)
+
 /* A namespace's dentry has no name: the kind of it is what `/proc/PID/ns` shows. */
 static __always_inline u32 append_namespace(struct scratch *scratch, u32 at, struct inode *inode)
 {
@@ -107,7 +109,7 @@ static __always_inline u32 pid_behind(s32 fd)
 	return pid ? pid_in_host(pid) : 0;
 }
 
-__noinline int report_control(struct control_request *request)
+REPORT(report_control, control_request)
 {
 	struct subject subject = current_subject();
 	struct task_struct *task = (void *)subject.address;

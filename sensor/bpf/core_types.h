@@ -24,7 +24,7 @@ typedef __s32 s32;
 typedef __s64 s64;
 
 /*
- * One member of a kernel structure. With BASE, made for kernels since 5.12, a
+ * One member of a kernel structure. With BASE, made for kernels since 5.8, a
  * helper reads it; else the verifier knows what type the pointer has and lets
  * the program read it directly, which costs a tenth. The pointer must be one
  * that the kernel gave: of the current task, a tracepoint's argument, or what

@@ -18,6 +18,8 @@ struct exec_request {
 	u16 pointer_size; /* in memory */
 };
 
+REQUESTS(exec_request)
+
 /* Appends what was asked for, which is still the caller's memory. */
 static __always_inline u32 append_asked_args(struct scratch *scratch, u32 at,
 					     struct exec_request *request)
@@ -46,7 +48,7 @@ static __always_inline u32 append_asked_args(struct scratch *scratch, u32 at,
 	return len;
 }
 
-__noinline int report_exec_failed(struct exec_request *request)
+REPORT(report_exec_failed, exec_request)
 {
 	struct subject subject = current_subject();
 	struct task_struct *task = (void *)subject.address;

@@ -22,6 +22,8 @@ struct open_request {
 	bool is_pending;  /* it has not been done yet: there is no descriptor */
 };
 
+REQUESTS(open_request)
+
 /*
  * Reads the file behind the new descriptor, so that neither a symbolic link nor
  * a path changed in memory after the call can hide what was opened.
@@ -54,7 +56,7 @@ static __always_inline u32 append_opened(u32 at, struct task_struct *task,
 	return append_path(at, (u64)task, (u64)&file->f_path);
 }
 
-__noinline int report_open(struct open_request *request)
+REPORT(report_open, open_request)
 {
 	struct subject subject = current_subject();
 	struct task_struct *task = (void *)subject.address;

@@ -37,6 +37,8 @@ struct message_request {
 	bool is_compat;
 };
 
+REQUESTS(message_request)
+
 /* The start of the kernel's struct user_msghdr, and of its 32-bit shape. */
 struct message_header {
 	u64 name;
@@ -97,8 +99,9 @@ static __always_inline bool read_vector(struct message_request *request, u32 ind
 }
 
 /* Appends one piece of a message, at most `left` bytes of it; returns how many. */
-__noinline u32 append_piece(struct message_request *request, u32 index, u32 at, u32 left)
+__noinline u32 append_piece(u32 index, u32 at, u32 left)
 {
+	struct message_request *request = current_message_request();
 	struct scratch *scratch = scratch_get();
 	u64 piece[2] = {};
 
@@ -121,7 +124,7 @@ static __always_inline u32 append_data(struct scratch *scratch, u32 at,
 	if (!request->vectors)
 		return append_user(scratch, at, request->data, left);
 	for (u32 i = 0; i < VECTORS_MAX && i < request->vectors && appended < left; i++)
-		appended += append_piece(request, i, at + appended, left - appended);
+		appended += append_piece(i, at + appended, left - appended);
 	return appended;
 }
 
@@ -169,7 +172,7 @@ static __always_inline u16 likely_role(struct message_request *request, struct s
 	return !settings->sees_receives && chose_port(sk) ? SOCKET_SERVER : SOCKET_CLIENT;
 }
 
-__noinline int report_message(struct message_request *request)
+REPORT(report_message, message_request)
 {
 	struct subject subject = current_subject();
 	struct message_settings *settings = message_settings_get();

@@ -70,6 +70,45 @@ enum importance {
 	IMPORTANCE_CHEAP,     /* when less than a quarter is */
 };
 
+/*
+ * What a handler found, on its way to the function that reports it. That one is looked
+ * at by the verifier once, however often it is called, and on its own: up to Linux
+ * 5.11 such a function takes plain numbers and no pointers, so it finds this here.
+ */
+#define REQUESTS(request_type)                                          \
+	struct {                                                        \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                \
+		__uint(max_entries, 1);                                 \
+		__type(key, u32);                                       \
+		__type(value, struct request_type);                     \
+	} request_type##s SEC(".maps");                                 \
+	static __always_inline struct request_type *current_##request_type(void) \
+	{                                                               \
+		u32 zero = 0;                                           \
+                                                                        \
+		return bpf_map_lookup_elem(&request_type##s, &zero);    \
+	}
+
+/* Defines `name(request)`, `{ ... }` follows and ends with 0. */
+#define REPORT(name, request_type)                                      \
+	static __always_inline int name##_now(struct request_type *request); \
+	__noinline int name##_current(void)                             \
+	{                                                               \
+		struct request_type *request = current_##request_type(); \
+                                                                        \
+		return request ? name##_now(request) : 0;               \
+	}                                                               \
+	static __always_inline int name(struct request_type *found)     \
+	{                                                               \
+		struct request_type *request = current_##request_type(); \
+                                                                        \
+		if (!request)                                           \
+			return 0;                                       \
+		*request = *found;                                      \
+		return name##_current();                                \
+	}                                                               \
+	static __always_inline int name##_now(struct request_type *request)
+
 static __always_inline struct scratch *scratch_get(void)
 {
 	u32 zero = 0;

@@ -24,6 +24,8 @@ struct path_request {
 	bool paths_in_kernel;
 };
 
+REQUESTS(path_request)
+
 static __always_inline u32 file_mode(struct task_struct *task, s32 fd)
 {
 	struct file *file = fd < 0 ? NULL : file_of(task, fd);
@@ -31,7 +33,7 @@ static __always_inline u32 file_mode(struct task_struct *task, s32 fd)
 	return file ? BPF_CORE_READ(file, f_inode, i_mode) : 0;
 }
 
-__noinline int report_path_call(struct path_request *request)
+REPORT(report_path_call, path_request)
 {
 	struct subject subject = current_subject();
 	struct task_struct *task = (void *)subject.address;

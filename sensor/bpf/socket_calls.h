@@ -21,6 +21,8 @@ struct socket_request {
 	s64 result;
 };
 
+REQUESTS(socket_request)
+
 static __always_inline void take_down(struct opened_socket *opened, struct socket_facts *facts,
 				      u16 role)
 {
@@ -59,7 +61,7 @@ static __always_inline void fill_connect(struct socket_facts *facts, struct open
 	}
 }
 
-__noinline int report_socket_call(struct socket_request *request)
+REPORT(report_socket_call, socket_request)
 {
 	struct subject subject = current_subject();
 	struct task_struct *task = (void *)subject.address;

@@ -10,6 +10,8 @@
 mod attached;
 mod calls;
 mod filter;
+#[cfg(test)]
+mod floor;
 mod leftover;
 mod loader;
 mod memory;

@@ -47,7 +47,7 @@ const RING_BYTES_UNUSED: u32 = 4096;
 const SYS_EXIT: Hook = Hook { name: "on_sys_exit", tracepoint: "sys_exit" };
 
 static FULL_OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lanner.bpf.o"));
-static BASE_OBJECT: &[u8] =
+pub(super) static BASE_OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lanner-base.bpf.o"));
 
 /// How system calls are seen.
@@ -73,7 +73,7 @@ pub enum ProgramSet {
     Auto,
     /// With what newer kernels have: `bpf_loop` (5.17), `bpf_task_pt_regs` (5.15).
     Full,
-    /// Nothing newer than 5.12: global functions that take pointers.
+    /// Nothing newer than 5.8.
     Base,
 }
 
