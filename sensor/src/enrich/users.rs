@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{self, Read as _},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -65,7 +66,7 @@ pub enum Root {
 pub struct Users {
     known: HashMap<Root, (Instant, Arc<Names>)>,
     size_bytes: usize,
-    reader: Patient<PathBuf, Names>,
+    reader: Patient<PathBuf, Option<Names>>,
     /// Those whose files somebody does not give us: not asked for again while that lasts.
     hanging: Vec<Root>,
 }
@@ -117,19 +118,17 @@ impl Users {
         let may_answer = !self.hanging.contains(&root);
         let is_asked = may_answer && !self.reader.is_spent();
         let names = may_answer.then(|| self.reader.ask(directory.to_owned())).flatten();
-        match names {
+        if names.is_none() && is_asked {
+            self.hanging.push(root.clone());
+        }
+        match names.flatten() {
             Some(names) => {
                 let names = Arc::new(names);
                 self.keep(root, &names, now);
                 names
             }
-            None => {
-                if is_asked {
-                    self.hanging.push(root.clone());
-                }
-                // Old names are better than none.
-                self.known.get(&root).map(|(_, names)| Arc::clone(names)).unwrap_or_default()
-            }
+            // Old names are better than none.
+            None => self.known.get(&root).map(|(_, names)| Arc::clone(names)).unwrap_or_default(),
         }
     }
 
@@ -154,12 +153,15 @@ impl Users {
 }
 
 impl Names {
-    fn read(directory: &Path) -> Self {
-        let names =
-            |file| read_inside(directory, file).map(|text| parse(&text)).unwrap_or_default();
+    /// `None` if the directory is gone, as it is with the process that it was found by: another one
+    /// of the same root may still tell.
+    fn read(directory: &Path) -> Option<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(directory, flags, Mode::empty()).ok()?;
+        let names = |file| read_inside(&root, file).map(|text| parse(&text)).unwrap_or_default();
         let (users, users_bytes) = names("etc/passwd");
         let (groups, groups_bytes) = names("etc/group");
-        Self { users, groups, size_bytes: users_bytes + groups_bytes }
+        Some(Self { users, groups, size_bytes: users_bytes + groups_bytes })
     }
 }
 
@@ -188,11 +190,9 @@ fn parse(text: &[u8]) -> (HashMap<u32, Vec<u8>>, usize) {
     (names, size_bytes)
 }
 
-fn read_inside(root: &Path, file: &str) -> io::Result<Vec<u8>> {
-    let directory =
-        rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+fn read_inside(root: &OwnedFd, file: &str) -> io::Result<Vec<u8>> {
     let opened = rustix::fs::openat2(
-        &directory,
+        root,
         file,
         OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC,
         Mode::empty(),
@@ -240,7 +240,7 @@ mod tests {
             if directory.ends_with("hangs") {
                 let _ = HANG.get().unwrap().lock().unwrap().recv();
             }
-            Names::default()
+            Some(Names::default())
         });
         let mut users = Users { reader: reader.without_budget(), ..Users::default() };
         let ask = |users: &mut Users, root: &str, directory: &str| {
@@ -259,6 +259,24 @@ mod tests {
             ask(&mut users, "evil", "/hangs");
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_process_that_is_gone_takes_no_names_from_the_others_of_its_container() {
+        let mut users = Users::default();
+        let now = Instant::now();
+        let mut ask = |directory: &Path, after: Duration| {
+            let root = Root::Container("c".to_owned());
+            users.names(root, directory, 33, 0, u32::MAX, now + after).user
+        };
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("etc")).unwrap();
+        fs::write(root.path().join("etc/passwd"), "web:x:33:33::/:\n").unwrap();
+        let gone = root.path().join("gone");
+        assert_eq!(ask(&gone, Duration::ZERO), None);
+        assert_eq!(ask(root.path(), Duration::ZERO).as_deref(), Some(&b"web"[..]));
+        // Nor later, when they are read again.
+        assert_eq!(ask(&gone, Duration::from_secs(60)).as_deref(), Some(&b"web"[..]));
     }
 
     #[test]
