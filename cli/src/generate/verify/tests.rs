@@ -100,6 +100,21 @@ fn each_fact_that_is_not_so_is_told() {
     );
 }
 
+/// A rule may match with what the program called the file.
+#[test]
+fn either_name_of_a_file_is_so() {
+    let mut told = alert();
+    told["output_fields"]["fd.name"] = "/proc/self/root/etc/shadow".into();
+    told["output_fields"]["fd.name.resolved"] = "/etc/shadow".into();
+    check(&deed(), &told, expect![""]);
+    told["output_fields"]["fd.name.resolved"] = "/etc/passwd".into();
+    check(
+        &deed(),
+        &told,
+        expect![[r#"fd.name is "/proc/self/root/etc/shadow", not "/etc/shadow""#]],
+    );
+}
+
 /// What an alert of a connection shows is enough, in whichever field, and must be so.
 #[test]
 fn a_connection_is_to_the_server() {
