@@ -129,8 +129,8 @@ impl Forwarder {
     async fn accept(listener: &UnixListener) -> Self {
         let (stream, _) = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
         let mut forwarder = Self { stream, decoder: Decoder::default() };
-        forwarder.send(&Frame::Hello { version: frame::VERSION }).await;
-        assert_eq!(forwarder.next().await, Frame::Hello { version: frame::VERSION });
+        forwarder.send(&frame::HELLO).await;
+        assert_eq!(forwarder.next().await, frame::HELLO);
         forwarder
     }
 

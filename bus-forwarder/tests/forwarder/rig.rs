@@ -121,8 +121,8 @@ impl Sensor {
     pub(crate) async fn connect(path: &std::path::Path) -> Self {
         let stream = UnixStream::connect(path).await.unwrap();
         let mut sensor = Self { stream, decoder: Decoder::default(), sent: 0 };
-        sensor.write(&Frame::Hello { version: frame::VERSION }).await;
-        assert_eq!(sensor.read().await, Some(Frame::Hello { version: frame::VERSION }));
+        sensor.write(&frame::HELLO).await;
+        assert_eq!(sensor.read().await, Some(frame::HELLO));
         sensor
     }
 

@@ -1,6 +1,6 @@
 //! The contract that crosses Lanner's process boundaries: the alert, the NATS
-//! subjects it travels on, the frames of the sensor's socket, and the records
-//! of what the responder decided.
+//! subjects it travels on, the frames of the sensor's socket, what sensor and
+//! forwarder tell of themselves, and the records of what the responder decided.
 //!
 //! ```text
 //! sensor ──frame──▶ forwarder ──subject, headers, JSON──▶ NATS ──▶ responder ──plan, outcome──▶ NATS
@@ -23,25 +23,37 @@ mod alert;
 mod entity;
 mod falco;
 pub mod frame;
+mod heartbeat;
 mod id;
 mod outcome;
 mod plan;
 mod priority;
 mod record;
 mod routing;
+mod status;
 mod subject;
+mod text;
 
 pub use crate::{
     alert::{ALERT_BYTES_MAX, Alert, AlertError, SCHEMA},
     entity::Entity,
     falco::FalcoInput,
+    heartbeat::{
+        Drops, HEARTBEAT_BYTES_MAX, HEARTBEAT_SCHEMA, Heartbeat, HeartbeatError, SensorBrief,
+        SpoolBrief,
+    },
     id::{AlertId, InvalidAlertId},
     outcome::{Outcome, Status, StepOutcome},
     plan::{Action, Class, InvalidPlanId, Mode, PLAN_SCHEMA, Place, Plan, PlanId, Step, Target},
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
     routing::RoutingTags,
+    status::{
+        MetricFamily, MetricKind, STATUS_BYTES_MAX, STATUS_SCHEMA, Sample, SensorStatus,
+        StatusError,
+    },
     subject::{
-        AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token, slug,
+        AlertSubject, FLEET, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token,
+        publisher_token, slug,
     },
 };
