@@ -32,6 +32,8 @@ mod record;
 mod routing;
 mod status;
 mod subject;
+mod tag;
+mod template;
 mod text;
 
 pub use crate::{
@@ -47,7 +49,7 @@ pub use crate::{
     plan::{Action, Class, InvalidPlanId, Mode, PLAN_SCHEMA, Place, Plan, PlanId, Step, Target},
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
-    routing::RoutingTags,
+    routing::{Routed, Routing, RoutingTags, SubjectCopy},
     status::{
         MetricFamily, MetricKind, STATUS_BYTES_MAX, STATUS_SCHEMA, Sample, SensorStatus,
         StatusError,
@@ -56,4 +58,6 @@ pub use crate::{
         AlertSubject, FLEET, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token,
         publisher_token, slug,
     },
+    tag::{InvalidTag, Tag},
+    template::{InvalidTemplate, SubjectTemplate},
 };
