@@ -8,6 +8,7 @@
 //!                                 ├▶ Subscription what is published from now on
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
+//!                                 ├▶ Fleet       the nodes, by their heartbeats
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
 //! certs, access, permissions: who may connect, and what each may do
 //! ```
@@ -26,6 +27,7 @@ mod cause;
 pub mod certs;
 mod connection;
 mod consumer;
+mod fleet;
 pub mod grant;
 pub mod headers;
 mod identity;
@@ -42,6 +44,7 @@ pub use crate::{
     cause::Cause,
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
+    fleet::{Fleet, FleetError, NodeHealth},
     identity::Identity,
     publisher::{Message, PublishError, Publisher, Stored, WINDOW},
     rights::{Rights, RightsError},

@@ -119,6 +119,7 @@ fn small_layout() -> Layout {
         &mut layout.dead_letters,
         &mut layout.plans,
         &mut layout.locks,
+        &mut layout.fleet,
     ] {
         *bounds = Bounds { size_bytes_max: small, ..*bounds };
     }

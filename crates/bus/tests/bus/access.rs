@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// A connection that tells each of the server's refusals.
 pub(crate) struct Bare {
-    client: Client,
+    pub(crate) client: Client,
     refusals: mpsc::Receiver<String>,
     inbox: String,
 }
@@ -50,7 +50,7 @@ impl Bare {
         info["state"]["messages"].as_u64().unwrap()
     }
 
-    async fn refused(&mut self, what: &str) {
+    pub(crate) async fn refused(&mut self, what: &str) {
         let refusal = async {
             loop {
                 let event = self.refusals.recv().await.unwrap();
@@ -63,7 +63,7 @@ impl Bare {
         timeout(SOON, refusal).await.unwrap_or_else(|_| panic!("{what} was not refused"));
     }
 
-    async fn publish_is_refused(&mut self, subject: &str) {
+    pub(crate) async fn publish_is_refused(&mut self, subject: &str) {
         self.client.publish(subject.to_owned(), Bytes::from_static(b"{}")).await.unwrap();
         self.refused(&format!("Publish to \"{subject}\"")).await;
     }

@@ -5,6 +5,7 @@ mod archive;
 mod certs;
 mod config;
 mod delivery;
+mod fleet;
 mod setup;
 mod store;
 mod subscription;

@@ -16,6 +16,7 @@ async fn setting_up_twice_changes_nothing_and_a_change_is_taken_over() {
             "stream LANNER_ALERTS",
             "stream LANNER_RESPONSES",
             "stream LANNER_DLQ",
+            "stream KV_LANNER_FLEET",
             "bucket LANNER_PLANS",
             "bucket LANNER_LOCKS",
             "consumer responder"
