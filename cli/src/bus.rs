@@ -35,7 +35,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct LayoutArgs {
     /// YAML file with `subject_root`, `replicas`, and sizes and ages of `alerts`,
-    /// `responses`, `dead_letters`, `plans` and `locks`
+    /// `responses`, `dead_letters`, `plans`, `locks` and `fleet`
     #[arg(long, value_name = "FILE")]
     layout: Option<PathBuf>,
 }

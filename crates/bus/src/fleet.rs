@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use async_nats::{HeaderMap, Message, client::RequestErrorKind, jetstream::response::Response};
+use async_nats::{HeaderMap, Message, client::RequestErrorKind};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
