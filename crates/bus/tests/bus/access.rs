@@ -10,7 +10,7 @@ use lanner_bus::{Connection, Identity, Message, Publisher, headers::Headers};
 use lanner_testkit::SecuredBus;
 use tokio::{sync::mpsc, time::timeout};
 
-const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// A connection that tells each of the server's refusals.
 pub(crate) struct Bare {
@@ -68,7 +68,7 @@ impl Bare {
         self.refused(&format!("Publish to \"{subject}\"")).await;
     }
 
-    async fn subscription_is_refused(&mut self, subject: &str) {
+    pub(crate) async fn subscription_is_refused(&mut self, subject: &str) {
         let _subscriber = self.client.subscribe(subject.to_owned()).await.unwrap();
         self.refused(&format!("Subscription to \"{subject}\"")).await;
     }

@@ -6,6 +6,7 @@ mod certs;
 mod config;
 mod delivery;
 mod fleet;
+mod grants;
 mod setup;
 mod store;
 mod subscription;
