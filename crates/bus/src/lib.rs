@@ -9,7 +9,7 @@
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
-//! certs, permissions: who may connect, and what each may do
+//! certs, access, permissions: who may connect, and what each may do
 //! ```
 //!
 //! Promises:
@@ -20,11 +20,13 @@
 #![warn(missing_docs)]
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod access;
 mod archive;
 mod cause;
 pub mod certs;
 mod connection;
 mod consumer;
+pub mod grant;
 pub mod headers;
 mod identity;
 pub mod layout;
