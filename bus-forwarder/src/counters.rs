@@ -16,13 +16,23 @@ pub enum Input {
     Stdin,
 }
 
-impl fmt::Display for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Input {
+    /// All of them, in the order of [`Summary::taken`].
+    pub(crate) const ALL: [Self; 3] = [Self::Socket, Self::Pipe, Self::Stdin];
+
+    /// As logs and metrics call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::Socket => "socket",
             Self::Pipe => "pipe",
             Self::Stdin => "stdin",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -43,6 +53,10 @@ pub struct Counters {
     refused: AtomicU64,
     copies: AtomicU64,
     copies_missed: AtomicU64,
+    /// What a sensor told of itself, and nobody could read.
+    statuses_unreadable: AtomicU64,
+    beats: AtomicU64,
+    beats_failed: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -68,6 +82,12 @@ pub struct Summary {
     pub copies: u64,
     /// Live copies that nobody could get.
     pub copies_missed: u64,
+    /// What a sensor told of itself, and nobody could read.
+    pub statuses_unreadable: u64,
+    /// Heartbeats that the bus stored.
+    pub beats: u64,
+    /// Heartbeats that it did not.
+    pub beats_failed: u64,
 }
 
 impl Counters {
@@ -112,6 +132,14 @@ impl Counters {
         add(if arrived { &self.copies } else { &self.copies_missed });
     }
 
+    pub(crate) fn unreadable_status(&self) {
+        add(&self.statuses_unreadable);
+    }
+
+    pub(crate) fn beat(&self, stored: bool) {
+        add(if stored { &self.beats } else { &self.beats_failed });
+    }
+
     /// The counters now.
     pub fn summary(&self) -> Summary {
         let all = |counters: &[AtomicU64]| -> Vec<u64> { counters.iter().map(get).collect() };
@@ -130,6 +158,9 @@ impl Counters {
             refused: get(&self.refused),
             copies: get(&self.copies),
             copies_missed: get(&self.copies_missed),
+            statuses_unreadable: get(&self.statuses_unreadable),
+            beats: get(&self.beats),
+            beats_failed: get(&self.beats_failed),
         }
     }
 }

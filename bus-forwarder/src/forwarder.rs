@@ -1,9 +1,20 @@
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use lanner_alert::{FalcoInput, RoutingTags};
 use lanner_bus::Connection;
-use lanner_service::CancellationToken;
+use lanner_service::{
+    CancellationToken,
+    http::{HttpLimits, HttpServer},
+};
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
@@ -13,11 +24,14 @@ use tracing::{info, warn};
 use crate::{
     config::Config,
     counters::{Counters, PerPriority, Summary},
+    heartbeat,
     input::{pipe::Pipe, socket::SocketServer, stdin},
     intake::Intake,
-    keeper,
+    keeper, metrics,
+    pulse::Pulse,
     pump::Pump,
     queue::Queue,
+    vitals::Vitals,
 };
 
 const REPORT_PAUSE: Duration = Duration::from_secs(60);
@@ -30,18 +44,24 @@ pub struct Forwarder {
     intake: Arc<Intake>,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
+    metrics: Option<HttpServer>,
+    vitals: Arc<Vitals>,
 }
 
 impl Forwarder {
-    /// Opens the inputs. `keeper_program` is this program itself, which keeps
+    /// Opens the inputs, and listens for who reads metrics. `keeper_program` is this program itself, which keeps
     /// the pipe open while we are away; without it nobody does.
     ///
     /// # Errors
-    /// When an input cannot be opened.
+    /// When an input cannot be opened, or the metrics' address not be listened at.
     pub fn open(config: Config, keeper_program: Option<PathBuf>) -> anyhow::Result<Self> {
         let node = config.node()?;
         let socket = config.inputs.socket.as_ref().map(SocketServer::bind).transpose()?;
         let pipe = config.inputs.pipe.as_ref().map(Pipe::open).transpose()?;
+        let metrics = config.metrics.as_ref().map(|config| {
+            HttpServer::bind(config, metrics::LISTEN, HttpLimits::default()).context("metrics")
+        });
+        let metrics = metrics.transpose()?;
         if let (Some(pipe), Some(program)) = (&config.inputs.pipe, keeper_program) {
             // Without it a writer is worse off during our restart, not now.
             if let Err(error) = keeper::start(&program, &pipe.path) {
@@ -60,6 +80,22 @@ impl Forwarder {
             "takes alerts"
         );
         let (queue, counters) = (Arc::new(Queue::new(config.queue)), Arc::<Counters>::default());
+        let vitals = Arc::new(Vitals {
+            node: node.clone(),
+            cluster: config.cluster.clone(),
+            heartbeat: Duration::from_secs(config.heartbeat_seconds),
+            wants_sensor: config.inputs.socket.is_some(),
+            counters: counters.clone(),
+            queue: queue.clone(),
+            sensors: Arc::default(),
+            certificates: config.certificates(),
+            pump: Pulse::of("pump"),
+            beating: Pulse::of("heartbeat"),
+            started: Timestamp::now(),
+            up_since: std::time::Instant::now(),
+            connection: OnceLock::new(),
+            losses: Mutex::default(),
+        });
         let intake = Arc::new(Intake::new(
             FalcoInput { node, cluster: config.cluster.clone() },
             config.subject_root.clone(),
@@ -67,12 +103,20 @@ impl Forwarder {
             queue.clone(),
             counters.clone(),
         ));
-        Ok(Self { config, socket, pipe, intake, queue, counters })
+        Ok(Self { config, socket, pipe, intake, queue, counters, metrics, vitals })
     }
 
     /// What it does, while it runs.
     pub fn counters(&self) -> Arc<Counters> {
         self.counters.clone()
+    }
+
+    /// Where metrics are served, if they are.
+    ///
+    /// # Errors
+    /// When the system cannot say.
+    pub fn metrics_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.metrics.as_ref().map(HttpServer::local_address).transpose()
     }
 
     /// Works until `stop`, or until its only input has ended, and then publishes
@@ -81,14 +125,15 @@ impl Forwarder {
     /// # Errors
     /// When the bus's settings cannot work, or an input broke.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<u64> {
-        let Self { config, socket, pipe, intake, queue, counters } = self;
+        let Self { config, socket, pipe, intake, queue, counters, metrics, vitals } = self;
         // Its own token: an input that breaks stops the others as well.
         let stop = stop.child_token();
         let mut inputs = JoinSet::new();
         if let Some(socket) = socket {
             let (intake, stop) = (intake.clone(), stop.clone());
+            let sensors = vitals.sensors.clone();
             inputs.spawn(async move {
-                socket.run(intake, stop).await;
+                socket.run(intake, sensors, stop).await;
                 Ok(())
             });
         }
@@ -99,9 +144,20 @@ impl Forwarder {
             inputs.spawn(stdin::run(intake, stop.clone()));
         }
 
+        // Dropped at the end, and with it what is under way: nobody waits for metrics.
+        let mut beside = JoinSet::new();
+        if let Some(metrics) = metrics {
+            let router = metrics::router(vitals.clone());
+            beside.spawn(metrics.run(router, CancellationToken::new()));
+        }
+
         // The inputs work already: whoever has an alert need not wait for this.
         let connection = Connection::open(&config.bus).await.context("bus")?;
-        let pump = Pump::new(queue.clone(), counters.clone(), connection);
+        // It is set here alone.
+        let _ = vitals.connection.set(connection.clone());
+        let pump =
+            Pump::new(queue.clone(), counters.clone(), connection.clone(), vitals.pump.clone());
+        beside.spawn(async move { heartbeat::run(&vitals, &connection).await });
         let inputs_ended = CancellationToken::new();
         let watch_inputs = async {
             let outcome = wait_for(inputs, &stop).await;

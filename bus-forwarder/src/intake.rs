@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use lanner_alert::{Alert, AlertError, FalcoInput, RoutingTags, SubjectRoot};
+use lanner_alert::{Alert, AlertError, FalcoInput, RoutingTags, StatusError, SubjectRoot};
 use lanner_bus::{Message, headers::Headers};
 use lanner_service::Chain;
 use tracing::warn;
@@ -86,6 +86,14 @@ impl Intake {
         match self.falco.read(line).and_then(|alert| Ok((alert.to_json()?, alert))) {
             Ok((json, alert)) => self.queue(input, &alert, json),
             Err(error) => self.unreadable(input, &error, line),
+        }
+    }
+
+    /// What a sensor told of itself cannot be read; its alerts still can.
+    pub(crate) fn unreadable_status(&self, error: &StatusError) {
+        self.counters.unreadable_status();
+        if self.bad.now() {
+            warn!(error = %Chain(error), "passed over what a sensor told of itself");
         }
     }
 

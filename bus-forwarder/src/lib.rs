@@ -25,13 +25,18 @@ mod config;
 mod counters;
 mod daemon;
 mod forwarder;
+mod heartbeat;
 mod input;
 mod intake;
 pub mod keeper;
 mod lines;
+mod metrics;
+mod pulse;
 mod pump;
 mod queue;
 mod seldom;
+mod sensors;
+mod vitals;
 
 pub use crate::{
     config::{Config, Inputs, PipeInput, QueueBounds, SocketInput},

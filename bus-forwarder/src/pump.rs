@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::{
     counters::{Counters, PerPriority},
+    pulse::Pulse,
     queue::{Queue, Waiting},
     seldom::Seldom,
 };
@@ -20,14 +21,20 @@ pub(crate) struct Pump {
     counters: Arc<Counters>,
     connection: Connection,
     publisher: Publisher,
+    pulse: Pulse,
     refused: Seldom,
 }
 
 impl Pump {
-    pub(crate) fn new(queue: Arc<Queue>, counters: Arc<Counters>, connection: Connection) -> Self {
+    pub(crate) fn new(
+        queue: Arc<Queue>,
+        counters: Arc<Counters>,
+        connection: Connection,
+        pulse: Pulse,
+    ) -> Self {
         let publisher = Publisher::new(connection.clone());
         let refused = Seldom::every(Duration::from_secs(10));
-        Self { queue, counters, connection, publisher, refused }
+        Self { queue, counters, connection, publisher, pulse, refused }
     }
 
     /// Works until `inputs_ended`, and then for at most `stop_max` on what
@@ -41,6 +48,7 @@ impl Pump {
                 }
                 Some(()) = under_way.next() => {}
                 () = inputs_ended.cancelled() => {}
+                () = self.pulse.beat() => {}
             }
         }
 
@@ -52,6 +60,7 @@ impl Pump {
                 }
                 Some(()) = under_way.next() => {}
                 () = sleep_until(deadline) => break,
+                () = self.pulse.beat() => {}
             }
         }
         self.connection.close(Duration::from_secs(1)).await;

@@ -98,6 +98,18 @@ impl Queue {
         counts
     }
 
+    /// Bytes that wait.
+    pub fn size_bytes(&self) -> u64 {
+        self.held().size_bytes
+    }
+
+    /// Whether one more alert would push another one out.
+    pub fn is_full(&self) -> bool {
+        let held = self.held();
+        held.alerts >= self.bounds.alerts_max.get()
+            || held.size_bytes >= self.bounds.size_bytes_max.get()
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         // Nothing panics while it holds the lock, and if it did: counts that
         // are off by one are better than no alerts.

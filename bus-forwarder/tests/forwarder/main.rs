@@ -2,7 +2,9 @@
 //! the real program where signals and other processes matter.
 
 mod config;
+mod heartbeat;
 mod lines;
+mod metrics;
 mod outage;
 mod pipe;
 mod program;

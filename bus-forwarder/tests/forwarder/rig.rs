@@ -1,6 +1,6 @@
 //! A bus, a forwarder on it, and a sensor's side of its socket.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use lanner_alert::frame::{Decoder, Frame};
 use lanner_alert::{Alert, AlertId, FalcoInput, Priority, frame};
@@ -26,6 +26,8 @@ pub(crate) struct Rig {
 
 pub(crate) struct Running {
     pub(crate) counters: Arc<Counters>,
+    /// Where it serves metrics, if it does.
+    pub(crate) metrics: Option<SocketAddr>,
     stop: CancellationToken,
     done: JoinHandle<anyhow::Result<u64>>,
 }
@@ -66,7 +68,8 @@ impl Rig {
         let config = self.config(&self.socket_input(), rest);
         let forwarder = Forwarder::open(config, None).unwrap();
         let (counters, stop) = (forwarder.counters(), CancellationToken::new());
-        Running { counters, stop: stop.clone(), done: tokio::spawn(forwarder.run(stop)) }
+        let metrics = forwarder.metrics_address().unwrap();
+        Running { counters, metrics, stop: stop.clone(), done: tokio::spawn(forwarder.run(stop)) }
     }
 
     pub(crate) async fn sensor(&self) -> Sensor {
@@ -119,11 +122,16 @@ pub(crate) struct Sensor {
 
 impl Sensor {
     pub(crate) async fn connect(path: &std::path::Path) -> Self {
-        let stream = UnixStream::connect(path).await.unwrap();
-        let mut sensor = Self { stream, decoder: Decoder::default(), sent: 0 };
+        let mut sensor = Self::unconnected(path).await;
         sensor.write(&frame::HELLO).await;
         assert_eq!(sensor.read().await, Some(frame::HELLO));
         sensor
+    }
+
+    /// Before it said anything.
+    pub(crate) async fn unconnected(path: &std::path::Path) -> Self {
+        let stream = UnixStream::connect(path).await.unwrap();
+        Self { stream, decoder: Decoder::default(), sent: 0 }
     }
 
     pub(crate) async fn send(&mut self, json: Vec<u8>) {

@@ -23,6 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
@@ -245,6 +246,22 @@ impl Authority {
         let cert = params.signed_by(key, &self.issuer).map_err(|error| make_error(name, &error))?;
         Ok(cert.pem())
     }
+}
+
+/// When the first certificate in this file (PEM) expires.
+///
+/// # Errors
+/// When there is none.
+pub fn expiry(cert_file: &Path) -> Result<Timestamp, CertError> {
+    Certificate::parse(&files::read(cert_file)?)
+        .and_then(|certificate| {
+            Timestamp::from_second(certificate.expiry_seconds).map_err(|error| Cause::of(&error))
+        })
+        .map_err(|source| CertError::Unusable {
+            path: cert_file.to_owned(),
+            what: "certificate",
+            source,
+        })
 }
 
 fn params(name: &str, days: i64) -> Result<CertificateParams, CertError> {
