@@ -5,6 +5,7 @@ mod archive;
 mod certs;
 mod config;
 mod delivery;
+mod interruption;
 mod setup;
 mod store;
 mod subscription;
