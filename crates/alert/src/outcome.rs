@@ -8,6 +8,7 @@ use crate::{AlertId, Mode, PlanId, Step, StepRecord};
 /// What the responder decided about an alert, and what came of it: published on
 /// `lanner.responses.<status>.<playbook>.<node>` for every decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Version of this shape; see [`crate::PLAN_SCHEMA`].
     pub schema: u32,
@@ -54,6 +55,7 @@ pub struct Outcome {
 
 /// What became of one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepOutcome {
     /// What was to be done.
     #[serde(flatten)]
@@ -65,6 +67,7 @@ pub struct StepOutcome {
 
 /// How a decision ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Every step was done.
