@@ -31,6 +31,8 @@ mod record;
 mod routing;
 pub mod schema;
 mod subject;
+mod tag;
+mod template;
 
 pub use crate::{
     alert::{ALERT_BYTES_MAX, Alert, AlertError, SCHEMA},
@@ -41,8 +43,10 @@ pub use crate::{
     plan::{Action, Class, InvalidPlanId, Mode, PLAN_SCHEMA, Place, Plan, PlanId, Step, Target},
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
-    routing::RoutingTags,
+    routing::{Routed, Routing, RoutingTags, SubjectCopy},
     subject::{
         AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token, slug,
     },
+    tag::{InvalidTag, Tag},
+    template::{InvalidTemplate, SubjectTemplate},
 };

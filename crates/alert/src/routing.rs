@@ -1,5 +1,92 @@
 use std::collections::BTreeSet;
 
+use crate::{Alert, Subject, SubjectRoot, SubjectTemplate, Tag, slug};
+
+/// Most live copies of one alert. Rules have six tags; who writes thousands
+/// into one alert must not make thousands of messages of it.
+const LIVE_COPIES_MAX: usize = 32;
+
+/// Decides where an alert goes.
+#[derive(Clone, Debug, Default)]
+pub struct Routing {
+    /// In front of every subject.
+    pub root: SubjectRoot,
+    /// Which tag stands in the subject of an alert.
+    pub routing_tags: RoutingTags,
+    /// Tags whose copies are stored.
+    pub tag_streams: BTreeSet<Tag>,
+    /// Tags whose alerts go to a place of their own. An alert with several of
+    /// them goes to that of the first.
+    pub restricted_tags: Vec<Tag>,
+    /// Where one more live copy goes.
+    pub subject_template: Option<SubjectTemplate>,
+}
+
+/// Where one alert goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// Where it is stored.
+    pub subject: Subject,
+    /// Its other subjects.
+    pub copies: Vec<SubjectCopy>,
+    /// The restricted tag that it is stored under. There are no copies then.
+    pub restricted: Option<Tag>,
+}
+
+/// One more subject of an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectCopy {
+    /// Where it goes.
+    pub subject: Subject,
+    /// The tag in whose stream it is stored; `None` for who listens now.
+    pub stored: Option<Tag>,
+}
+
+impl Routing {
+    /// Where `alert` goes.
+    pub fn route(&self, alert: &Alert) -> Routed {
+        if let Some(tag) = self.restriction(&alert.tags) {
+            return Routed {
+                subject: self.root.restricted_alert(alert, tag),
+                copies: Vec::new(),
+                restricted: Some(tag.clone()),
+            };
+        }
+        Routed {
+            subject: self.root.alert(alert, &self.routing_tags),
+            copies: self.copies(alert),
+            restricted: None,
+        }
+    }
+
+    /// The first restricted tag that one of these tags is like. All of them are
+    /// looked at, however many.
+    fn restriction(&self, tags: &BTreeSet<String>) -> Option<&Tag> {
+        self.restricted_tags
+            .iter()
+            .find(|restricted| tags.iter().any(|tag| restricted.is_like(tag)))
+    }
+
+    /// The stored ones first: of these, none is left out.
+    fn copies(&self, alert: &Alert) -> Vec<SubjectCopy> {
+        // Tags that share a token share the copy.
+        let tokens: BTreeSet<String> = alert.tags.iter().map(|tag| slug(tag)).collect();
+        let stored = self.tag_streams.iter().filter(|tag| tokens.contains(tag.as_str()));
+        let mut copies: Vec<SubjectCopy> = stored
+            .map(|tag| SubjectCopy {
+                subject: self.root.tag_copy(alert, tag.as_str()),
+                stored: Some(tag.clone()),
+            })
+            .collect();
+        let live = |subject| SubjectCopy { subject, stored: None };
+        copies.extend(self.subject_template.iter().map(|template| live(template.subject(alert))));
+        let is_stored = |token: &String| self.tag_streams.iter().any(|tag| tag.as_str() == token);
+        let rest = tokens.iter().filter(|token| !is_stored(token)).take(LIVE_COPIES_MAX);
+        copies.extend(rest.map(|token| live(self.root.tag_copy(alert, token))));
+        copies
+    }
+}
+
 /// Which of an alert's tags stands in its canonical subject.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoutingTags {

@@ -2,7 +2,7 @@ use std::{fmt, fmt::Write as _, str::FromStr};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::{Alert, Priority, RoutingTags};
+use crate::{Alert, Priority, RoutingTags, Tag};
 
 /// Most bytes of a slugged token.
 const TOKEN_BYTES_MAX: usize = 64;
@@ -18,6 +18,11 @@ impl Subject {
     /// The subject as NATS takes it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// `text` must hold to the invariant.
+    pub(crate) fn of_tokens(text: String) -> Self {
+        Self(text)
     }
 }
 
@@ -101,31 +106,74 @@ impl SubjectRoot {
         ))
     }
 
+    /// `<root>.restricted.<tag>.alerts.<priority>.<rule>.<node>`: where an alert
+    /// with a restricted tag is published, and nowhere else.
+    pub fn restricted_alert(&self, alert: &Alert, tag: &Tag) -> Subject {
+        Subject(format!(
+            "{}.restricted.{tag}.alerts.{}.{}.{}",
+            self.0,
+            alert.priority.as_token(),
+            slug(&alert.rule),
+            node_token(&alert.node)
+        ))
+    }
+
     /// `<root>.responses.<status>.<playbook>.<node>`: what the responder did.
     pub fn response(&self, status: &str, playbook: &str, node: &str) -> Subject {
+        Subject(format!("{}.responses.{}", self.0, response_tokens(status, playbook, node)))
+    }
+
+    /// `<root>.restricted.<tag>.responses.<status>.<playbook>.<node>`: what the
+    /// responder did about an alert with a restricted tag.
+    pub fn restricted_response(
+        &self,
+        tag: &Tag,
+        status: &str,
+        playbook: &str,
+        node: &str,
+    ) -> Subject {
         Subject(format!(
-            "{}.responses.{}.{}.{}",
+            "{}.restricted.{tag}.responses.{}",
             self.0,
-            slug(status),
-            slug(playbook),
-            node_token(node)
+            response_tokens(status, playbook, node)
         ))
     }
 
     /// Takes the subject of an alert apart.
     ///
-    /// `None` when `subject` is not one that [`SubjectRoot::alert`] gives.
+    /// `None` when `subject` is neither one that [`SubjectRoot::alert`] gives
+    /// nor one of [`SubjectRoot::restricted_alert`].
     pub fn parse_alert<'a>(&self, subject: &'a str) -> Option<AlertSubject<'a>> {
-        let rest = subject.strip_prefix(&self.0)?.strip_prefix(".alerts.")?;
-        let mut tokens = rest.split('.');
-        let parsed = AlertSubject {
-            priority: tokens.next()?.parse().ok()?,
-            tag: tokens.next()?,
-            rule: tokens.next()?,
-            node: tokens.next()?,
+        let mut tokens = subject.strip_prefix(&self.0)?.strip_prefix('.')?.split('.');
+        let parsed = match tokens.next()? {
+            "alerts" => AlertSubject {
+                priority: tokens.next()?.parse().ok()?,
+                tag: tokens.next()?,
+                restricted: false,
+                rule: tokens.next()?,
+                node: tokens.next()?,
+            },
+            "restricted" => {
+                let tag = tokens.next()?;
+                if tokens.next()? != "alerts" {
+                    return None;
+                }
+                AlertSubject {
+                    priority: tokens.next()?.parse().ok()?,
+                    tag,
+                    restricted: true,
+                    rule: tokens.next()?,
+                    node: tokens.next()?,
+                }
+            }
+            _ => return None,
         };
         tokens.next().is_none().then_some(parsed)
     }
+}
+
+fn response_tokens(status: &str, playbook: &str, node: &str) -> String {
+    format!("{}.{}.{}", slug(status), slug(playbook), node_token(node))
 }
 
 /// The tokens of an alert's subject.
@@ -135,6 +183,8 @@ pub struct AlertSubject<'a> {
     pub priority: Priority,
     /// Its routing tag, slugged.
     pub tag: &'a str,
+    /// Whether that tag is a restricted one.
+    pub restricted: bool,
     /// Its rule, slugged.
     pub rule: &'a str,
     /// Its node, as [`node_token`] writes it. The bus lets a node publish only

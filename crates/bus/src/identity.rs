@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! responder                      responder.lanner
+//! reader soc                     reader.soc.lanner
 //! forwarder of node ip-10-0-0-7  forwarder.ip-10-0-0-7.lanner
 //! forwarder of node a.b          forwarder.a_b.lanner
 //! ```
@@ -17,15 +18,19 @@ use std::fmt;
 
 use lanner_alert::node_token;
 
+use crate::grant::Reader;
+
 /// One who may connect.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// Creates streams, consumers and buckets.
     Admin,
     /// Consumes alerts, keeps plans, publishes outcomes.
     Responder,
-    /// Reads alerts, tag copies and outcomes.
+    /// Reads alerts, tag copies and outcomes, but nothing restricted.
     Subscriber,
+    /// Reads what it was granted.
+    Reader(Reader),
     /// Publishes the alerts of this one node.
     Forwarder {
         /// The node's name, as in its alerts.
@@ -40,6 +45,7 @@ impl Identity {
             Self::Admin => "admin.lanner".to_owned(),
             Self::Responder => "responder.lanner".to_owned(),
             Self::Subscriber => "subscriber.lanner".to_owned(),
+            Self::Reader(reader) => format!("reader.{}.lanner", reader.name),
             Self::Forwarder { node } => format!("forwarder.{}.lanner", node_token(node)),
         }
     }
@@ -50,6 +56,7 @@ impl Identity {
             Self::Admin => "admin".to_owned(),
             Self::Responder => "responder".to_owned(),
             Self::Subscriber => "subscriber".to_owned(),
+            Self::Reader(reader) => format!("reader.{}", reader.name),
             Self::Forwarder { node } => format!("forwarder.{}", node_token(node)),
         }
     }
@@ -77,6 +84,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::Identity;
+    use crate::grant::{Grant, Reader};
 
     #[test]
     fn no_two_identities_share_a_name_or_an_inbox() {
@@ -84,6 +92,9 @@ mod tests {
             ["a.b", "a_b", "a-b", "a", "A", "lanner", "a.lanner", "responder", "", "=", "*"];
         let mut all = vec![Identity::Admin, Identity::Responder, Identity::Subscriber];
         all.extend(nodes.map(|node| Identity::Forwarder { node: node.to_owned() }));
+        all.extend(["a-b", "a", "lanner", "responder", "reader", "forwarder"].map(|name| {
+            Identity::Reader(Reader { name: name.parse().unwrap(), grant: Grant::default() })
+        }));
 
         let names: BTreeSet<String> = all.iter().map(Identity::name).collect();
         let inboxes: BTreeSet<String> = all.iter().map(Identity::inbox_prefix).collect();

@@ -1,17 +1,23 @@
 //! What stands on the server: streams, buckets and consumers, written down once.
 //!
 //! ```text
-//! <root>.alerts.>     ─▶ LANNER_ALERTS     ─▶ consumer `responder`
-//! <root>.responses.>  ─▶ LANNER_RESPONSES
-//! advisories of LANNER_ALERTS: given up after max_deliver, terminated
-//!                     ─▶ LANNER_DLQ
-//! plans, locks        ─▶ buckets LANNER_PLANS, LANNER_LOCKS
+//! <root>.alerts.>            ─▶ LANNER_ALERTS            ─▶ consumer `responder`
+//! <root>.responses.>         ─▶ LANNER_RESPONSES
+//! <root>.tags.<tag>.>        ─▶ LANNER_TAG_<TAG>         one for each of `tag_streams`
+//! <root>.restricted.<tag>.>  ─▶ LANNER_RESTRICTED_<TAG>  one for each of `restricted_tags` ─▶ consumer `responder`
+//! advisories of the responder's consumers: given up after max_deliver, terminated
+//!                            ─▶ LANNER_DLQ
+//! plans, locks               ─▶ buckets LANNER_PLANS, LANNER_LOCKS
 //! ```
+//!
+//! For each grant there is a consumer `reader_<name>` on the streams that it
+//! covers, which delivers what it covers and nothing else: see [`crate::grant`].
 //!
 //! Every one is bounded in bytes and age. The server *reserves* the bytes of
 //! each against its `max_file_store`, so their sum has to fit that.
 
 use std::{
+    collections::BTreeMap,
     num::{NonZeroU32, NonZeroU64},
     time::Duration,
 };
@@ -21,8 +27,13 @@ use async_nats::jetstream::{
     kv,
     stream::{self, DiscardPolicy, StorageType},
 };
-use lanner_alert::SubjectRoot;
+use lanner_alert::{SubjectRoot, SubjectTemplate, Tag};
 use serde::Deserialize;
+
+use crate::{
+    Cause,
+    grant::{Grant, Reader, ReaderName},
+};
 
 /// Stream of the alerts.
 pub const ALERTS: &str = "LANNER_ALERTS";
@@ -34,7 +45,8 @@ pub const DEAD_LETTERS: &str = "LANNER_DLQ";
 pub const PLANS: &str = "LANNER_PLANS";
 /// Bucket of leases and locks, whose keys may expire.
 pub const LOCKS: &str = "LANNER_LOCKS";
-/// Durable pull consumer of [`ALERTS`] that all responders share.
+/// Durable pull consumer of [`ALERTS`], and of each stream of a restricted tag,
+/// that all responders share.
 pub const RESPONDER: &str = "responder";
 
 /// A message with the same id is dropped for that long.
@@ -54,6 +66,16 @@ const UNACKNOWLEDGED_MAX: i64 = 256;
 /// How long the server remembers that a key of a bucket expired.
 const EXPIRY_MARKER_AGE: Duration = Duration::from_secs(60 * 60);
 
+/// Stream of the copies for one of `tag_streams`.
+pub fn tag_stream(tag: &Tag) -> String {
+    format!("LANNER_TAG_{}", tag.in_stream_name())
+}
+
+/// Stream of the alerts with a restricted tag, and of what was done about them.
+pub fn restricted_stream(tag: &Tag) -> String {
+    format!("LANNER_RESTRICTED_{}", tag.in_stream_name())
+}
+
 /// Sizes of what `setup` creates.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -72,6 +94,44 @@ pub struct Layout {
     pub plans: Bounds,
     /// Bounds of the bucket of locks.
     pub locks: Bounds,
+    /// Tags whose copies are stored, each with the bounds of its stream.
+    pub tag_streams: BTreeMap<Tag, Bounds>,
+    /// Tags whose alerts are stored nowhere but in a stream of their own, with
+    /// the bounds of that.
+    pub restricted_tags: BTreeMap<Tag, Bounds>,
+    /// Where the forwarders send one more copy, for subscribers of Falcosidekick.
+    pub subject_template: Option<SubjectTemplate>,
+    /// What readers may read, by their names.
+    pub grants: BTreeMap<ReaderName, Grant>,
+}
+
+/// A layout that cannot stand.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidLayout {
+    /// The tag would be hidden and shown.
+    #[error("restricted_tags: {tag} is like {other} of tag_streams; a tag is one or the other")]
+    RestrictedAndStored {
+        /// The restricted one.
+        tag: Tag,
+        /// The one with a stream of copies.
+        other: Tag,
+    },
+    /// Whoever may read the copies could read more.
+    #[error("subject_template: {template} lies below {root}, which is for Lanner's own subjects")]
+    Template {
+        /// The template.
+        template: SubjectTemplate,
+        /// The root.
+        root: String,
+    },
+    /// The grant cannot be kept.
+    #[error("grants: {reader}")]
+    Grant {
+        /// Whose.
+        reader: ReaderName,
+        /// Why not.
+        source: Cause,
+    },
 }
 
 /// How much is kept, and for how long. The oldest goes first.
@@ -95,6 +155,10 @@ impl Default for Layout {
             dead_letters: Bounds::new(16 * MIB, 30 * 24),
             plans: Bounds::new(256 * MIB, 30 * 24),
             locks: Bounds::new(16 * MIB, 7 * 24),
+            tag_streams: BTreeMap::new(),
+            restricted_tags: BTreeMap::new(),
+            subject_template: None,
+            grants: BTreeMap::new(),
         }
     }
 }
@@ -116,17 +180,49 @@ impl Bounds {
 }
 
 impl Layout {
+    /// Looks at what the file's shape cannot say.
+    ///
+    /// # Errors
+    /// When two settings contradict each other; the message names them.
+    pub fn check(&self) -> Result<(), InvalidLayout> {
+        for tag in self.restricted_tags.keys() {
+            if let Some(other) = self.tag_streams.keys().find(|other| tag.is_like(other.as_str())) {
+                let (tag, other) = (tag.clone(), other.clone());
+                return Err(InvalidLayout::RestrictedAndStored { tag, other });
+            }
+        }
+        if let Some(template) = &self.subject_template
+            && template.is_below(&self.subject_root)
+        {
+            let (template, root) = (template.clone(), self.subject_root.as_str().to_owned());
+            return Err(InvalidLayout::Template { template, root });
+        }
+        for (reader, grant) in &self.grants {
+            grant.check(self).map_err(|error| InvalidLayout::Grant {
+                reader: reader.clone(),
+                source: Cause::of(&error),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The readers that have a grant.
+    pub fn readers(&self) -> impl Iterator<Item = Reader> {
+        self.grants.iter().map(|(name, grant)| Reader { name: name.clone(), grant: grant.clone() })
+    }
+
     /// Bytes that the server must be allowed to store for all of this.
     pub fn size_bytes(&self) -> u64 {
         [self.alerts, self.responses, self.dead_letters, self.plans, self.locks]
             .iter()
+            .chain(self.tag_streams.values())
+            .chain(self.restricted_tags.values())
             .fold(0, |sum: u64, bounds| sum.saturating_add(bounds.size_bytes_max.get()))
     }
 
-    pub(crate) fn streams(&self) -> [stream::Config; 3] {
+    pub(crate) fn streams(&self) -> Vec<stream::Config> {
         let root = self.subject_root.as_str();
-        let advisories = |kind: &str| format!("$JS.EVENT.ADVISORY.CONSUMER.{kind}.{ALERTS}.>");
-        [
+        let mut streams = vec![
             self.stream(ALERTS, "alerts, each once", vec![format!("{root}.alerts.>")], self.alerts),
             self.stream(
                 RESPONSES,
@@ -137,10 +233,43 @@ impl Layout {
             self.stream(
                 DEAD_LETTERS,
                 "alerts that no responder could finish",
-                vec![advisories("MAX_DELIVERIES"), advisories("MSG_TERMINATED")],
+                self.advisories_of_responders(),
                 self.dead_letters,
             ),
-        ]
+        ];
+        streams.extend(self.tag_streams.iter().map(|(tag, bounds)| {
+            let subjects = vec![format!("{root}.tags.{tag}.>")];
+            self.stream(&tag_stream(tag), "copies of alerts with one tag", subjects, *bounds)
+        }));
+        streams.extend(self.restricted_tags.iter().map(|(tag, bounds)| {
+            let subjects = vec![format!("{root}.restricted.{tag}.>")];
+            let description = "alerts with one restricted tag, and what was done about them";
+            self.stream(&restricted_stream(tag), description, subjects, *bounds)
+        }));
+        streams
+    }
+
+    /// Of responders alone: what a reader refuses is no dead letter.
+    fn advisories_of_responders(&self) -> Vec<String> {
+        let streams = self.streams_of_responders();
+        ["MAX_DELIVERIES", "MSG_TERMINATED"]
+            .iter()
+            .flat_map(|kind| {
+                streams.iter().map(move |(stream, _)| {
+                    format!("$JS.EVENT.ADVISORY.CONSUMER.{kind}.{stream}.{RESPONDER}")
+                })
+            })
+            .collect()
+    }
+
+    /// The streams that responders take alerts from, and which of their subjects.
+    fn streams_of_responders(&self) -> Vec<(String, Vec<String>)> {
+        let root = self.subject_root.as_str();
+        let mut streams = vec![(ALERTS.to_owned(), Vec::new())];
+        streams.extend(self.restricted_tags.keys().map(|tag| {
+            (restricted_stream(tag), vec![format!("{root}.restricted.{tag}.alerts.>")])
+        }));
+        streams
     }
 
     fn stream(
@@ -188,19 +317,32 @@ impl Layout {
     }
 
     /// The stream that each consumer reads, and the consumer.
-    pub(crate) fn consumers(&self) -> [(&'static str, pull::Config); 1] {
-        let responder = pull::Config {
-            durable_name: Some(RESPONDER.to_owned()),
-            description: Some("all responders together".to_owned()),
-            deliver_policy: DeliverPolicy::All,
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: REDELIVERY_WAITS[0],
-            backoff: REDELIVERY_WAITS.to_vec(),
-            max_deliver: DELIVERIES_MAX,
-            max_ack_pending: UNACKNOWLEDGED_MAX,
-            ..Default::default()
-        };
-        [(ALERTS, responder)]
+    pub(crate) fn consumers(&self) -> Vec<(String, pull::Config)> {
+        let mut consumers: Vec<(String, pull::Config)> = self
+            .streams_of_responders()
+            .into_iter()
+            .map(|(stream, filter_subjects)| {
+                let responder = pull::Config {
+                    durable_name: Some(RESPONDER.to_owned()),
+                    description: Some("all responders together".to_owned()),
+                    deliver_policy: DeliverPolicy::All,
+                    ack_policy: AckPolicy::Explicit,
+                    ack_wait: REDELIVERY_WAITS[0],
+                    backoff: REDELIVERY_WAITS.to_vec(),
+                    max_deliver: DELIVERIES_MAX,
+                    max_ack_pending: UNACKNOWLEDGED_MAX,
+                    filter_subjects,
+                    ..Default::default()
+                };
+                (stream, responder)
+            })
+            .collect();
+        for reader in self.readers() {
+            for source in reader.sources(self) {
+                consumers.push((source.stream.clone(), reader.consumer(&source)));
+            }
+        }
+        consumers
     }
 
     fn replicas(&self) -> usize {

@@ -10,7 +10,7 @@
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
-//! certs, permissions: who may connect, and what each may do
+//! certs, access, permissions: who may connect, and what each may do
 //! ```
 //!
 //! Promises:
@@ -21,11 +21,13 @@
 #![warn(missing_docs)]
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod access;
 mod archive;
 mod cause;
 pub mod certs;
 mod connection;
 mod consumer;
+pub mod grant;
 pub mod headers;
 mod identity;
 mod interruption;

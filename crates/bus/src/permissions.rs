@@ -1,26 +1,12 @@
 //! The nats-server's configuration: mutual TLS, and for each identity no more
 //! than it needs.
-//!
-//! Two accounts, which share no subject but what the nodes publish:
-//!
-//! ```text
-//! LANNER_NODES  forwarders ──alerts, tags──▶ LANNER  streams, buckets; responder, admin, subscriber
-//!               ▲ acknowledgements ──────────┘
-//! ```
-//!
-//! The server sends an acknowledgement to whatever reply subject a message
-//! names, in its own name and past the publisher's permissions. In one account
-//! a node could so write into the buckets, or under another node's name; from
-//! its own account the answer comes back to its own account.
 
 use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf};
 
-use lanner_alert::{SubjectRoot, node_token};
-
 use crate::{
     Identity,
-    layout::{ALERTS, LOCKS, Layout, PLANS, RESPONDER, RESPONSES},
-    rights::USER_INFO,
+    access::{Account, Permissions, Share, ShareKind, shares},
+    layout::Layout,
 };
 
 /// What a server's configuration is made of.
@@ -40,13 +26,6 @@ pub struct ServerConfig {
     pub layout: Layout,
     /// The nodes whose forwarders may publish.
     pub nodes: Vec<String>,
-}
-
-/// What one identity may do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Permissions {
-    publish: Vec<String>,
-    subscribe: Vec<String>,
 }
 
 impl ServerConfig {
@@ -81,98 +60,68 @@ impl ServerConfig {
         line("  timeout: 5");
         line("}");
         line("");
-        let root = &self.layout.subject_root;
-        let from_nodes = ["alerts", "tags"].map(|kind| format!("{}.{kind}.*.*.*.*", root.as_str()));
-        let service = |subject: &String| format!("      {{ service: {} }}\n", quoted(subject));
-        let import = |subject: &String| {
-            let subject = quoted(subject);
-            format!("      {{ service: {{ account: LANNER, subject: {subject} }} }}\n")
-        };
-        let user = |identity: &Identity| user(identity, &permissions(identity, root));
-        let roles = [Identity::Admin, Identity::Responder, Identity::Subscriber];
-        // Each once: the server takes no user twice.
-        let nodes: BTreeSet<&String> = self.nodes.iter().collect();
-        let forwarders = nodes.into_iter().map(|node| Identity::Forwarder { node: node.clone() });
-
-        line("accounts {");
-        line("  LANNER {");
-        line("    jetstream: enabled");
-        text.push_str(&block("exports", from_nodes.iter().map(service)));
-        text.push_str(&block("users", roles.iter().map(user)));
-        text.push_str("  }\n  LANNER_NODES {\n");
-        text.push_str(&block("imports", from_nodes.iter().map(import)));
-        text.push_str(&block("users", forwarders.map(|forwarder| user(&forwarder))));
-        text.push_str("  }\n}\n");
+        text.push_str(&self.accounts());
         text
+    }
+
+    fn accounts(&self) -> String {
+        let mut text = String::from("accounts {\n");
+        let shares = shares(&self.layout);
+        let identities = self.identities();
+        for account in Account::ALL {
+            let _ = writeln!(text, "  {} {{", account.name());
+            if account == Account::Lanner {
+                text.push_str("    jetstream: enabled\n");
+            }
+            let exports = shares.iter().filter(|share| share.from == account).map(export);
+            text.push_str(&block("exports", exports));
+            let imports = shares.iter().filter(|share| share.with == account).map(import);
+            text.push_str(&block("imports", imports));
+            let users = identities
+                .iter()
+                .filter(|identity| identity.account() == account)
+                .map(|identity| user(identity, &identity.permissions(&self.layout)));
+            text.push_str(&block("users", users));
+            text.push_str("  }\n");
+        }
+        text.push_str("}\n");
+        text
+    }
+
+    /// Each once: the server takes no user twice.
+    fn identities(&self) -> Vec<Identity> {
+        let mut identities = vec![Identity::Admin, Identity::Responder, Identity::Subscriber];
+        identities.extend(self.layout.readers().map(Identity::Reader));
+        let nodes: BTreeSet<&String> = self.nodes.iter().collect();
+        identities.extend(nodes.into_iter().map(|node| Identity::Forwarder { node: node.clone() }));
+        identities
     }
 }
 
-fn permissions(identity: &Identity, root: &SubjectRoot) -> Permissions {
-    let root = root.as_str();
-    let inbox = format!("{}.>", identity.inbox_prefix());
-    let (mut publish, mut subscribe) = match identity {
-        Identity::Admin => (
-            // Streams, consumers, buckets, and the plans in them.
-            vec![
-                "$JS.API.>".to_owned(),
-                "$JS.FC.>".to_owned(),
-                format!("$KV.{PLANS}.>"),
-                format!("$KV.{LOCKS}.>"),
-            ],
-            vec![],
-        ),
-        Identity::Responder => {
-            let mut publish = vec![
-                format!("$JS.API.CONSUMER.INFO.{ALERTS}.{RESPONDER}"),
-                format!("$JS.API.CONSUMER.MSG.NEXT.{ALERTS}.{RESPONDER}"),
-                format!("$JS.ACK.{ALERTS}.{RESPONDER}.>"),
-                format!("{root}.responses.>"),
-            ];
-            for bucket in [PLANS, LOCKS] {
-                publish.extend([
-                    format!("$KV.{bucket}.>"),
-                    format!("$JS.API.STREAM.INFO.KV_{bucket}"),
-                    format!("$JS.API.DIRECT.GET.KV_{bucket}.>"),
-                    // Listing and watching keys goes by consumers that live as long.
-                    format!("$JS.API.CONSUMER.CREATE.KV_{bucket}"),
-                    format!("$JS.API.CONSUMER.CREATE.KV_{bucket}.>"),
-                    format!("$JS.API.CONSUMER.DELETE.KV_{bucket}.>"),
-                    format!("$JS.FC.KV_{bucket}.>"),
-                ]);
-            }
-            (publish, vec![])
-        }
-        Identity::Subscriber => {
-            // Reads single stored messages, and may make no consumer: whoever
-            // makes consumers can also change the responder's.
-            let publish = [ALERTS, RESPONSES]
-                .iter()
-                .flat_map(|stream| {
-                    [
-                        format!("$JS.API.STREAM.INFO.{stream}"),
-                        format!("$JS.API.DIRECT.GET.{stream}"),
-                        format!("$JS.API.DIRECT.GET.{stream}.>"),
-                    ]
-                })
-                .collect();
-            let subscribe = ["alerts", "tags", "responses"];
-            (publish, subscribe.map(|subjects| format!("{root}.{subjects}.>")).to_vec())
-        }
-        Identity::Forwarder { node } => {
-            let node = node_token(node);
-            (
-                vec![format!("{root}.alerts.*.*.*.{node}"), format!("{root}.tags.*.*.*.{node}")],
-                vec![],
-            )
-        }
+fn export(share: &Share) -> String {
+    let (kind, answers) = match share.kind {
+        ShareKind::Stream => ("stream", ""),
+        ShareKind::Service => ("service", ""),
+        ShareKind::ServiceWithManyAnswers => ("service", ", response: stream"),
     };
-    publish.push(USER_INFO.to_owned());
-    subscribe.push(inbox);
-    Permissions { publish, subscribe }
+    let (subject, with) = (quoted(&share.subject), share.with.name());
+    format!("      {{ {kind}: {subject}{answers}, accounts: [{with}] }}\n")
+}
+
+fn import(share: &Share) -> String {
+    let kind = match share.kind {
+        ShareKind::Stream => "stream",
+        ShareKind::Service | ShareKind::ServiceWithManyAnswers => "service",
+    };
+    let (subject, from) = (quoted(&share.subject), share.from.name());
+    format!("      {{ {kind}: {{ account: {from}, subject: {subject} }} }}\n")
 }
 
 fn block(name: &str, entries: impl Iterator<Item = String>) -> String {
-    format!("    {name}: [\n{}    ]\n", entries.collect::<String>())
+    match entries.collect::<String>() {
+        none if none.is_empty() => String::new(),
+        entries => format!("    {name}: [\n{entries}    ]\n"),
+    }
 }
 
 fn user(identity: &Identity, permissions: &Permissions) -> String {

@@ -240,3 +240,41 @@ async fn an_acknowledgement_cannot_be_aimed_at_what_a_node_may_not_reach() {
         assert_eq!(admin.stored_in(stream).await, count, "{stream} holds an acknowledgement");
     }
 }
+
+/// So is an answer: who may ask for a stored message chooses where it goes.
+#[tokio::test]
+async fn an_answer_cannot_be_aimed_at_what_a_subscriber_may_not_reach() {
+    let bus = SecuredBus::start(&["n1"]).await;
+    let publisher =
+        Publisher::new(Connection::connect(&bus.connection(&node("n1"))).await.unwrap());
+    let stored = Message {
+        subject: "lanner.alerts.critical.shell.rule.n1".to_owned(),
+        id: "1".to_owned(),
+        headers: Headers::default(),
+        payload: Bytes::from_static(b"alert"),
+    };
+    publisher.publish(&stored).await.unwrap();
+
+    let attacker = Bare::holding(&bus, &Identity::Subscriber).await;
+    let admin = Bare::holding(&bus, &Identity::Admin).await;
+    let (ask, first) = ("$JS.API.DIRECT.GET.LANNER_ALERTS", Bytes::from_static(b"{\"seq\":1}"));
+    for target in [
+        "$KV.LANNER_PLANS.plan",
+        "$KV.LANNER_LOCKS.lock",
+        "lanner.alerts.critical.shell.rule.n2",
+        "lanner.responses.done.playbook.n1",
+        "$JS.API.STREAM.PURGE.LANNER_ALERTS",
+    ] {
+        attacker.client.publish_with_reply(ask, target, first.clone()).await.unwrap();
+    }
+    // The server answers in order: once it answered this, it answered all before.
+    timeout(SOON, attacker.client.request(ask, first)).await.unwrap().unwrap();
+    for (stream, count) in [
+        ("LANNER_ALERTS", 1),
+        ("LANNER_RESPONSES", 0),
+        ("KV_LANNER_PLANS", 0),
+        ("KV_LANNER_LOCKS", 0),
+    ] {
+        assert_eq!(admin.stored_in(stream).await, count, "{stream} holds an answer");
+    }
+}
