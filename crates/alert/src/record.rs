@@ -96,7 +96,7 @@ pub enum StepState {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Undo {
-    /// Labels get the values they had; `None` is "was not there".
+    /// Labels get the values they had; those without one were not there.
     Labels {
         /// By key.
         before: BTreeMap<String, Option<String>>,

@@ -2,6 +2,7 @@
 
 mod access;
 mod archive;
+mod asyncapi;
 mod certs;
 mod config;
 mod delivery;
