@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use crate::{AlertId, Entity, Priority};
+use crate::{AlertId, Entity, Priority, Tag};
 
 /// The version of the shapes of plans, records and outcomes that this build writes.
 pub const PLAN_SCHEMA: u32 = 1;
@@ -30,6 +30,10 @@ pub struct Plan {
     /// The alert's cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// The restricted tag that the alert was stored under: nothing of the plan
+    /// is published to who may not read alerts with that tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restricted: Option<Tag>,
     /// Who the alert is about. The targets come from here, and are checked
     /// against the cluster by it.
     pub entity: Entity,

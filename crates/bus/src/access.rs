@@ -90,6 +90,11 @@ pub struct Permissions {
     pub subscribe: Vec<String>,
 }
 
+/// Told to nobody, but shared: into an account without JetStream and without
+/// this subject the server puts the whole of `$JS.API` for itself, and answers
+/// each request a second time, that there is no JetStream.
+const KEEPS_THE_SERVER_SILENT: &str = "$JS.API.INFO";
+
 /// What the accounts share.
 pub fn shares(layout: &Layout) -> Vec<Share> {
     use Account::{Lanner, Nodes, Readers};
@@ -109,6 +114,7 @@ pub fn shares(layout: &Layout) -> Vec<Share> {
         .collect();
     let mut with_readers =
         |subject, kind| shares.push(Share { from: Lanner, with: Readers, subject, kind });
+    with_readers(KEEPS_THE_SERVER_SILENT.to_owned(), Service);
     for subject in published_by_responder(layout) {
         with_readers(subject, Stream);
     }

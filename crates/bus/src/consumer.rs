@@ -7,16 +7,20 @@ use async_nats::jetstream::{
     self, AckKind,
     consumer::{PullConsumer, pull},
 };
-use futures::StreamExt as _;
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream, SelectAll},
+};
+use lanner_alert::Tag;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::{
     Cause, Connection,
-    layout::{ALERTS, RESPONDER},
+    layout::{ALERTS, RESPONDER, restricted_stream},
 };
 
-/// Messages that one consumer takes ahead of who works on them.
+/// Messages that one consumer of a stream takes ahead of who works on them.
 const AHEAD_MAX: usize = 32;
 /// The server says that it is still there at least that often.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -37,23 +41,45 @@ pub struct AckError {
 
 /// Takes the alerts that the responders share among them.
 pub struct Consumer {
-    connection: Connection,
-    messages: Option<pull::Stream>,
-    wait: Duration,
+    deliveries: SelectAll<BoxStream<'static, Delivery>>,
 }
 
 /// One message, to be acknowledged.
 #[derive(Debug)]
 pub struct Delivery {
     message: jetstream::Message,
+    restricted: Option<Tag>,
     sequence: u64,
     delivered: u32,
 }
 
 impl Connection {
-    /// The alerts for the responders, oldest first.
+    /// The alerts for the responders, oldest first, without those that have a
+    /// restricted tag.
     pub fn alerts(&self) -> Consumer {
-        Consumer { connection: self.clone(), messages: None, wait: RETRY_WAIT_MIN }
+        self.alerts_and(&[])
+    }
+
+    /// The alerts for the responders, also of these restricted tags. Each of
+    /// their streams gets its turn, oldest first; one that is not there holds up
+    /// no other.
+    pub fn alerts_and(&self, restricted: &[Tag]) -> Consumer {
+        let source = |stream, restricted| Source {
+            connection: self.clone(),
+            stream,
+            restricted,
+            messages: None,
+            wait: RETRY_WAIT_MIN,
+        };
+        let restricted =
+            restricted.iter().map(|tag| source(restricted_stream(tag), Some(tag.clone())));
+        let sources = restricted.chain([source(ALERTS.to_owned(), None)]);
+        // What a source is about to do goes on while another one delivers.
+        let deliveries = sources.map(|source| {
+            stream::unfold(source, |mut source| async { Some((source.next().await, source)) })
+                .boxed()
+        });
+        Consumer { deliveries: stream::select_all(deliveries) }
     }
 }
 
@@ -63,6 +89,25 @@ impl Consumer {
     ///
     /// Cancel safe: a message is lost to nobody, only delivered later.
     pub async fn next(&mut self) -> Delivery {
+        match self.deliveries.next().await {
+            Some(delivery) => delivery,
+            // A source never ends.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// One of the streams with alerts.
+struct Source {
+    connection: Connection,
+    stream: String,
+    restricted: Option<Tag>,
+    messages: Option<pull::Stream>,
+    wait: Duration,
+}
+
+impl Source {
+    async fn next(&mut self) -> Delivery {
         loop {
             match self.try_next().await {
                 Ok(delivery) => {
@@ -71,10 +116,11 @@ impl Consumer {
                 }
                 Err(error) => {
                     self.messages = None;
+                    let stream = &self.stream;
                     if self.wait == RETRY_WAIT_MIN {
-                        warn!(stream = ALERTS, consumer = RESPONDER, %error, "cannot take alerts, keeps trying");
+                        warn!(stream, consumer = RESPONDER, %error, "cannot take alerts, keeps trying");
                     } else {
-                        debug!(stream = ALERTS, consumer = RESPONDER, %error, "cannot take alerts");
+                        debug!(stream, consumer = RESPONDER, %error, "cannot take alerts");
                     }
                     let wait = self.wait;
                     self.wait = (wait * 2).min(RETRY_WAIT_MAX);
@@ -88,7 +134,7 @@ impl Consumer {
     async fn try_next(&mut self) -> Result<Delivery, Cause> {
         let messages = match &mut self.messages {
             Some(messages) => messages,
-            None => self.messages.insert(pull(&self.connection).await?),
+            None => self.messages.insert(pull(&self.connection, &self.stream).await?),
         };
         let message = match messages.next().await {
             Some(Ok(message)) => message,
@@ -99,14 +145,14 @@ impl Consumer {
             Ok(info) => (info.stream_sequence, u32::try_from(info.delivered).unwrap_or(0)),
             Err(error) => return Err(Cause::said(error.to_string())),
         };
-        Ok(Delivery { message, sequence, delivered })
+        Ok(Delivery { message, restricted: self.restricted.clone(), sequence, delivered })
     }
 }
 
-async fn pull(connection: &Connection) -> Result<pull::Stream, Cause> {
+async fn pull(connection: &Connection, stream: &str) -> Result<pull::Stream, Cause> {
     let consumer: PullConsumer = connection
         .jetstream
-        .get_consumer_from_stream(RESPONDER, ALERTS)
+        .get_consumer_from_stream(RESPONDER, stream)
         .await
         .map_err(|error| Cause::of(&error))?;
     consumer
@@ -123,6 +169,11 @@ impl Delivery {
     /// Where it was published.
     pub fn subject(&self) -> &str {
         &self.message.subject
+    }
+
+    /// The restricted tag in whose stream it is stored.
+    pub fn restricted_tag(&self) -> Option<&Tag> {
+        self.restricted.as_ref()
     }
 
     /// The first value of a header.

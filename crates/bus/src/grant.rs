@@ -25,6 +25,9 @@ use crate::layout::{ALERTS, Layout, restricted_stream, tag_stream};
 const NAME_BYTES_MAX: usize = 32;
 /// Messages that a reader may hold unacknowledged.
 const UNACKNOWLEDGED_MAX: i64 = 1000;
+/// Longest that one request for messages may wait: the server forgets after two
+/// minutes how an answer finds its way into another account.
+const REQUEST_EXPIRES_MAX: Duration = Duration::from_secs(100);
 /// What a reader did not acknowledge comes again after that.
 const ACK_WAIT: Duration = Duration::from_secs(60);
 
@@ -154,6 +157,7 @@ impl Reader {
             // Again for ever: what a reader cannot work off is its own affair.
             max_deliver: -1,
             max_ack_pending: UNACKNOWLEDGED_MAX,
+            max_expires: REQUEST_EXPIRES_MAX,
             filter_subjects: source.subjects.clone(),
             ..Default::default()
         }

@@ -36,7 +36,10 @@ pub mod scene;
 pub mod stack;
 
 #[cfg(feature = "bus")]
-pub use crate::{bus::SecuredBus, stack::Stack};
+pub use crate::{
+    bus::{SecuredBus, small_bounds, small_layout},
+    stack::Stack,
+};
 pub use crate::{
     eventually::{eventually, eventually_async},
     kubernetes::KubeApiserver,

@@ -7,6 +7,7 @@ mod certs;
 mod config;
 mod delivery;
 mod interruption;
+mod grants;
 mod setup;
 mod store;
 mod subscription;
