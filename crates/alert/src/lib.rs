@@ -29,6 +29,7 @@ mod plan;
 mod priority;
 mod record;
 mod routing;
+pub mod schema;
 mod subject;
 mod tag;
 mod template;

@@ -2,9 +2,11 @@
 
 mod access;
 mod archive;
+mod asyncapi;
 mod certs;
 mod config;
 mod delivery;
+mod interruption;
 mod grants;
 mod setup;
 mod store;
