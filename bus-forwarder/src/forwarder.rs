@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use lanner_alert::{FalcoInput, RoutingTags};
+use lanner_alert::FalcoInput;
 use lanner_bus::Connection;
 use lanner_service::{
     CancellationToken,
@@ -98,8 +98,7 @@ impl Forwarder {
         });
         let intake = Arc::new(Intake::new(
             FalcoInput { node, cluster: config.cluster.clone() },
-            config.subject_root.clone(),
-            RoutingTags::new(config.routing_tags.clone()),
+            config.routing(),
             queue.clone(),
             counters.clone(),
         ));

@@ -30,6 +30,7 @@ mod plan;
 mod priority;
 mod record;
 mod routing;
+pub mod schema;
 mod status;
 mod subject;
 mod tag;
@@ -49,7 +50,7 @@ pub use crate::{
     plan::{Action, Class, InvalidPlanId, Mode, PLAN_SCHEMA, Place, Plan, PlanId, Step, Target},
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
-    routing::{Routed, Routing, RoutingTags, SubjectCopy},
+    routing::{InvalidRouting, Routed, Routing, RoutingTags, SubjectCopy},
     status::{
         MetricFamily, MetricKind, STATUS_BYTES_MAX, STATUS_SCHEMA, Sample, SensorStatus,
         StatusError,

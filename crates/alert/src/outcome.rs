@@ -9,6 +9,7 @@ use crate::{AlertId, Mode, PlanId, Step, StepRecord, Tag};
 /// `lanner.responses.<status>.<playbook>.<node>` for every decision, or on
 /// `lanner.restricted.<tag>.responses.<status>.<playbook>.<node>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Version of this shape; see [`crate::PLAN_SCHEMA`].
     pub schema: u32,
@@ -59,6 +60,7 @@ pub struct Outcome {
 
 /// What became of one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepOutcome {
     /// What was to be done.
     #[serde(flatten)]
@@ -70,6 +72,7 @@ pub struct StepOutcome {
 
 /// How a decision ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Every step was done.

@@ -58,6 +58,7 @@ pub struct Plan {
 
 /// One deed of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// The verb with its arguments.
     #[serde(flatten)]
@@ -74,6 +75,7 @@ pub struct Step {
 
 /// A verb and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub enum Action {
     /// Deletes a pod.
@@ -128,6 +130,7 @@ impl Action {
 
 /// How hard a step is to take back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Its inverse is stored before it is done.
@@ -140,6 +143,7 @@ pub enum Class {
 
 /// What a step is done to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Target {
     /// The alert's pod.
@@ -183,6 +187,7 @@ impl fmt::Display for Target {
 
 /// A place in a playbook's file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Place {
     /// The file's name, without its folder.
     pub file: String,
@@ -200,6 +205,7 @@ impl fmt::Display for Place {
 
 /// What a responder may do with a plan. Orders by power.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Plan, check, dry-run and tell; change nothing.
@@ -220,7 +226,10 @@ impl fmt::Display for Mode {
 
 /// Names one plan: 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PlanId([u8; 16]);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PlanId(
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[0-9a-f]{32}$")))] [u8; 16],
+);
 
 /// A text that is not a plan's id.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

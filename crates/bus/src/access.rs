@@ -31,6 +31,9 @@ use crate::{
     rights::USER_INFO,
 };
 
+/// Asks a stream for messages, without a consumer.
+const DIRECT_GET: &str = "$JS.API.DIRECT.GET.";
+
 /// A NATS account: a space of subjects that others do not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Account {
@@ -121,7 +124,9 @@ pub fn shares(layout: &Layout) -> Vec<Share> {
         with_readers(subject, Stream);
     }
     for subject in requests_of_subscribers(layout) {
-        with_readers(subject, Service);
+        // Many stored messages may be asked for at once.
+        let many = subject.starts_with(DIRECT_GET);
+        with_readers(subject, if many { ServiceWithManyAnswers } else { Service });
     }
     // A page of heartbeats at a time.
     with_readers(request_for_heartbeats(), ServiceWithManyAnswers);
@@ -247,8 +252,8 @@ fn requests_of_subscribers(layout: &Layout) -> Vec<String> {
         .flat_map(|stream| {
             [
                 format!("$JS.API.STREAM.INFO.{stream}"),
-                format!("$JS.API.DIRECT.GET.{stream}"),
-                format!("$JS.API.DIRECT.GET.{stream}.>"),
+                format!("{DIRECT_GET}{stream}"),
+                format!("{DIRECT_GET}{stream}.>"),
             ]
         })
         .collect()

@@ -3,7 +3,7 @@
 mod config;
 mod link;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_nats::{Client, ConnectOptions, jetstream};
 use tokio::{sync::watch, time::timeout};
@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 pub use self::config::{ConnectionConfig, InvalidConnection};
 use self::link::Links;
+pub(crate) use self::link::State;
 use crate::{Cause, headers::Headers};
 
 /// How long one attempt to connect may take.
@@ -124,6 +125,19 @@ impl Connection {
     /// Returns when the server refuses `subject` to us.
     pub(crate) fn refusal_of(&self, subject: &str) -> impl Future<Output = ()> + use<> {
         self.links.refusal_of(subject)
+    }
+
+    /// Returns the first subject that `is_ours` and that the server refuses to us.
+    pub(crate) fn refusal<F: Fn(&str) -> bool>(
+        &self,
+        is_ours: F,
+    ) -> impl Future<Output = Arc<str>> + use<F> {
+        self.links.refusal(is_ours)
+    }
+
+    /// Counts how often a subscription of ours lost messages.
+    pub(crate) fn lost_by_slowness(&self) -> watch::Receiver<u64> {
+        self.links.lost_by_slowness()
     }
 
     /// Returns the first subject of JetStream's own that the server refuses to us.

@@ -6,6 +6,7 @@
 //! ConnectionConfig ─▶ Connection ─┬▶ Publisher   stored messages, retried until acknowledged
 //!                                 ├▶ Consumer    alerts, each acknowledged by hand
 //!                                 ├▶ Subscription what is published from now on
+//!                                 │  Interruptions when it saw nothing
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 ├▶ Fleet       the nodes, by their heartbeats
@@ -31,6 +32,7 @@ mod fleet;
 pub mod grant;
 pub mod headers;
 mod identity;
+mod interruption;
 pub mod layout;
 pub mod permissions;
 mod publisher;
@@ -46,9 +48,10 @@ pub use crate::{
     consumer::{AckError, Consumer, Delivery},
     fleet::{Fleet, FleetError, NodeHealth},
     identity::Identity,
+    interruption::{Interruption, Interruptions},
     publisher::{Message, PublishError, Publisher, Stored, WINDOW},
     rights::{Rights, RightsError},
     setup::{SetupError, Standing},
     store::{Change, Entry, Store, StoreError},
-    subscription::{Seen, SubscribeError, Subscription},
+    subscription::{Kept, Seen, SubscribeError, Subscription},
 };

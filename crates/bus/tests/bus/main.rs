@@ -2,11 +2,13 @@
 
 mod access;
 mod archive;
+mod asyncapi;
 mod certs;
 mod config;
 mod delivery;
 mod fleet;
 mod grants;
+mod interruption;
 mod setup;
 mod store;
 mod subscription;
