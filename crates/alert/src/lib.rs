@@ -31,6 +31,7 @@ mod priority;
 mod record;
 mod routing;
 pub mod schema;
+mod silence;
 mod status;
 mod subject;
 mod tag;
@@ -51,6 +52,7 @@ pub use crate::{
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
     routing::{InvalidRouting, Routed, Routing, RoutingTags, SubjectCopy},
+    silence::{SILENCE_SCHEMA, Silence, SilenceRecord},
     status::{
         MetricFamily, MetricKind, STATUS_BYTES_MAX, STATUS_SCHEMA, Sample, SensorStatus,
         StatusError,

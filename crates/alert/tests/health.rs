@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use expect_test::expect_file;
 use lanner_alert::{
-    AlertId, Drops, HEARTBEAT_BYTES_MAX, HEARTBEAT_SCHEMA, Heartbeat, MetricFamily, MetricKind,
-    STATUS_BYTES_MAX, STATUS_SCHEMA, Sample, SensorBrief, SensorStatus, SpoolBrief,
+    AlertId, Drops, FLEET, FalcoInput, HEARTBEAT_BYTES_MAX, HEARTBEAT_SCHEMA, Heartbeat,
+    MetricFamily, MetricKind, STATUS_BYTES_MAX, STATUS_SCHEMA, Sample, SensorBrief, SensorStatus,
+    Silence, SilenceRecord, SpoolBrief,
 };
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -67,6 +68,31 @@ fn the_golden_files() {
     };
     expect_file!["golden/sensor_status.json"].assert_eq(&pretty(&status().to_json().unwrap()));
     expect_file!["golden/heartbeat.json"].assert_eq(&pretty(&heartbeat().to_json().unwrap()));
+}
+
+#[test]
+fn what_the_responders_remember() {
+    let falco = FalcoInput { node: FLEET.to_owned(), cluster: None };
+    let text = r#"{"rule":"Lanner node silent","priority":"Critical","output":"Node n1 is silent",
+        "hostname":"n1","source":"internal","tags":["lanner","fleet"],"time":"2026-11-21T10:01:00Z"}"#;
+    let mut alert = falco.read(text.as_bytes()).unwrap();
+    alert.id = AlertId::derived(alert.time, "n1");
+    let since = "2026-11-21T10:00:00Z".parse().unwrap();
+    let back = Some("2026-11-21T11:00:00Z".parse().unwrap());
+    let record = SilenceRecord {
+        silent: [
+            ("n1".to_owned(), Silence { since, back: None }),
+            ("n2".to_owned(), Silence { since, back }),
+        ]
+        .into(),
+        to_publish: vec![alert],
+        ..SilenceRecord::default()
+    };
+    let json = serde_json::to_string_pretty(&record).unwrap() + "\n";
+    expect_file!["golden/silence_record.json"].assert_eq(&json);
+    assert_eq!(serde_json::from_str::<SilenceRecord>(&json).unwrap(), record);
+    let least: SilenceRecord = serde_json::from_str(r#"{"schema":1,"mood":"good"}"#).unwrap();
+    assert_eq!(least, SilenceRecord::default());
 }
 
 #[test]
