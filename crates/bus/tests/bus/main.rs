@@ -9,6 +9,7 @@ mod delivery;
 mod fleet;
 mod grants;
 mod interruption;
+mod restricted;
 mod setup;
 mod store;
 mod subscription;
