@@ -85,6 +85,7 @@ impl Forwarder {
             cluster: config.cluster.clone(),
             heartbeat: Duration::from_secs(config.heartbeat_seconds),
             wants_sensor: config.inputs.socket.is_some(),
+            routing: config.routing(),
             counters: counters.clone(),
             queue: queue.clone(),
             sensors: Arc::default(),

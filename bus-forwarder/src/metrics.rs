@@ -1,6 +1,7 @@
 //! `/metrics`, `/healthz` and `/readyz`, for whoever watches this node.
 
 mod families;
+mod sensor;
 mod text;
 
 use std::{
@@ -36,8 +37,9 @@ pub(crate) fn router(vitals: Arc<Vitals>) -> Router {
 async fn metrics(State(vitals): State<Arc<Vitals>>) -> Response {
     let own = families::of(&vitals);
     let status = vitals.sensors.status();
-    let sensor = status.as_ref().map_or(&[][..], |status| &status.metrics);
-    match text::exposition(&[("lanner_forwarder_", &own), ("lanner_sensor_", sensor)]) {
+    let sensor = status.map(|status| sensor::for_everybody(&status.metrics, &vitals.routing));
+    let sensor = sensor.unwrap_or_default();
+    match text::exposition(&[("lanner_forwarder_", &own), ("lanner_sensor_", &sensor)]) {
         Ok(text) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use lanner_alert::{
-    Drops, HEARTBEAT_SCHEMA, Heartbeat, Priority, SensorBrief, SensorStatus, SpoolBrief,
+    Drops, HEARTBEAT_SCHEMA, Heartbeat, Priority, Routing, SensorBrief, SensorStatus, SpoolBrief,
 };
 use lanner_bus::Connection;
 
@@ -35,6 +35,7 @@ pub(crate) struct Vitals {
     pub(crate) heartbeat: Duration,
     /// Whether there should be a sensor.
     pub(crate) wants_sensor: bool,
+    pub(crate) routing: Routing,
     pub(crate) counters: Arc<Counters>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) sensors: Arc<Sensors>,

@@ -145,11 +145,12 @@ fn surroundings(to: &mut Families, vitals: &Vitals) {
 }
 
 fn plain(value: f64) -> Sample {
-    Sample { labels: Default::default(), value }
+    Sample { labels: Default::default(), value, tags: Default::default() }
 }
 
 fn labelled((name, label, value): Labelled<'_>) -> Sample {
-    Sample { labels: [(name.to_owned(), label.to_owned())].into(), value }
+    let labels = [(name.to_owned(), label.to_owned())].into();
+    Sample { labels, value, tags: Default::default() }
 }
 
 /// Exact below 2^53; beyond, Prometheus has no better number either.

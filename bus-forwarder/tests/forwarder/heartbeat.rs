@@ -24,6 +24,7 @@ pub(crate) fn status() -> SensorStatus {
             samples: vec![Sample {
                 labels: [("rule".to_owned(), "a \"rule\" \\ with all".to_owned())].into(),
                 value: 3.0,
+                tags: Default::default(),
             }],
         }],
     }

@@ -74,6 +74,10 @@ pub struct Sample {
     pub labels: BTreeMap<String, String>,
     /// The value.
     pub value: f64,
+    /// The tags of the rule that it is about, which are not shown: whoever
+    /// shows it leaves out what is not for everybody.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<String>,
 }
 
 /// Why bytes are not a status.

@@ -16,6 +16,7 @@ fn status() -> SensorStatus {
     let sample = |family: &str, value| Sample {
         labels: [("family".to_owned(), family.to_owned())].into(),
         value,
+        tags: Default::default(),
     };
     SensorStatus {
         schema: STATUS_SCHEMA,
@@ -32,10 +33,24 @@ fn status() -> SensorStatus {
                 samples: vec![sample("exec", 12.0), sample("open", 345.0)],
             },
             MetricFamily {
+                name: "rules_matches_total".to_owned(),
+                help: "Events that a rule matched.".to_owned(),
+                kind: MetricKind::Counter,
+                samples: vec![Sample {
+                    labels: [("rule".to_owned(), "Terminal shell in container".to_owned())].into(),
+                    value: 2.0,
+                    tags: ["container".to_owned(), "shell".to_owned()].into(),
+                }],
+            },
+            MetricFamily {
                 name: "memory_resident_bytes".to_owned(),
                 help: "Memory that the sensor has.".to_owned(),
                 kind: MetricKind::Gauge,
-                samples: vec![Sample { labels: Default::default(), value: 25165824.0 }],
+                samples: vec![Sample {
+                    labels: Default::default(),
+                    value: 25165824.0,
+                    tags: Default::default(),
+                }],
             },
         ],
     }
@@ -103,9 +118,9 @@ fn what_was_written_is_read_again_by_older_and_newer() {
     // With keys and kinds of a newer sensor.
     let mut newer = serde_json::to_value(status()).unwrap();
     newer["mood"] = json!("good");
-    newer["metrics"][1]["kind"] = json!("histogram");
+    newer["metrics"][2]["kind"] = json!("histogram");
     let read = SensorStatus::from_json(newer.to_string().as_bytes()).unwrap();
-    assert_eq!(read.metrics, status().metrics[..1]);
+    assert_eq!(read.metrics, status().metrics[..2]);
     // Without what a forwarder leaves out.
     let least = json!({
         "schema": 1, "node": "n", "time": "2026-11-21T10:00:00Z", "interval_seconds": 0,

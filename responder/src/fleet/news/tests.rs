@@ -1,3 +1,5 @@
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+
 use expect_test::{Expect, expect};
 use lanner_alert::{Drops, HEARTBEAT_SCHEMA, Heartbeat, SpoolBrief};
 use lanner_bus::NodeHealth;
