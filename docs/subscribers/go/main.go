@@ -82,7 +82,12 @@ func (c connection) open() (*nats.Conn, error) {
 		// For ever: the default gives up after two minutes.
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(time.Second),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Printf("disconnected: %v", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			// Without an error we closed it ourselves.
+			if err != nil {
+				log.Printf("disconnected: %v", err)
+			}
+		}),
 		nats.ReconnectHandler(func(*nats.Conn) { log.Print("connected again") }),
 		// A refused subject and a slow reader are told here, and nowhere else.
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Print(err) }),
@@ -96,7 +101,7 @@ func live(ctx context.Context, nc *nats.Conn, subject string) error {
 	if _, err := nc.ChanSubscribe(subject, messages); err != nil {
 		return err
 	}
-	if err := nc.FlushWithContext(ctx); err != nil {
+	if err := nc.Flush(); err != nil {
 		return err
 	}
 	log.Printf("listening to %s", subject)
