@@ -40,6 +40,11 @@ class Recent:
             self.ids.popitem(last=False)
 
 
+def inbox(user):
+    """Answers come to inboxes of our own; other ones are refused."""
+    return "_INBOX_" + user.replace(".", "_")
+
+
 async def connect(args):
     tls = ssl.create_default_context(cafile=args.ca)
     tls.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -62,8 +67,7 @@ async def connect(args):
         tls=tls,
         # The bus speaks TLS from the first byte on.
         tls_handshake_first=True,
-        # Answers come to inboxes of our own; other ones are refused.
-        inbox_prefix="_INBOX_" + args.user.replace(".", "_"),
+        inbox_prefix=inbox(args.user),
         # For ever: the default gives up after two minutes.
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
@@ -86,11 +90,16 @@ async def live(nc, subject):
             log(error)
 
 
-async def durable(nc, stream, consumer):
+async def durable(nc, user, stream, consumer):
     """Prints what its consumer holds, and from then on what comes. The consumer
     remembers what was acknowledged, also while nobody reads."""
     # It was made for us, by `lanner bus setup`: a reader cannot make one.
-    subscription = await nc.jetstream().pull_subscribe_bind(consumer, stream)
+    subscription = await nc.jetstream().pull_subscribe_bind(
+        consumer,
+        stream,
+        # Older nats-py takes that of the connection for requests only.
+        inbox_prefix=f"{inbox(user)}.".encode(),
+    )
     log(f"reading {consumer} of {stream}")
     done = Recent(100_000)
     while True:
@@ -143,7 +152,7 @@ async def main(args):
     if args.command == "live":
         work = live(nc, args.subject)
     else:
-        work = durable(nc, args.stream, args.consumer)
+        work = durable(nc, args.user, args.stream, args.consumer)
     task = asyncio.ensure_future(work)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
