@@ -63,7 +63,7 @@ pub enum FleetError {
     #[error("there is no bucket {FLEET}; `lanner bus setup` creates it")]
     Missing,
     /// Our identity may not.
-    #[error("the bus refuses {deed} to our identity")]
+    #[error("the bus does not let us {deed}")]
     Denied {
         /// What we wanted to do.
         deed: &'static str,
