@@ -29,6 +29,7 @@ mod plan;
 mod priority;
 mod record;
 mod routing;
+mod shorten;
 mod subject;
 mod tag;
 mod template;
@@ -43,6 +44,7 @@ pub use crate::{
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
     routing::{Routed, Routing, RoutingTags, SubjectCopy},
+    shorten::{SHORTENED, shorten},
     subject::{
         AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token, slug,
     },

@@ -3,7 +3,7 @@
 //! certificates, and the server's permissions.
 //!
 //! ```text
-//! ConnectionConfig ─▶ Connection ─┬▶ Publisher   stored messages, retried until acknowledged
+//! ConnectionConfig ─▶ Connection ─┬▶ Publisher, Window  stored messages, retried until acknowledged
 //!                                 ├▶ Consumer    alerts, each acknowledged by hand
 //!                                 ├▶ Subscription what is published from now on
 //!                                 ├▶ Archive     what a stream keeps, oldest first
@@ -43,7 +43,7 @@ pub use crate::{
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
     identity::Identity,
-    publisher::{Message, PublishError, Publisher, Stored, WINDOW},
+    publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},
     rights::{Rights, RightsError},
     setup::{SetupError, Standing},
     store::{Change, Entry, Store, StoreError},

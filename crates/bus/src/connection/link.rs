@@ -53,6 +53,10 @@ impl Links {
         self.state.subscribe()
     }
 
+    pub(super) fn refusals(&self) -> broadcast::Receiver<Arc<str>> {
+        self.refused.subscribe()
+    }
+
     /// Returns when the server refuses `subject`. Listens from the call on, not
     /// from the first poll.
     pub(super) fn refusal_of(&self, subject: &str) -> impl Future<Output = ()> + use<> {
