@@ -1,7 +1,7 @@
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use lanner_alert::SubjectRoot;
+use lanner_alert::{Routing, RoutingTags, SubjectRoot, SubjectTemplate, Tag};
 use lanner_bus::ConnectionConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -27,6 +27,21 @@ pub struct Config {
     /// Tags that come before others in an alert's subject, the first one first.
     #[serde(default)]
     pub routing_tags: Vec<String>,
+
+    /// Tags whose copies are stored as well, each in the stream that the layout
+    /// of the bus has for it.
+    #[serde(default)]
+    pub tag_streams: BTreeSet<Tag>,
+
+    /// Tags whose alerts go nowhere but to the stream that the layout of the bus
+    /// has for them. Of several that an alert has, the first one here counts.
+    #[serde(default)]
+    pub restricted_tags: Vec<Tag>,
+
+    /// Where one more live copy of each alert without a restricted tag goes, as
+    /// Falcosidekick has it: `falco.<priority>.<rule>`.
+    #[serde(default)]
+    pub subject_template: Option<SubjectTemplate>,
 
     /// The bus, and our certificate for it.
     pub bus: ConnectionConfig,
@@ -87,6 +102,7 @@ impl Config {
     pub fn check(&self) -> anyhow::Result<()> {
         self.bus.validate().context("bus")?;
         self.spool.check()?;
+        self.routing().check()?;
         let Inputs { socket, pipe, stdin } = &self.inputs;
         anyhow::ensure!(
             socket.is_some() || pipe.is_some() || *stdin,
@@ -119,6 +135,17 @@ impl Config {
         };
         anyhow::ensure!(!node.is_empty() && node.len() <= 253, "node: not 1 to 253 bytes long");
         Ok(node)
+    }
+
+    /// Where alerts go.
+    pub fn routing(&self) -> Routing {
+        Routing {
+            root: self.subject_root.clone(),
+            routing_tags: RoutingTags::new(self.routing_tags.clone()),
+            tag_streams: self.tag_streams.clone(),
+            restricted_tags: self.restricted_tags.clone(),
+            subject_template: self.subject_template.clone(),
+        }
     }
 
     pub(crate) fn stop_max(&self) -> Duration {

@@ -1,7 +1,7 @@
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use lanner_alert::{FalcoInput, Routing, RoutingTags};
+use lanner_alert::FalcoInput;
 use lanner_bus::Connection;
 use lanner_service::CancellationToken;
 use tokio::{
@@ -63,14 +63,9 @@ impl Forwarder {
             durability = ?config.spool.durability,
             "takes alerts"
         );
-        let routing = Routing {
-            root: config.subject_root.clone(),
-            routing_tags: RoutingTags::new(config.routing_tags.clone()),
-            ..Routing::default()
-        };
         let intake = Arc::new(Intake::new(
             FalcoInput { node, cluster: config.cluster.clone() },
-            routing,
+            config.routing(),
             spool.clone(),
             counters.clone(),
         ));

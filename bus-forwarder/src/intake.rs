@@ -66,7 +66,6 @@ impl Intake {
             self.counters.foreign();
             if self.bad.now() {
                 warn!(
-                    rule = %Beginning(alert.rule.as_bytes()),
                     node = %Beginning(alert.node.as_bytes()),
                     ours = self.falco.node,
                     "refused an alert of another node; sensor and forwarder must name the same"

@@ -30,7 +30,7 @@ pub(crate) struct Pump {
     /// The number of the last one.
     published: u64,
     /// Stored alerts, and where their live copies still have to go.
-    live: VecDeque<(Message, Vec<String>)>,
+    live: VecDeque<(Message, VecDeque<String>)>,
     told: Seldom,
 }
 
@@ -39,7 +39,7 @@ struct UnderWay {
     ticket: Ticket,
     /// Messages that are not stored yet.
     left: usize,
-    live: Vec<String>,
+    live: VecDeque<String>,
     /// What is kept aside, once the bus refused a message.
     refused: Option<Message>,
 }
@@ -190,11 +190,11 @@ impl Pump {
     /// To whoever listens; of alerts that are stored.
     async fn send_live(&mut self) {
         while let Some((message, subjects)) = self.live.front_mut() {
-            if let Some(subject) = subjects.last() {
+            if let Some(subject) = subjects.front() {
                 let (headers, payload) = (message.headers.clone(), message.payload.clone());
                 let sent = self.connection.publish_live(subject, headers, payload).await;
                 self.counters.copied(sent.is_ok());
-                subjects.pop();
+                subjects.pop_front();
             } else {
                 self.live.pop_front();
             }

@@ -18,7 +18,8 @@
 //!   first, but one turn of eight is that of the priority that waited longest.
 //! - It is never larger than its bound. The oldest segments of the least urgent
 //!   priority go for a new alert that is not less urgent, and each alert in
-//!   them is counted. A full disk is such a bound.
+//!   them is counted. A full disk is such a bound, until nothing is left that
+//!   could go: then who brings alerts keeps them.
 //! - Damaged bytes cost the alerts in them, which are counted and kept aside,
 //!   and no others.
 //!

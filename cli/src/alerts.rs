@@ -1,116 +1,114 @@
 //! `lanner alerts`: what the bus carries, for people and programs.
+//!
+//! ```text
+//! which      which alerts: subjects for the server, the rest is looked at here
+//! condition  --where, in the rules' language, over what an alert says
+//! moment     --since and --until
+//! stored     what the stream keeps         query    reads it to its end
+//! recent     each alert once               tail     what is published from now on
+//! printer    a line for people, or JSON    reader   all of these, for both
+//! ```
 
-use std::io::{self, Write as _};
+mod condition;
+mod moment;
+mod printer;
+mod query;
+mod reader;
+mod recent;
+mod stored;
+mod tail;
+mod which;
 
 use clap::{Args, Subcommand};
-use lanner_alert::{Alert, AlertError, SubjectRoot};
-use lanner_bus::{Connection, Seen, SubscribeError};
-use serde_json::json;
 
-use crate::{
-    Verdict,
-    connection::ConnectionArgs,
-    printable::{Printable, PrintableJson},
+use self::{
+    moment::Moment,
+    printer::{Color, Printer},
+    reader::Reader,
+    which::Which,
 };
+use crate::{Verdict, connection::ConnectionArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Print alerts as they are published, until Ctrl-C
+    ///
+    /// What is published while the connection is away is read from the stream
+    /// afterwards; if that may not be read, the time of the gap is told.
     Tail {
         #[command(flatten)]
         bus: ConnectionArgs,
         #[command(flatten)]
         which: Which,
-        /// Print one JSON object a line: `subject` and `alert`
-        #[arg(long)]
-        json: bool,
+        /// Begin with those that the stream keeps since then: 15m, 2h, 7d, or 2026-01-02T03:04:05Z
+        #[arg(long, value_name = "TIME")]
+        since: Option<Moment>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Print the alerts that the stream keeps, the oldest first
+    Query {
+        #[command(flatten)]
+        bus: ConnectionArgs,
+        #[command(flatten)]
+        which: Which,
+        /// Stored since then, by the server's clock: 15m, 2h, 7d, or 2026-01-02T03:04:05Z
+        #[arg(long, value_name = "TIME")]
+        since: Moment,
+        /// Stored until then, as in --since; to the end unless given
+        #[arg(long, value_name = "TIME")]
+        until: Option<Moment>,
+        /// End after that many
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+        #[command(flatten)]
+        how: How,
     },
 }
 
-/// Which alerts.
+/// How alerts are printed.
 #[derive(Debug, Args)]
-pub(crate) struct Which {
-    /// Those on these subjects only; all unless given
-    ///
-    /// An alert is on `lanner.alerts.<priority>.<tag>.<rule>.<node>`, and a copy for each of
-    /// its tags on `lanner.tags.<tag>.<priority>.<rule>.<node>`. `*` stands for one part,
-    /// `>` for all that follow.
-    #[arg(long, value_name = "FILTER")]
-    subject: Option<String>,
-    /// What the subjects of the cluster begin with
-    #[arg(long, value_name = "ROOT", default_value = "lanner", conflicts_with = "subject")]
-    subject_root: SubjectRoot,
-}
-
-impl Which {
-    fn filter(self) -> String {
-        self.subject.unwrap_or_else(|| format!("{}.alerts.>", self.subject_root.as_str()))
-    }
+pub(crate) struct How {
+    /// Print one JSON object a line: `subject` and `alert`, of stored ones `sequence` and `stored` too
+    #[arg(long)]
+    json: bool,
+    /// Color the priorities; `auto` does on a terminal, unless NO_COLOR is set
+    #[arg(long, value_name = "WHEN", default_value = "auto", conflicts_with = "json")]
+    color: Color,
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
-    let Command::Tail { bus, which, json } = command;
-    let filter = which.filter();
-    bus.on_bus(async |connection| {
-        tokio::select! {
-            ended = tail(&connection, &filter, json) => ended,
-            interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+    match command {
+        Command::Tail { bus, which, since, how } => {
+            with(bus, which, how, async |reader| tail::tail(reader, since.map(Moment::time)).await)
         }
+        Command::Query { bus, which, since, until, limit, how } => {
+            let span = query::Span {
+                since: since.time(),
+                until: until.map(Moment::time),
+                limit: limit.unwrap_or(u64::MAX),
+            };
+            with(bus, which, how, async |reader| query::query(reader, &span).await)
+        }
+    }
+}
+
+fn with(
+    bus: ConnectionArgs,
+    which: Which,
+    how: How,
+    read: impl AsyncFnOnce(Reader) -> anyhow::Result<()>,
+) -> anyhow::Result<Verdict> {
+    let condition = match which.condition() {
+        Ok(condition) => condition,
+        Err(error) => {
+            eprintln!("--where: {error}");
+            return Ok(Verdict::BadInput);
+        }
+    };
+    bus.on_bus(async |connection| {
+        let printer = Printer::new(how.json, how.color);
+        read(Reader::new(connection, which, condition, printer)).await
     })?;
     Ok(Verdict::Good)
-}
-
-async fn tail(connection: &Connection, filter: &str, json: bool) -> anyhow::Result<()> {
-    let mut alerts = connection.subscribe(filter).await.map_err(explain)?;
-    eprintln!("reading {}, Ctrl-C ends it", Printable(filter));
-    while let Some(seen) = alerts.next().await.map_err(explain)? {
-        match line(&seen, json) {
-            Ok(line) => match writeln!(io::stdout(), "{line}") {
-                // Whoever read along (`| head`) has seen enough.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                written => written?,
-            },
-            // Somebody else's message does not hide the alerts behind it.
-            Err(error) => {
-                let error = format!("{:#}", anyhow::Error::from(error));
-                eprintln!("{}: {}", Printable(&seen.subject), Printable(&error));
-            }
-        }
-    }
-    anyhow::bail!("the connection to the bus is closed")
-}
-
-fn explain(error: SubscribeError) -> anyhow::Error {
-    match error {
-        SubscribeError::Refused { .. } => anyhow::anyhow!(
-            "{error}; `lanner bus check` shows what this certificate may read, and \
-             `lanner bus certs issue --dir DIR subscriber` makes one that may read alerts"
-        ),
-        error => error.into(),
-    }
-}
-
-fn line(seen: &Seen, json: bool) -> Result<String, AlertError> {
-    let alert = Alert::from_json(&seen.payload)?;
-    if json {
-        let object = json!({ "subject": seen.subject, "alert": alert }).to_string();
-        return Ok(PrintableJson(&object).to_string());
-    }
-    let text = format!(
-        "{} {:<13} {}  node={}{}  {}",
-        alert.time.strftime("%Y-%m-%d %H:%M:%S.%3fZ"),
-        alert.priority.to_string(),
-        alert.rule,
-        alert.node,
-        pod(&alert),
-        alert.output
-    );
-    Ok(Printable(&text).to_string())
-}
-
-fn pod(alert: &Alert) -> String {
-    match (&alert.entity.pod_namespace, &alert.entity.pod_name) {
-        (Some(namespace), Some(name)) => format!(" pod={namespace}/{name}"),
-        _ => String::new(),
-    }
 }

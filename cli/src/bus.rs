@@ -1,10 +1,12 @@
 //! `lanner bus`: certificates, the server's permissions, and what stands on it.
 
 mod certs;
+mod grant;
 mod permissions;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use lanner_bus::{Rights, layout::Layout};
 
@@ -24,6 +26,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         layout: LayoutArgs,
     },
+    /// Let somebody read alerts with certain tags, or of certain priorities, and
+    /// nothing else: keeps the grant in the layout file
+    Grant(grant::GrantArgs),
     /// Connect, and say what the server lets this certificate do
     Check {
         #[command(flatten)]
@@ -34,8 +39,9 @@ pub(crate) enum Command {
 /// Subjects and sizes, the same for `permissions` and `setup`.
 #[derive(Debug, Args)]
 pub(crate) struct LayoutArgs {
-    /// YAML file with `subject_root`, `replicas`, and sizes and ages of `alerts`,
-    /// `responses`, `dead_letters`, `plans` and `locks`
+    /// YAML file with `subject_root`, `replicas`, sizes and ages of `alerts`,
+    /// `responses`, `dead_letters`, `plans` and `locks`, `tag_streams`,
+    /// `restricted_tags`, `subject_template` and `grants`
     #[arg(long, value_name = "FILE")]
     layout: Option<PathBuf>,
 }
@@ -43,10 +49,16 @@ pub(crate) struct LayoutArgs {
 impl LayoutArgs {
     fn load(&self) -> anyhow::Result<Layout> {
         match self.layout.as_deref() {
-            Some(path) => Ok(lanner_service::config::load::<Layout>(path)?),
+            Some(path) => load_layout(path),
             None => Ok(Layout::default()),
         }
     }
+}
+
+fn load_layout(path: &Path) -> anyhow::Result<Layout> {
+    let layout: Layout = lanner_service::config::load(path)?;
+    layout.check().with_context(|| path.display().to_string())?;
+    Ok(layout)
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
@@ -62,6 +74,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
                 Ok(())
             })?;
         }
+        Command::Grant(args) => grant::run(args)?,
         Command::Check { connection } => connection.on_bus(async |bus| {
             print_rights(&bus.rights().await?);
             Ok(())

@@ -7,7 +7,7 @@ use lanner_bus::{Connection, ConnectionConfig};
 use serde::Deserialize;
 
 /// How to reach the bus: a daemon's settings, or flags.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(crate) struct ConnectionArgs {
     /// File with the section `bus` of a daemon's settings, such as that daemon's own

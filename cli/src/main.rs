@@ -13,6 +13,7 @@ mod plan;
 mod playbook;
 mod printable;
 mod rules;
+mod schema;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,9 @@ enum Command {
     /// Read alerts
     #[command(subcommand)]
     Alerts(alerts::Command),
+    /// Print what is on the bus as JSON Schema and AsyncAPI
+    #[command(subcommand)]
+    Schema(schema::Command),
     /// Do harmless things that rules should notice, and see whether they did
     #[command(subcommand)]
     Generate(generate::Command),
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Command::Filter(command) => filter::run(command),
         Command::Playbook(command) => playbook::run(command),
         Command::Alerts(command) => alerts::run(command),
+        Command::Schema(command) => Ok(schema::run(command)),
         Command::Generate(command) => generate::run(command),
         Command::Plan(command) => plan::run(command),
     };

@@ -145,3 +145,62 @@ fn nodes_come_from_a_file_as_well() {
         .collect();
     assert_eq!(users, ["a_b", "d", "e"]);
 }
+
+#[test]
+fn grants_are_kept_in_the_layout_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("layout.yaml");
+    let bounds = "{size_bytes_max: 1048576, age_hours_max: 24}";
+    let start = format!(
+        "# ours\ntag_streams:\n  shell: {bounds} # the shells\ngrants:\n  # the night shift\n  night: {{}}\nreplicas: 1\n"
+    );
+    fs::write(&path, start).unwrap();
+    let grant = |arguments: &str| {
+        let output =
+            shell(dir.path(), &format!("lanner bus grant --layout layout.yaml {arguments}"));
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(grant("soc --tags Shell --priority warning"), (Some(0), String::new()));
+    assert_eq!(grant("night --priority critical"), (Some(0), String::new()));
+    assert_eq!(grant("soc --tags shell"), (Some(0), String::new()));
+    let expected = format!(
+        "# ours\ntag_streams:\n  shell: {bounds} # the shells\ngrants:\n  \"soc\": {{tags: [\"shell\"]}}\n  \"night\": {{tags: [], priority: critical}}\n  # the night shift\nreplicas: 1\n"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+
+    let (code, error) = grant("net --tags network");
+    assert_eq!(code, Some(1));
+    assert!(error.starts_with("error: tag network has no stream of its own; add it to"), "{error}");
+    assert_eq!(grant("../x").0, Some(2));
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected, "a refusal changes nothing");
+
+    fs::write(&path, "grants: {night: {}}\n").unwrap();
+    let (code, error) = grant("soc");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("add this line there yourself:\n  \"soc\": {tags: []}"), "{error}");
+}
+
+#[test]
+fn a_layout_that_contradicts_itself_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let bounds = "{size_bytes_max: 1048576, age_hours_max: 24}";
+    for (layout, error) in [
+        (
+            format!("tag_streams: {{pci: {bounds}}}\nrestricted_tags: {{PCI!: {bounds}}}\n"),
+            "error: layout.yaml: restricted_tags: pci_ is like pci of tag_streams; a tag is one or the other\n",
+        ),
+        (
+            "subject_template: lanner.<priority>.<rule>\n".to_owned(),
+            "error: layout.yaml: subject_template: lanner.<priority>.<rule> lies below lanner, which is for Lanner's own subjects\n",
+        ),
+        (
+            "grants: {soc: {tags: [shell]}}\n".to_owned(),
+            "error: layout.yaml: grants: soc: tag shell has no stream of its own; add it to tag_streams of the layout file and of every forwarder, or to restricted_tags, and run `lanner bus permissions` and `lanner bus setup` again\n",
+        ),
+    ] {
+        fs::write(dir.path().join("layout.yaml"), layout).unwrap();
+        let output = shell(dir.path(), "lanner bus permissions --dir pki --layout layout.yaml");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), error);
+        assert_eq!(output.status.code(), Some(1));
+    }
+}

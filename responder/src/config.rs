@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
-use lanner_alert::{Mode, SubjectRoot};
+use lanner_alert::{Mode, SubjectRoot, Tag};
 use lanner_bus::ConnectionConfig;
 use serde::Deserialize;
 
@@ -17,6 +17,11 @@ pub struct Config {
     /// The tokens in front of every subject, as in the forwarders' settings.
     #[serde(default)]
     pub subject_root: SubjectRoot,
+
+    /// Tags whose alerts are in streams of their own, as in the forwarders'
+    /// settings and in the layout of the bus.
+    #[serde(default)]
+    pub restricted_tags: Vec<Tag>,
 
     /// This cluster's name. Alerts of any other are refused. Unset, alerts are
     /// taken whatever cluster they name.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use lanner_alert::Mode;
-use lanner_bus::{Connection, Publisher};
+use lanner_bus::{Connection, Consumer, Publisher};
 use lanner_service::{CancellationToken, Daemon, Finding, NoFlags};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -103,7 +103,7 @@ impl Daemon for Responder {
         });
         tokio::join!(
             worker.run(stop.clone()),
-            take_in(intake, connection, stop.clone()),
+            take_in(intake, connection.alerts_and(&config.restricted_tags), stop.clone()),
             tell_tally(&tally, &stop),
         );
         info!(%tally, "done");
@@ -111,8 +111,7 @@ impl Daemon for Responder {
     }
 }
 
-async fn take_in(intake: Arc<Intake>, connection: Connection, stop: CancellationToken) {
-    let mut alerts = connection.alerts();
+async fn take_in(intake: Arc<Intake>, mut alerts: Consumer, stop: CancellationToken) {
     loop {
         let delivery = tokio::select! {
             delivery = alerts.next() => delivery,

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use lanner_alert::{
-    Alert, Mode, PlanId, PlanRecord, Status, SubjectRoot, node_of_token, node_token,
+    Alert, Mode, Plan, PlanId, PlanRecord, Status, SubjectRoot, Tag, node_of_token, node_token,
 };
 use lanner_bus::Delivery;
 use lanner_service::Chain;
@@ -78,7 +78,7 @@ impl Intake {
                 self.refuse(delivery, poison).await;
                 delivery.term().await
             }
-            Ok(alert) => match self.plan_all(alert).await {
+            Ok(alert) => match self.plan_all(alert, delivery.restricted_tag()).await {
                 Ok(()) => delivery.ack().await,
                 Err(error) => {
                     warn!(error = %format!("{error:#}"), "plans cannot be stored, takes the alert again");
@@ -123,14 +123,18 @@ impl Intake {
     async fn refuse(&self, delivery: &Delivery, poison: Poison) {
         self.tally.poison.add();
         warn!(subject = delivery.subject(), reason = poison.reason, "message refused");
-        let mut outcome =
-            self.outcomes.of_alert(poison.alert.as_deref(), None, Status::Refused, poison.reason);
+        let (alert, tag) = (poison.alert.as_deref(), delivery.restricted_tag());
+        let mut outcome = self.outcomes.of_alert(alert, tag, None, Status::Refused, poison.reason);
         // The bus proved the subject's node; what the alert says is only said.
         outcome.node = poison.node.as_deref().and_then(node_of_token);
         self.outcomes.tell(&format!("message-{}", delivery.sequence()), &outcome).await;
     }
 
-    async fn plan_all(self: &Arc<Self>, alert: Alert) -> anyhow::Result<()> {
+    async fn plan_all(
+        self: &Arc<Self>,
+        alert: Alert,
+        restricted: Option<&Tag>,
+    ) -> anyhow::Result<()> {
         let mut facts = AlertFacts::new(alert);
         let answers: Vec<&Playbook> =
             self.playbooks.iter().filter(|playbook| playbook.matches(&facts)).collect();
@@ -140,7 +144,7 @@ impl Intake {
         }
         let facts = Arc::new(facts);
         for &playbook in &answers {
-            self.plan_one(playbook, &facts).await.with_context(|| {
+            self.plan_one(playbook, &facts, restricted).await.with_context(|| {
                 format!("playbook {}, alert {}", playbook.head.name, facts.alert().id)
             })?;
         }
@@ -175,8 +179,13 @@ impl Intake {
         self: &Arc<Self>,
         playbook: &Playbook,
         facts: &Arc<AlertFacts>,
+        restricted: Option<&Tag>,
     ) -> anyhow::Result<()> {
         let alert = facts.alert();
+        let without_plan = |status, reason| {
+            let playbook = Some(playbook.head.name.as_str());
+            self.outcomes.of_alert(Some(alert), restricted, playbook, status, reason)
+        };
         let name = &playbook.head.name;
         let id = PlanId::of(alert.id, name, &playbook.version);
         if self.plans.get(id).await?.is_some() {
@@ -185,17 +194,15 @@ impl Intake {
         }
         let now = Timestamp::now();
         if let Some(reason) = self.wrong_age(alert, now) {
-            let outcome = self.outcomes.of_alert(Some(alert), Some(name), Status::Refused, reason);
+            let outcome = without_plan(Status::Refused, reason);
             self.outcomes.tell(&id.to_string(), &outcome).await;
             return Ok(());
         }
         let plan = match self.run(name.clone(), facts.clone(), now).await {
-            Ok(plan) => plan,
+            Ok(plan) => Plan { restricted: restricted.cloned(), ..plan },
             Err(problem) => {
                 self.tally.playbook_errors.add();
-                let reason = problem.to_string();
-                let outcome =
-                    self.outcomes.of_alert(Some(alert), Some(name), Status::Failed, reason);
+                let outcome = without_plan(Status::Failed, problem.to_string());
                 self.outcomes.tell(&id.to_string(), &outcome).await;
                 return Ok(());
             }
@@ -211,7 +218,7 @@ impl Intake {
             self.tally.duplicates.add();
             let reason =
                 format!("no news: a plan about the same was made within {:#}", dedup.window);
-            let outcome = self.outcomes.of_alert(Some(alert), Some(name), Status::Skipped, reason);
+            let outcome = without_plan(Status::Skipped, reason);
             self.outcomes.tell(&id.to_string(), &outcome).await;
             return Ok(());
         }
@@ -232,7 +239,7 @@ impl Intake {
         name: String,
         facts: Arc<AlertFacts>,
         now: Timestamp,
-    ) -> Result<lanner_alert::Plan, Problem> {
+    ) -> Result<Plan, Problem> {
         let intake = self.clone();
         let file = name.clone();
         let run = tokio::task::spawn_blocking(move || {

@@ -1,7 +1,9 @@
 //! Tells what was decided: on the bus for whoever listens, and in the log.
 
 use jiff::Timestamp;
-use lanner_alert::{Alert, Outcome, PLAN_SCHEMA, PlanRecord, Status, StepOutcome, SubjectRoot};
+use lanner_alert::{
+    Alert, Outcome, PLAN_SCHEMA, PlanRecord, Status, StepOutcome, Subject, SubjectRoot, Tag,
+};
 use lanner_bus::{Message, PublishError, Publisher, headers::Headers};
 use tracing::{error, info};
 
@@ -36,6 +38,7 @@ impl Outcomes {
             rule: Some(plan.rule.clone()),
             node: Some(plan.node.clone()),
             cluster: plan.cluster.clone(),
+            restricted: plan.restricted.clone(),
             playbook: Some(plan.playbook.clone()),
             plan: Some(plan.id),
             plan_made: Some(plan.made),
@@ -45,10 +48,12 @@ impl Outcomes {
         }
     }
 
-    /// The outcome of an alert that led to no plan.
+    /// The outcome of an alert that led to no plan, and was stored under this
+    /// restricted tag if any.
     pub fn of_alert(
         &self,
         alert: Option<&Alert>,
+        restricted: Option<&Tag>,
         playbook: Option<&str>,
         status: Status,
         reason: String,
@@ -63,6 +68,7 @@ impl Outcomes {
             rule: alert.map(|alert| alert.rule.clone()),
             node: alert.map(|alert| alert.node.clone()),
             cluster: alert.and_then(|alert| alert.cluster.clone()),
+            restricted: restricted.cloned(),
             playbook: playbook.map(str::to_owned),
             plan: None,
             plan_made: None,
@@ -76,9 +82,7 @@ impl Outcomes {
     /// is the same for the same outcome, so that telling twice is telling once.
     pub async fn tell(&self, id: &str, outcome: &Outcome) {
         log(outcome);
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let (playbook, node) = (text(&outcome.playbook), text(&outcome.node));
-        let subject = self.root.response(outcome.status.as_token(), &playbook, &node);
+        let subject = self.subject(outcome);
         let payload = match serde_json::to_vec(outcome) {
             Ok(payload) => payload,
             Err(error) => return error!(%error, id, "outcome cannot be written as JSON"),
@@ -94,6 +98,17 @@ impl Outcomes {
         {
             // It is in the log and in the plan's record; no retry would help.
             error!(error = %lanner_service::Chain(&error), id, "outcome cannot be published");
+        }
+    }
+
+    /// Where who may read the alert may read the outcome, and nobody else.
+    fn subject(&self, outcome: &Outcome) -> Subject {
+        let status = outcome.status.as_token();
+        let playbook = outcome.playbook.as_deref().unwrap_or_default();
+        let node = outcome.node.as_deref().unwrap_or_default();
+        match &outcome.restricted {
+            Some(tag) => self.root.restricted_response(tag, status, playbook, node),
+            None => self.root.response(status, playbook, node),
         }
     }
 }

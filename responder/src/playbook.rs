@@ -121,6 +121,7 @@ impl Playbooks {
             priority: alert.priority,
             node: alert.node.clone(),
             cluster: alert.cluster.clone(),
+            restricted: None,
             entity: alert.entity.clone(),
             playbook: playbook.head.name.clone(),
             version: playbook.version.clone(),

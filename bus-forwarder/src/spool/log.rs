@@ -8,6 +8,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use lanner_alert::Priority;
@@ -17,6 +18,9 @@ use super::{
     record,
     segment::{self, BEGIN, Item, Reader, u64_of},
 };
+
+/// After a segment could not be opened.
+const READ_PAUSE: Duration = Duration::from_millis(100);
 
 /// The segments of one priority, the oldest first.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub(super) struct Log {
     /// The segment that is read, or the lowest number that the next one has.
     cursor: u64,
     reader: Option<Reader>,
+    /// A segment could not be opened; not before that it is tried again.
+    read_again: Option<Instant>,
     /// What was read and is not acknowledged, in the order of reading.
     under_way: VecDeque<UnderWay>,
     /// All before it is acknowledged, damaged or gone.
@@ -80,6 +86,7 @@ impl Log {
             next_id,
             cursor: 0,
             reader: None,
+            read_again: None,
             under_way: VecDeque::new(),
             acked,
             to_sync: Vec::new(),
@@ -148,6 +155,9 @@ impl Log {
 
     /// Whether something was not read yet, be it only the end of a segment.
     pub(super) fn has_more(&self) -> bool {
+        if self.read_again.is_some_and(|again| Instant::now() < again) {
+            return false;
+        }
         self.segments.iter().rev().any(|segment| {
             segment.id >= self.cursor
                 && match &self.reader {
@@ -173,7 +183,14 @@ impl Log {
                 let from = start_of(id, self.acked);
                 match File::open(&path) {
                     Ok(file) => none.insert(Reader::new(file, from)),
-                    Err(_error) => return Some(self.give_up(id, from..len)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        return Some(self.give_up(id, from..len));
+                    }
+                    // Too many open files, for one: no reason to lose what is in it.
+                    Err(_error) => {
+                        self.read_again = Some(Instant::now() + READ_PAUSE);
+                        return None;
+                    }
                 }
             }
         };

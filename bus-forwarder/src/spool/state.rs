@@ -142,25 +142,35 @@ impl State {
         let Some(priority) = Priority::ALL.get(log).copied() else { return };
         let records = u64_of(batch.indices.len());
         let needed = u64_of(batch.bytes.len()) + segment::BEGIN;
+        let drop = |offered: &mut Offered| {
+            counters.accepted(priority, records);
+            counters.evicted(priority, records);
+            offered.dropped += records;
+        };
         while self.size_bytes() + needed > self.size_bytes_max {
             if !self.make_room(log, offered, counters) {
-                counters.accepted(priority, records);
-                counters.evicted(priority, records);
-                offered.dropped += records;
-                return;
+                return drop(offered);
             }
         }
         loop {
             let Some(to) = self.logs.get_mut(log) else { return };
-            match to.append(&batch.bytes, records, self.segment_bytes) {
+            let error = match to.append(&batch.bytes, records, self.segment_bytes) {
                 Ok(()) => return counters.accepted(priority, records),
-                Err(error) if is_full(&error) && self.make_room(log, offered, counters) => {}
-                Err(error) => {
-                    offered.not_kept.extend(&batch.indices);
-                    offered.disk = Some(error);
-                    return;
+                Err(error) => error,
+            };
+            if is_full(&error) {
+                if self.make_room(log, offered, counters) {
+                    continue;
+                }
+                // As with our own bound: who waited for room would keep those
+                // behind him waiting that are more urgent than what is here.
+                if self.logs.iter().any(|log| log.waiting() > 0) {
+                    return drop(offered);
                 }
             }
+            offered.not_kept.extend(&batch.indices);
+            offered.disk = Some(error);
+            return;
         }
     }
 

@@ -64,6 +64,8 @@ impl Spool {
     }
 
     fn save_acked(&self) {
+        // Also for who waits while a segment could not be opened.
+        self.filled.notify_one();
         if let Err(error) = self.state().save_acked()
             && self.full.now()
         {

@@ -47,7 +47,7 @@ async fn what_is_too_much_is_evicted_least_urgent_first_and_counted() {
     let now = running.counters.summary();
     let evicted =
         [Priority::Critical, Priority::Notice, Priority::Debug].map(|p| now.evicted_of(p));
-    assert_eq!(evicted.iter().sum::<u64>(), now.evicted.iter().sum());
+    assert_eq!(evicted.iter().sum::<u64>(), now.evicted.iter().sum::<u64>());
     assert_eq!(evicted[0], 0, "{evicted:?}");
     assert!(evicted[2] > evicted[1] && evicted[2] <= EACH, "{evicted:?}");
     let standing = running.spool.standing();

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use lanner_bus::{
     Identity,
     certs::{Authority, Issued},
+    grant::{Grant, Reader, ReaderName},
 };
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +53,11 @@ pub(crate) enum Holder {
     Responder,
     /// Readers of alerts, tag copies and outcomes
     Subscriber,
+    /// A reader who has a grant; see `lanner bus grant`
+    Reader {
+        /// Its name
+        name: ReaderName,
+    },
     /// The forwarder of a node, which may publish as this node alone
     Forwarder {
         /// The node's name, as in its alerts; once for each
@@ -73,6 +79,10 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
                 Holder::Admin => vec![Identity::Admin],
                 Holder::Responder => vec![Identity::Responder],
                 Holder::Subscriber => vec![Identity::Subscriber],
+                Holder::Reader { name } => {
+                    // What it may read is not told by its certificate.
+                    vec![Identity::Reader(Reader { name, grant: Grant::default() })]
+                }
                 Holder::Forwarder { nodes } => {
                     nodes.into_iter().map(|node| Identity::Forwarder { node }).collect()
                 }

@@ -19,6 +19,7 @@ pub const ALERT_BYTES_MAX: usize = 256 << 10;
 /// tags time`) with more keys beside them, so that what reads Falco's alerts
 /// reads these. Keys that this build does not know are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Alert {
     /// Made where the alert was born.
     pub id: AlertId,
@@ -26,15 +27,18 @@ pub struct Alert {
     pub schema: u32,
     /// When the event happened, in UTC with nanoseconds.
     #[serde(with = "nanoseconds")]
+    #[cfg_attr(test, schemars(with = "Timestamp"))]
     pub time: Timestamp,
     /// The Kubernetes node, or the host, where the event happened. Never empty.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     pub node: String,
     /// The cluster of that node, where one was configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// Falco's `hostname`: with stock Falco in a pod often that pod's name.
     pub hostname: String,
-    /// The rule's name.
+    /// The rule's name. Never empty.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     pub rule: String,
     /// The rule's priority.
     pub priority: Priority,

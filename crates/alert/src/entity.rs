@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 ///
 /// A fact that is not known is absent, never an empty text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Entity {
     /// Names the node's current boot (`/proc/sys/kernel/random/boot_id`): a

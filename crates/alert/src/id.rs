@@ -8,6 +8,7 @@ use uuid::Uuid;
 /// A UUID version 7 (RFC 9562): made where the alert is born, so that a second
 /// delivery is known as such everywhere, and sorted by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct AlertId(Uuid);
 

@@ -3,11 +3,13 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{AlertId, Mode, PlanId, Step, StepRecord};
+use crate::{AlertId, Mode, PlanId, Step, StepRecord, Tag};
 
 /// What the responder decided about an alert, and what came of it: published on
-/// `lanner.responses.<status>.<playbook>.<node>` for every decision.
+/// `lanner.responses.<status>.<playbook>.<node>` for every decision, or on
+/// `lanner.restricted.<tag>.responses.<status>.<playbook>.<node>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Version of this shape; see [`crate::PLAN_SCHEMA`].
     pub schema: u32,
@@ -33,6 +35,10 @@ pub struct Outcome {
     /// The cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// The restricted tag of the alert: the outcome is stored with the alerts of
+    /// that tag, and nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restricted: Option<Tag>,
     /// The playbook; `None` when the alert was refused before any was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub playbook: Option<String>,
@@ -54,6 +60,7 @@ pub struct Outcome {
 
 /// What became of one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepOutcome {
     /// What was to be done.
     #[serde(flatten)]
@@ -65,6 +72,7 @@ pub struct StepOutcome {
 
 /// How a decision ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Every step was done.

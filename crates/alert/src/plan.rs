@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use crate::{AlertId, Entity, Priority};
+use crate::{AlertId, Entity, Priority, Tag};
 
 /// The version of the shapes of plans, records and outcomes that this build writes.
 pub const PLAN_SCHEMA: u32 = 1;
@@ -30,6 +30,10 @@ pub struct Plan {
     /// The alert's cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// The restricted tag that the alert was stored under: nothing of the plan
+    /// is published to who may not read alerts with that tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restricted: Option<Tag>,
     /// Who the alert is about. The targets come from here, and are checked
     /// against the cluster by it.
     pub entity: Entity,
@@ -54,6 +58,7 @@ pub struct Plan {
 
 /// One deed of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// The verb with its arguments.
     #[serde(flatten)]
@@ -70,6 +75,7 @@ pub struct Step {
 
 /// A verb and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub enum Action {
     /// Deletes a pod.
@@ -124,6 +130,7 @@ impl Action {
 
 /// How hard a step is to take back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Its inverse is stored before it is done.
@@ -136,6 +143,7 @@ pub enum Class {
 
 /// What a step is done to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Target {
     /// The alert's pod.
@@ -179,6 +187,7 @@ impl fmt::Display for Target {
 
 /// A place in a playbook's file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Place {
     /// The file's name, without its folder.
     pub file: String,
@@ -196,6 +205,7 @@ impl fmt::Display for Place {
 
 /// What a responder may do with a plan. Orders by power.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Plan, check, dry-run and tell; change nothing.
@@ -216,7 +226,10 @@ impl fmt::Display for Mode {
 
 /// Names one plan: 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PlanId([u8; 16]);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PlanId(
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[0-9a-f]{32}$")))] [u8; 16],
+);
 
 /// A text that is not a plan's id.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Orders by urgency: `Emergency` is the greatest, `Debug` the least, so that
 /// "at least warning" reads `priority >= Priority::Warning`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(description = "How urgent an alert is, by Falco's eight names."))]
 #[expect(missing_docs, reason = "syslog's severities, named as Falco names them")]
 pub enum Priority {
     Debug,

@@ -58,6 +58,7 @@ impl PlanRecord {
 
 /// How far one step has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepRecord {
     /// Written before and after the deed.
     pub state: StepState,
@@ -74,6 +75,7 @@ pub struct StepRecord {
 
 /// How far one step has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
     /// Not begun.
@@ -91,9 +93,10 @@ pub enum StepState {
 
 /// The inverse of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Undo {
-    /// Labels get the values they had; `None` is "was not there".
+    /// Labels get the values they had; those without one were not there.
     Labels {
         /// By key.
         before: BTreeMap<String, Option<String>>,

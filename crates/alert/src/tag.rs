@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::slug;
 
@@ -10,7 +10,8 @@ const TAG_BYTES_MAX: usize = 64;
 /// A tag that a setting names, in the form that stands in subjects.
 ///
 /// Invariant: `[a-z0-9_]`, at most 64 bytes, at least one of them a letter or digit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tag(String);
 
 /// A text that no subject could tell from others.

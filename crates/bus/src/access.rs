@@ -28,6 +28,9 @@ use crate::{
     rights::USER_INFO,
 };
 
+/// Asks a stream for messages, without a consumer.
+const DIRECT_GET: &str = "$JS.API.DIRECT.GET.";
+
 /// A NATS account: a space of subjects that others do not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Account {
@@ -87,6 +90,11 @@ pub struct Permissions {
     pub subscribe: Vec<String>,
 }
 
+/// Told to nobody, but shared: into an account without JetStream and without
+/// this subject the server puts the whole of `$JS.API` for itself, and answers
+/// each request a second time, that there is no JetStream.
+const KEEPS_THE_SERVER_SILENT: &str = "$JS.API.INFO";
+
 /// What the accounts share.
 pub fn shares(layout: &Layout) -> Vec<Share> {
     use Account::{Lanner, Nodes, Readers};
@@ -106,11 +114,14 @@ pub fn shares(layout: &Layout) -> Vec<Share> {
         .collect();
     let mut with_readers =
         |subject, kind| shares.push(Share { from: Lanner, with: Readers, subject, kind });
+    with_readers(KEEPS_THE_SERVER_SILENT.to_owned(), Service);
     for subject in published_by_responder(layout) {
         with_readers(subject, Stream);
     }
     for subject in requests_of_subscribers(layout) {
-        with_readers(subject, Service);
+        // Many stored messages may be asked for at once.
+        let many = subject.starts_with(DIRECT_GET);
+        with_readers(subject, if many { ServiceWithManyAnswers } else { Service });
     }
     for reader in layout.readers() {
         for source in reader.sources(layout) {
@@ -221,8 +232,8 @@ fn requests_of_subscribers(layout: &Layout) -> Vec<String> {
         .flat_map(|stream| {
             [
                 format!("$JS.API.STREAM.INFO.{stream}"),
-                format!("$JS.API.DIRECT.GET.{stream}"),
-                format!("$JS.API.DIRECT.GET.{stream}.>"),
+                format!("{DIRECT_GET}{stream}"),
+                format!("{DIRECT_GET}{stream}.>"),
             ]
         })
         .collect()

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 pub use self::config::{ConnectionConfig, InvalidConnection};
 use self::link::Links;
-pub(crate) use self::link::State as LinkState;
+pub(crate) use self::link::State;
 use crate::{Cause, headers::Headers};
 
 /// How long one attempt to connect may take.
@@ -121,7 +121,7 @@ impl Connection {
 
     /// Counts the connections: another number means that what was under way on
     /// the one before may be lost.
-    pub(crate) fn generation(&self) -> watch::Receiver<LinkState> {
+    pub(crate) fn generation(&self) -> watch::Receiver<State> {
         self.links.state()
     }
 
@@ -133,6 +133,19 @@ impl Connection {
     /// Returns when the server refuses `subject` to us.
     pub(crate) fn refusal_of(&self, subject: &str) -> impl Future<Output = ()> + use<> {
         self.links.refusal_of(subject)
+    }
+
+    /// Returns the first subject that `is_ours` and that the server refuses to us.
+    pub(crate) fn refusal<F: Fn(&str) -> bool>(
+        &self,
+        is_ours: F,
+    ) -> impl Future<Output = Arc<str>> + use<F> {
+        self.links.refusal(is_ours)
+    }
+
+    /// Counts how often a subscription of ours lost messages.
+    pub(crate) fn lost_by_slowness(&self) -> watch::Receiver<u64> {
+        self.links.lost_by_slowness()
     }
 
     /// Returns the first subject of JetStream's own that the server refuses to us.

@@ -7,16 +7,21 @@ use async_nats::jetstream::{
     self, AckKind,
     consumer::{PullConsumer, pull},
 };
-use futures::StreamExt as _;
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream, SelectAll},
+};
+use lanner_alert::Tag;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::{
     Cause, Connection,
-    layout::{ALERTS, RESPONDER},
+    grant::Reader,
+    layout::{ALERTS, Layout, RESPONDER, restricted_stream},
 };
 
-/// Messages that one consumer takes ahead of who works on them.
+/// Messages that one consumer of a stream takes ahead of who works on them.
 const AHEAD_MAX: usize = 32;
 /// The server says that it is still there at least that often.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -35,34 +40,97 @@ pub struct AckError {
     source: Cause,
 }
 
-/// Takes the alerts that the responders share among them.
+/// Takes the messages of durable consumers: the alerts that the responders share
+/// among them, or what a reader was granted.
 pub struct Consumer {
-    connection: Connection,
-    messages: Option<pull::Stream>,
-    wait: Duration,
+    deliveries: SelectAll<BoxStream<'static, Delivery>>,
 }
 
 /// One message, to be acknowledged.
 #[derive(Debug)]
 pub struct Delivery {
     message: jetstream::Message,
+    restricted: Option<Tag>,
     sequence: u64,
     delivered: u32,
 }
 
 impl Connection {
-    /// The alerts for the responders, oldest first.
+    /// The alerts for the responders, oldest first, without those that have a
+    /// restricted tag.
     pub fn alerts(&self) -> Consumer {
-        Consumer { connection: self.clone(), messages: None, wait: RETRY_WAIT_MIN }
+        self.alerts_and(&[])
+    }
+
+    /// The alerts for the responders, also of these restricted tags. Each of
+    /// their streams gets its turn, oldest first; one that is not there holds up
+    /// no other.
+    pub fn alerts_and(&self, restricted: &[Tag]) -> Consumer {
+        let source =
+            |stream, restricted| Source::new(self, stream, RESPONDER.to_owned(), restricted);
+        let restricted =
+            restricted.iter().map(|tag| source(restricted_stream(tag), Some(tag.clone())));
+        Consumer::of(restricted.chain([source(ALERTS.to_owned(), None)]))
+    }
+
+    /// What this reader was granted, oldest first: the messages of the consumers
+    /// that `setup` made for it.
+    pub fn granted(&self, reader: &Reader, layout: &Layout) -> Consumer {
+        let sources = reader.sources(layout).into_iter();
+        Consumer::of(
+            sources.map(|granted| {
+                Source::new(self, granted.stream, reader.durable(), granted.restricted)
+            }),
+        )
     }
 }
 
 impl Consumer {
+    /// Each source gets its turn.
+    fn of(sources: impl Iterator<Item = Source>) -> Self {
+        // What a source is about to do goes on while another one delivers.
+        let deliveries = sources.map(|source| {
+            stream::unfold(source, |mut source| async { Some((source.next().await, source)) })
+                .boxed()
+        });
+        Self { deliveries: stream::select_all(deliveries) }
+    }
+
     /// The next message. Waits while there is none, and while the server is
     /// away or not set up; it says so in the log.
     ///
     /// Cancel safe: a message is lost to nobody, only delivered later.
     pub async fn next(&mut self) -> Delivery {
+        match self.deliveries.next().await {
+            Some(delivery) => delivery,
+            // A source never ends.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// One of the streams with alerts.
+struct Source {
+    connection: Connection,
+    stream: String,
+    durable: String,
+    restricted: Option<Tag>,
+    messages: Option<pull::Stream>,
+    wait: Duration,
+}
+
+impl Source {
+    fn new(
+        connection: &Connection,
+        stream: String,
+        durable: String,
+        restricted: Option<Tag>,
+    ) -> Self {
+        let connection = connection.clone();
+        Self { connection, stream, durable, restricted, messages: None, wait: RETRY_WAIT_MIN }
+    }
+
+    async fn next(&mut self) -> Delivery {
         loop {
             match self.try_next().await {
                 Ok(delivery) => {
@@ -71,10 +139,11 @@ impl Consumer {
                 }
                 Err(error) => {
                     self.messages = None;
+                    let (stream, consumer) = (&self.stream, &self.durable);
                     if self.wait == RETRY_WAIT_MIN {
-                        warn!(stream = ALERTS, consumer = RESPONDER, %error, "cannot take alerts, keeps trying");
+                        warn!(stream, consumer, %error, "cannot take alerts, keeps trying");
                     } else {
-                        debug!(stream = ALERTS, consumer = RESPONDER, %error, "cannot take alerts");
+                        debug!(stream, consumer, %error, "cannot take alerts");
                     }
                     let wait = self.wait;
                     self.wait = (wait * 2).min(RETRY_WAIT_MAX);
@@ -88,7 +157,7 @@ impl Consumer {
     async fn try_next(&mut self) -> Result<Delivery, Cause> {
         let messages = match &mut self.messages {
             Some(messages) => messages,
-            None => self.messages.insert(pull(&self.connection).await?),
+            None => self.messages.insert(self.pull().await?),
         };
         let message = match messages.next().await {
             Some(Ok(message)) => message,
@@ -99,30 +168,36 @@ impl Consumer {
             Ok(info) => (info.stream_sequence, u32::try_from(info.delivered).unwrap_or(0)),
             Err(error) => return Err(Cause::said(error.to_string())),
         };
-        Ok(Delivery { message, sequence, delivered })
+        Ok(Delivery { message, restricted: self.restricted.clone(), sequence, delivered })
     }
-}
 
-async fn pull(connection: &Connection) -> Result<pull::Stream, Cause> {
-    let consumer: PullConsumer = connection
-        .jetstream
-        .get_consumer_from_stream(RESPONDER, ALERTS)
-        .await
-        .map_err(|error| Cause::of(&error))?;
-    consumer
-        .stream()
-        .max_messages_per_batch(AHEAD_MAX)
-        .expires(PULL_EXPIRES)
-        .heartbeat(HEARTBEAT)
-        .messages()
-        .await
-        .map_err(|error| Cause::of(&error))
+    async fn pull(&self) -> Result<pull::Stream, Cause> {
+        let consumer: PullConsumer = self
+            .connection
+            .jetstream
+            .get_consumer_from_stream(&self.durable, &self.stream)
+            .await
+            .map_err(|error| Cause::of(&error))?;
+        consumer
+            .stream()
+            .max_messages_per_batch(AHEAD_MAX)
+            .expires(PULL_EXPIRES)
+            .heartbeat(HEARTBEAT)
+            .messages()
+            .await
+            .map_err(|error| Cause::of(&error))
+    }
 }
 
 impl Delivery {
     /// Where it was published.
     pub fn subject(&self) -> &str {
         &self.message.subject
+    }
+
+    /// The restricted tag in whose stream it is stored.
+    pub fn restricted_tag(&self) -> Option<&Tag> {
+        self.restricted.as_ref()
     }
 
     /// The first value of a header.

@@ -72,6 +72,11 @@ impl Headers {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
+    }
+
     pub(crate) fn into_map(self) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in self.0 {

@@ -6,6 +6,7 @@
 //! ConnectionConfig ─▶ Connection ─┬▶ Publisher, Window  stored messages, retried until acknowledged
 //!                                 ├▶ Consumer    alerts, each acknowledged by hand
 //!                                 ├▶ Subscription what is published from now on
+//!                                 │  Interruptions when it saw nothing
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
@@ -29,6 +30,7 @@ mod consumer;
 pub mod grant;
 pub mod headers;
 mod identity;
+mod interruption;
 pub mod layout;
 pub mod permissions;
 mod publisher;
@@ -43,9 +45,10 @@ pub use crate::{
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
     identity::Identity,
+    interruption::{Interruption, Interruptions},
     publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},
     rights::{Rights, RightsError},
     setup::{SetupError, Standing},
     store::{Change, Entry, Store, StoreError},
-    subscription::{Seen, SubscribeError, Subscription},
+    subscription::{Kept, Seen, SubscribeError, Subscription},
 };

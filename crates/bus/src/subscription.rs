@@ -1,27 +1,39 @@
 //! Messages as they are published, for whoever looks on.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 use async_nats::Subscriber;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream::SelectAll};
+use jiff::Timestamp;
 
 use crate::{Cause, Connection};
 
-/// Messages of one subject from now on. Nothing is stored for it: what is
-/// published while the connection is away is not seen.
+/// Messages of some subjects from now on. Nothing is stored for it: what is
+/// published while the connection is away is not seen, and
+/// [`Interruptions`](crate::Interruptions) tells when that was.
 pub struct Subscription {
-    subscriber: Subscriber,
-    subject: String,
-    refusal: Pin<Box<dyn Future<Output = ()> + Send>>,
+    subscribers: SelectAll<Subscriber>,
+    refusal: Pin<Box<dyn Future<Output = Arc<str>> + Send>>,
 }
 
-/// One message, as it came by.
+/// One message, as it came by or was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Where it was published.
     pub subject: String,
     /// Its bytes.
     pub payload: Vec<u8>,
+    /// Where it is kept; `None` of one that came by.
+    pub kept: Option<Kept>,
+}
+
+/// A message's place in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Counts from 1.
+    pub sequence: u64,
+    /// When the server stored it, by the server's clock.
+    pub time: Timestamp,
 }
 
 /// Why nothing can be seen.
@@ -52,15 +64,25 @@ impl Connection {
     /// # Errors
     /// When the subject is none, or the connection ends.
     pub async fn subscribe(&self, subject: &str) -> Result<Subscription, SubscribeError> {
-        let failed = |source| SubscribeError::Subject { subject: subject.to_owned(), source };
-        let refusal = Box::pin(self.refusal_of(subject));
-        let subscriber = self
-            .client
-            .subscribe(subject.to_owned())
-            .await
-            .map_err(|error| failed(Cause::of(&error)))?;
-        self.round_trip().await.map_err(failed)?;
-        Ok(Subscription { subscriber, subject: subject.to_owned(), refusal })
+        self.subscribe_all(&[subject.to_owned()]).await
+    }
+
+    /// As [`Connection::subscribe`], to several subjects. A message that more
+    /// than one of them covers is seen more than once.
+    ///
+    /// # Errors
+    /// When one of the subjects is none, or the connection ends.
+    pub async fn subscribe_all(&self, subjects: &[String]) -> Result<Subscription, SubscribeError> {
+        let ours = subjects.to_vec();
+        let refusal = self.refusal(move |refused| ours.iter().any(|subject| subject == refused));
+        let mut subscribers = SelectAll::new();
+        for subject in subjects {
+            let subscriber = self.client.subscribe(subject.clone()).await;
+            subscribers.push(subscriber.map_err(|error| failed(subject, Cause::of(&error)))?);
+        }
+        let last = subjects.last().map(String::as_str).unwrap_or_default();
+        self.round_trip().await.map_err(|cause| failed(last, cause))?;
+        Ok(Subscription { subscribers, refusal: Box::pin(refusal) })
     }
 
     /// Returns once the server has worked off what we sent before.
@@ -74,20 +96,25 @@ impl Connection {
     }
 }
 
+fn failed(subject: &str, source: Cause) -> SubscribeError {
+    SubscribeError::Subject { subject: subject.to_owned(), source }
+}
+
 impl Subscription {
     /// The next message; `None` when the connection is closed for good.
     ///
     /// # Errors
-    /// When our certificate may not read this subject.
+    /// When our certificate may not read one of the subjects.
     pub async fn next(&mut self) -> Result<Option<Seen>, SubscribeError> {
         tokio::select! {
             biased;
-            () = &mut self.refusal => {
-                Err(SubscribeError::Refused { subject: self.subject.clone() })
+            subject = &mut self.refusal => {
+                Err(SubscribeError::Refused { subject: subject.to_string() })
             }
-            message = self.subscriber.next() => Ok(message.map(|message| Seen {
+            message = self.subscribers.next() => Ok(message.map(|message| Seen {
                 subject: message.subject.to_string(),
                 payload: message.payload.to_vec(),
+                kept: None,
             })),
         }
     }

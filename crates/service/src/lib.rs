@@ -1,5 +1,6 @@
 //! What every Lanner daemon does alike: subcommands, configuration, logs,
-//! signals, an ordered stop, and how an error is told.
+//! signals, an ordered stop, an HTTP server for outside peers, and how an error
+//! is told.
 //!
 //! ```text
 //! fn main() -> ExitCode { lanner_service::main::<Forwarder>() }
@@ -18,8 +19,10 @@ mod chain;
 pub mod config;
 mod daemon;
 mod doctor;
+pub mod http;
 mod log;
 mod node;
+mod secret_file;
 mod stop;
 
 pub use crate::{
@@ -28,5 +31,6 @@ pub use crate::{
     doctor::Finding,
     log::{LogFormat, start_log},
     node::node_of_environment,
+    secret_file::{SecretFileError, read_secret},
 };
 pub use tokio_util::sync::CancellationToken;

@@ -2,7 +2,7 @@
 //! a server that takes nobody without, and streams small enough for a test.
 
 use std::{
-    num::NonZeroU64,
+    num::{NonZeroU32, NonZeroU64},
     path::{Path, PathBuf},
 };
 
@@ -32,7 +32,15 @@ impl SecuredBus {
     /// # Panics
     /// When any of that fails.
     pub async fn start(nodes: &[&str]) -> Self {
-        let bus = Self::start_empty(nodes);
+        Self::start_with_layout(nodes, small_layout()).await
+    }
+
+    /// As [`SecuredBus::start`], with another layout than [`small_layout`].
+    ///
+    /// # Panics
+    /// When any of that fails.
+    pub async fn start_with_layout(nodes: &[&str], layout: Layout) -> Self {
+        let bus = Self::start_server(nodes, layout);
         let admin = Connection::connect(&bus.connection(&Identity::Admin)).await;
         admin
             .expect("connect as the admin")
@@ -47,6 +55,10 @@ impl SecuredBus {
     /// # Panics
     /// When the server cannot be started.
     pub fn start_empty(nodes: &[&str]) -> Self {
+        Self::start_server(nodes, small_layout())
+    }
+
+    fn start_server(nodes: &[&str], layout: Layout) -> Self {
         let pki = tempfile::tempdir().expect("make a temporary folder");
         let dir = pki.path();
         Authority::init(dir).expect("make an authority");
@@ -59,7 +71,9 @@ impl SecuredBus {
             let forwarder = Identity::Forwarder { node: (*node).to_owned() };
             authority.issue(&forwarder).expect("issue a node's certificate");
         }
-        let layout = small_layout();
+        for reader in layout.readers() {
+            authority.issue(&Identity::Reader(reader)).expect("issue a reader's certificate");
+        }
         let config = ServerConfig {
             listen: "127.0.0.1:-1".to_owned(),
             store_dir: dir.join("store"),
@@ -110,9 +124,10 @@ impl SecuredBus {
     }
 }
 
-fn small_layout() -> Layout {
+/// A layout whose streams are small enough for a test.
+pub fn small_layout() -> Layout {
     let mut layout = Layout::default();
-    let small = NonZeroU64::new(64 << 20).expect("64 MiB is not zero");
+    let small = small_bounds().size_bytes_max;
     for bounds in [
         &mut layout.alerts,
         &mut layout.responses,
@@ -123,4 +138,12 @@ fn small_layout() -> Layout {
         *bounds = Bounds { size_bytes_max: small, ..*bounds };
     }
     layout
+}
+
+/// Bounds of a stream that is small enough for a test.
+pub fn small_bounds() -> Bounds {
+    Bounds {
+        size_bytes_max: NonZeroU64::new(64 << 20).expect("64 MiB is not zero"),
+        age_hours_max: NonZeroU32::new(24).expect("a day has hours"),
+    }
 }

@@ -7,6 +7,7 @@
 //! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
 //! container_engine  a Docker that says what it is told to
 //! control_groups    a container's, as the kernel sees one
+//! http       a client for our listeners, and their certificates (feature `http`)
 //! official_rules    the field's rule files, where they are
 //! product    our own programs, built from the sources as they are
 //! scene      somebody reads a secret file in a pod
@@ -24,6 +25,8 @@ pub mod bus;
 pub mod container_engine;
 pub mod control_groups;
 pub mod eventually;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod kubernetes;
 pub mod nats;
 pub mod not_run;
@@ -36,7 +39,10 @@ pub mod scene;
 pub mod stack;
 
 #[cfg(feature = "bus")]
-pub use crate::{bus::SecuredBus, stack::Stack};
+pub use crate::{
+    bus::{SecuredBus, small_bounds, small_layout},
+    stack::Stack,
+};
 pub use crate::{
     eventually::{eventually, eventually_async},
     kubernetes::KubeApiserver,

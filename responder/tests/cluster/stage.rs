@@ -225,6 +225,7 @@ pub(crate) fn plan(
         priority: Priority::Critical,
         node: NODE.to_owned(),
         cluster: None,
+        restricted: None,
         entity: Entity {
             pod_namespace: Some(namespace.to_owned()),
             pod_name: Some(pod.to_owned()),

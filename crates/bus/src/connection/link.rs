@@ -18,6 +18,8 @@ pub(super) struct Links {
     /// Set from the first failure until the next success: one line each.
     failing: Arc<AtomicBool>,
     refused: broadcast::Sender<Arc<str>>,
+    /// How often a subscription lost messages, as nobody took them.
+    too_slow: watch::Sender<u64>,
     /// Set with the first refusal, which stands for all in the log.
     told_of_refusal: Arc<AtomicBool>,
 }
@@ -36,6 +38,7 @@ impl Links {
             state: watch::Sender::new(State::default()),
             failing: Arc::default(),
             refused: broadcast::Sender::new(REFUSALS_MAX),
+            too_slow: watch::Sender::new(0),
             told_of_refusal: Arc::default(),
         }
     }
@@ -55,6 +58,10 @@ impl Links {
 
     pub(super) fn refusals(&self) -> broadcast::Receiver<Arc<str>> {
         self.refused.subscribe()
+    }
+
+    pub(super) fn lost_by_slowness(&self) -> watch::Receiver<u64> {
+        self.too_slow.subscribe()
     }
 
     /// Returns when the server refuses `subject`. Listens from the call on, not
@@ -120,7 +127,10 @@ impl Links {
                 }
             }
             Event::ServerError(error) => self.failed("the bus reports an error", &error),
-            Event::SlowConsumer(_) => warn!("a subscription is too slow and loses messages"),
+            Event::SlowConsumer(_) => {
+                self.too_slow.send_modify(|count| *count += 1);
+                warn!("a subscription is too slow and loses messages");
+            }
             Event::LameDuckMode | Event::Draining => debug!("the bus server is about to stop"),
         }
     }

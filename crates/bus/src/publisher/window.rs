@@ -19,7 +19,7 @@ use super::{
     ACK_MAX, Message, PublishError, RETRY_WAIT_MAX, RETRY_WAIT_MIN, Stored, WINDOW,
     answer::{self, Answer},
 };
-use crate::{Cause, Connection, connection::LinkState, headers::MESSAGE_ID};
+use crate::{Cause, Connection, connection::State, headers::MESSAGE_ID};
 
 /// Most bytes of messages under way, unless it is one.
 const SIZE_BYTES_MAX: usize = 4 << 20;
@@ -49,7 +49,7 @@ pub struct Window<K> {
     inbox: String,
     answers: Subscriber,
     refusals: broadcast::Receiver<Arc<str>>,
-    link: watch::Receiver<LinkState>,
+    link: watch::Receiver<State>,
     deadlines: Interval,
     /// By the number in the subject of the answer.
     under_way: BTreeMap<u64, UnderWay<K>>,

@@ -10,11 +10,11 @@ use lanner_bus::{Connection, Identity, Message, Publisher, headers::Headers};
 use lanner_testkit::SecuredBus;
 use tokio::{sync::mpsc, time::timeout};
 
-const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// A connection that tells each of the server's refusals.
 pub(crate) struct Bare {
-    client: Client,
+    pub(crate) client: Client,
     refusals: mpsc::Receiver<String>,
     inbox: String,
 }
@@ -63,12 +63,12 @@ impl Bare {
         timeout(SOON, refusal).await.unwrap_or_else(|_| panic!("{what} was not refused"));
     }
 
-    async fn publish_is_refused(&mut self, subject: &str) {
+    pub(crate) async fn publish_is_refused(&mut self, subject: &str) {
         self.client.publish(subject.to_owned(), Bytes::from_static(b"{}")).await.unwrap();
         self.refused(&format!("Publish to \"{subject}\"")).await;
     }
 
-    async fn subscription_is_refused(&mut self, subject: &str) {
+    pub(crate) async fn subscription_is_refused(&mut self, subject: &str) {
         let _subscriber = self.client.subscribe(subject.to_owned()).await.unwrap();
         self.refused(&format!("Subscription to \"{subject}\"")).await;
     }

@@ -2,9 +2,12 @@
 
 mod access;
 mod archive;
+mod asyncapi;
 mod certs;
 mod config;
 mod delivery;
+mod grants;
+mod interruption;
 mod setup;
 mod store;
 mod subscription;
