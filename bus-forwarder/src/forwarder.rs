@@ -22,6 +22,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
+    Spool,
     config::Config,
     counters::{Counters, PerPriority, Summary},
     heartbeat,
@@ -30,32 +31,34 @@ use crate::{
     keeper, metrics,
     pulse::Pulse,
     pump::Pump,
-    queue::Queue,
     vitals::Vitals,
 };
 
 const REPORT_PAUSE: Duration = Duration::from_secs(60);
 
-/// The inputs, open, and the queue; not yet connected to the bus.
+/// The inputs and the spool, open; not yet connected to the bus.
 pub struct Forwarder {
     config: Config,
     socket: Option<SocketServer>,
     pipe: Option<Pipe>,
     intake: Arc<Intake>,
-    queue: Arc<Queue>,
+    spool: Arc<Spool>,
     counters: Arc<Counters>,
     metrics: Option<HttpServer>,
     vitals: Arc<Vitals>,
 }
 
 impl Forwarder {
-    /// Opens the inputs, and listens for who reads metrics. `keeper_program` is this program itself, which keeps
-    /// the pipe open while we are away; without it nobody does.
+    /// Opens the spool and the inputs, and listens for who reads metrics. `keeper_program` is this
+    /// program itself, which keeps the pipe open while we are away; without it nobody does.
     ///
     /// # Errors
-    /// When an input cannot be opened, or the metrics' address not be listened at.
+    /// When the spool or an input cannot be opened, or the metrics' address not be listened at.
     pub fn open(config: Config, keeper_program: Option<PathBuf>) -> anyhow::Result<Self> {
         let node = config.node()?;
+        // First: an input that is open takes alerts on.
+        let counters = Arc::<Counters>::default();
+        let spool = Arc::new(Spool::open(&config.spool, counters.clone())?);
         let socket = config.inputs.socket.as_ref().map(SocketServer::bind).transpose()?;
         let pipe = config.inputs.pipe.as_ref().map(Pipe::open).transpose()?;
         let metrics = config.metrics.as_ref().map(|config| {
@@ -75,11 +78,11 @@ impl Forwarder {
             socket = config.inputs.socket.as_ref().map(|socket| socket.path.display().to_string()),
             pipe = config.inputs.pipe.as_ref().map(|pipe| pipe.path.display().to_string()),
             stdin = config.inputs.stdin,
-            queue_alerts_max = config.queue.alerts_max,
-            queue_bytes_max = config.queue.size_bytes_max,
+            spool = %config.spool.dir.display(),
+            spool_bytes_max = config.spool.size_bytes_max,
+            durability = ?config.spool.durability,
             "takes alerts"
         );
-        let (queue, counters) = (Arc::new(Queue::new(config.queue)), Arc::<Counters>::default());
         let vitals = Arc::new(Vitals {
             node: node.clone(),
             cluster: config.cluster.clone(),
@@ -87,7 +90,8 @@ impl Forwarder {
             wants_sensor: config.inputs.socket.is_some(),
             routing: config.routing(),
             counters: counters.clone(),
-            queue: queue.clone(),
+            spool: spool.clone(),
+            spool_config: config.spool.clone(),
             sensors: Arc::default(),
             certificates: config.certificates(),
             pump: Pulse::of("pump"),
@@ -100,10 +104,10 @@ impl Forwarder {
         let intake = Arc::new(Intake::new(
             FalcoInput { node, cluster: config.cluster.clone() },
             config.routing(),
-            queue.clone(),
+            spool.clone(),
             counters.clone(),
         ));
-        Ok(Self { config, socket, pipe, intake, queue, counters, metrics, vitals })
+        Ok(Self { config, socket, pipe, intake, spool, counters, metrics, vitals })
     }
 
     /// What it does, while it runs.
@@ -119,13 +123,18 @@ impl Forwarder {
         self.metrics.as_ref().map(HttpServer::local_address).transpose()
     }
 
+    /// What it has taken on and the bus has not yet.
+    pub fn spool(&self) -> Arc<Spool> {
+        self.spool.clone()
+    }
+
     /// Works until `stop`, or until its only input has ended, and then publishes
-    /// what still waits. Gives the number of alerts that it could not publish.
+    /// what still waits. Gives the number of alerts that stay in the spool.
     ///
     /// # Errors
     /// When the bus's settings cannot work, or an input broke.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<u64> {
-        let Self { config, socket, pipe, intake, queue, counters, metrics, vitals } = self;
+        let Self { config, socket, pipe, intake, spool, counters, metrics, vitals } = self;
         // Its own token: an input that breaks stops the others as well.
         let stop = stop.child_token();
         let mut inputs = JoinSet::new();
@@ -150,14 +159,18 @@ impl Forwarder {
             let router = metrics::router(vitals.clone());
             beside.spawn(metrics.run(router, CancellationToken::new()));
         }
+        let kept = CancellationToken::new();
+        let (keeper, end_of_keeper) = (spool.clone(), kept.clone());
+        let keeper = tokio::spawn(async move { keeper.keep(end_of_keeper).await });
 
         // The inputs work already: whoever has an alert need not wait for this.
         let connection = Connection::open(&config.bus).await.context("bus")?;
         // It is set here alone.
         let _ = vitals.connection.set(connection.clone());
-        let pump =
-            Pump::new(queue.clone(), counters.clone(), connection.clone(), vitals.pump.clone());
-        beside.spawn(async move { heartbeat::run(&vitals, &connection).await });
+        let pulse = vitals.pump.clone();
+        let beating = connection.clone();
+        beside.spawn(async move { heartbeat::run(&vitals, &beating).await });
+        let pump = Pump::open(spool.clone(), counters.clone(), connection, pulse).await?;
         let inputs_ended = CancellationToken::new();
         let watch_inputs = async {
             let outcome = wait_for(inputs, &stop).await;
@@ -168,9 +181,11 @@ impl Forwarder {
             async { tokio::join!(watch_inputs, pump.run(inputs_ended.clone(), config.stop_max())) };
         let (outcome, left) = tokio::select! {
             done = work => done,
-            never = report_each_minute(&counters, &queue) => match never {},
+            never = report_each_minute(&counters, &spool) => match never {},
         };
-        report(&counters.summary(), &queue);
+        kept.cancel();
+        keeper.await.context("the spool's keeper panicked")?;
+        report(&counters.summary(), &spool);
         outcome.map(|()| left)
     }
 }
@@ -191,7 +206,7 @@ async fn wait_for(
     outcome
 }
 
-async fn report_each_minute(counters: &Counters, queue: &Queue) -> Infallible {
+async fn report_each_minute(counters: &Counters, spool: &Spool) -> Infallible {
     let mut minutes = tokio::time::interval_at(Instant::now() + REPORT_PAUSE, REPORT_PAUSE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reported = Summary::default();
@@ -199,13 +214,14 @@ async fn report_each_minute(counters: &Counters, queue: &Queue) -> Infallible {
         minutes.tick().await;
         let now = counters.summary();
         if now != reported {
-            report(&now, queue);
+            report(&now, spool);
             reported = now;
         }
     }
 }
 
-fn report(now: &Summary, queue: &Queue) {
+fn report(now: &Summary, spool: &Spool) {
+    let standing = spool.standing();
     let [socket, pipe, stdin] = now.taken;
     info!(
         socket,
@@ -213,12 +229,18 @@ fn report(now: &Summary, queue: &Queue) {
         stdin,
         unreadable = now.unreadable,
         foreign = now.foreign,
-        dropped = %PerPriority(now.dropped),
-        waiting = %PerPriority(queue.waiting()),
+        accepted = %PerPriority(now.accepted),
+        evicted = %PerPriority(now.evicted),
+        waiting = %PerPriority(standing.waiting),
+        spool_bytes = standing.size_bytes,
+        full = now.full,
+        damaged = now.damaged,
         published = now.published,
+        acknowledged = now.acknowledged,
         duplicates = now.duplicates,
         resent = now.resent,
         refused = now.refused,
+        shortened = now.shortened,
         copies = now.copies,
         copies_missed = now.copies_missed,
         "alerts since the start"

@@ -30,7 +30,7 @@ pub(crate) fn router(vitals: Arc<Vitals>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async |State(vitals): State<Arc<Vitals>>| told(&vitals.hanging())))
-        .route("/readyz", get(async |State(vitals): State<Arc<Vitals>>| told(&vitals.unready())))
+        .route("/readyz", get(ready))
         .with_state(vitals)
 }
 
@@ -42,6 +42,14 @@ async fn metrics(State(vitals): State<Arc<Vitals>>) -> Response {
     match text::exposition(&[("lanner_forwarder_", &own), ("lanner_sensor_", &sensor)]) {
         Ok(text) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn ready(State(vitals): State<Arc<Vitals>>) -> Response {
+    // A disk that hangs must not take a thread of the runtime with it.
+    match tokio::task::spawn_blocking(move || vitals.unready()).await {
+        Ok(why) => told(&why),
+        Err(error) => told(&[error.to_string()]),
     }
 }
 

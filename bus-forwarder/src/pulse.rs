@@ -1,7 +1,10 @@
 //! Whether the loops of the forwarder still turn.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,24 +19,34 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(crate) struct Pulse {
     name: &'static str,
-    last: Arc<Mutex<Instant>>,
+    start: Instant,
+    /// Milliseconds from the start; none before it turned for the first time.
+    last: Arc<AtomicU64>,
 }
+
+/// The loop has not begun.
+const NONE: u64 = u64::MAX;
 
 impl Pulse {
     pub(crate) fn of(name: &'static str) -> Self {
-        Self { name, last: Arc::new(Mutex::new(Instant::now())) }
+        Self { name, start: Instant::now(), last: Arc::new(AtomicU64::new(NONE)) }
     }
 
-    /// For the loop's `select!`: returns after a while, and the loop has turned.
+    /// For the loop's `select!`: the loop has turned, and is to turn again after a while.
     pub(crate) async fn beat(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.last.store(self.now(), Ordering::Relaxed);
         sleep(EVERY).await;
     }
 
     /// The loop's name, if it hangs.
     pub(crate) fn hanging(&self) -> Option<&'static str> {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        (last.elapsed() > SILENCE_MAX).then_some(self.name)
+        let last = self.last.load(Ordering::Relaxed);
+        let silence = Duration::from_millis(self.now().saturating_sub(last));
+        (last != NONE && silence > SILENCE_MAX).then_some(self.name)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 

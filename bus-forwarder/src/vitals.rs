@@ -2,6 +2,7 @@
 //! and health are made of.
 
 use std::{
+    fs, io,
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
@@ -9,14 +10,14 @@ use std::{
 
 use jiff::Timestamp;
 use lanner_alert::{
-    Drops, HEARTBEAT_SCHEMA, Heartbeat, Priority, Routing, SensorBrief, SensorStatus, SpoolBrief,
+    Drops, HEARTBEAT_SCHEMA, Heartbeat, Routing, SensorBrief, SensorStatus, SpoolBrief,
 };
 use lanner_bus::Connection;
 
 use crate::{
+    Spool, SpoolConfig,
     counters::{Counters, Summary},
     pulse::Pulse,
-    queue::Queue,
     sensors::Sensors,
 };
 
@@ -26,6 +27,8 @@ const SENSOR_START_MAX: Duration = Duration::from_secs(60);
 const LOSS_TOLD_FOR: Duration = Duration::from_secs(5 * 60);
 /// Alerts that wait longer than this are late, not only on their way.
 const SPOOL_BEHIND_SECONDS: u64 = 60;
+/// The spool is full when no more than one part of so many is free.
+const ROOM_SHARE: u64 = 8;
 
 /// What is known of this node.
 #[derive(Debug)]
@@ -37,7 +40,8 @@ pub(crate) struct Vitals {
     pub(crate) wants_sensor: bool,
     pub(crate) routing: Routing,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) queue: Arc<Queue>,
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) spool_config: SpoolConfig,
     pub(crate) sensors: Arc<Sensors>,
     /// Our certificates, each with what it is for.
     pub(crate) certificates: Vec<(&'static str, PathBuf)>,
@@ -87,25 +91,44 @@ impl Vitals {
         hanging.map(|name| format!("{name} hangs")).collect()
     }
 
-    /// Why no alert should be brought here just now.
+    /// Why no alert should be brought here just now. Writes to the disk, and
+    /// so may block.
     pub(crate) fn unready(&self) -> Vec<String> {
         let mut why = self.hanging();
-        if self.queue.is_full() && !self.is_connected() {
-            why.push("the bus is away and there is no more room".to_owned());
+        if let Err(error) = self.try_disk() {
+            let dir = self.spool_config.dir.display();
+            why.push(format!("the spool cannot be written: {dir}: {error}"));
+        }
+        let bound = self.spool_config.size_bytes_max.get();
+        let room = bound.saturating_sub(self.spool.standing().size_bytes);
+        // What goes for new alerts goes by segments: it is never quite full.
+        if !self.is_connected() && room <= bound / ROOM_SHARE {
+            why.push("the bus is away and the spool is full".to_owned());
         }
         why
     }
 
+    /// Whether the spool's folder takes a file: what is open already can be
+    /// written long after it has gone.
+    fn try_disk(&self) -> io::Result<()> {
+        let path = self.spool_config.dir.join(".probe");
+        fs::write(&path, b"ready?")?;
+        fs::remove_file(&path)
+    }
+
     /// Bytes that wait, and for how long the oldest has.
-    pub(crate) fn spool(&self) -> SpoolBrief {
-        SpoolBrief { size_bytes: self.queue.size_bytes(), oldest_age_seconds: None }
+    fn spool_brief(&self) -> SpoolBrief {
+        let standing = self.spool.standing();
+        // An empty segment is no alert.
+        let size_bytes = if standing.alerts() == 0 { 0 } else { standing.size_bytes };
+        SpoolBrief { size_bytes, oldest_age_seconds: standing.oldest_age.map(|age| age.as_secs()) }
     }
 
     /// What to tell of this node now.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         let status = self.sensors.status();
         let drops = drops(&self.counters.summary(), status.as_deref());
-        let spool = self.spool();
+        let spool = self.spool_brief();
         Heartbeat {
             schema: HEARTBEAT_SCHEMA,
             node: self.node.clone(),
@@ -148,7 +171,7 @@ fn drops(summary: &Summary, sensor: Option<&SensorStatus>) -> Drops {
     Drops {
         events: sensor.map_or(0, |status| status.events_lost),
         sensor_alerts: sensor.map_or(0, |status| status.alerts_lost),
-        forwarder_alerts: Priority::ALL.map(|p| summary.dropped_of(p)).iter().sum(),
+        forwarder_alerts: summary.evicted.iter().sum(),
     }
 }
 

@@ -79,42 +79,68 @@ fn process(to: &mut Families, vitals: &Vitals) {
 
 fn alerts(to: &mut Families, vitals: &Vitals) {
     let now = vitals.counters.summary();
-    let taken = Input::ALL.iter().zip(now.taken);
+    let given = Input::ALL.iter().zip(now.taken);
     to.counters(
-        "alerts_accepted_total",
-        "Alerts that were taken on, by the input that they came from.",
-        taken.map(|(input, count)| ("input", input.name(), number(count))),
+        "inputs_alerts_total",
+        "Alerts that the inputs gave.",
+        given.map(|(input, count)| ("input", input.name(), number(count))),
     );
     to.counter("inputs_bad_total", "Lines and frames of inputs that are no alert.", now.unreadable);
     to.counter("alerts_foreign_total", "Alerts of another node, refused.", now.foreign);
-    let dropped = Priority::ALL.map(|p| (p.as_token(), now.dropped_of(p)));
     to.counters(
-        "alerts_dropped_total",
-        "Alerts that were given up for more urgent ones, as there was no room.",
-        dropped.iter().map(|(priority, count)| ("priority", *priority, number(*count))),
+        "alerts_accepted_total",
+        "Alerts that were taken on: they are in the spool.",
+        by_priority(now.accepted),
     );
-    to.counter("alerts_acknowledged_total", "Alerts that the bus stored.", now.published);
+    to.counters(
+        "alerts_evicted_total",
+        "Of those, alerts that went for more urgent ones, as the spool was full.",
+        by_priority(now.evicted),
+    );
+    to.counter("alerts_published_total", "Alerts that were handed to the bus.", now.published);
     to.counter(
-        "alerts_duplicates_total",
-        "Of those, alerts that were stored already by an earlier attempt.",
+        "alerts_acknowledged_total",
+        "Of those, alerts that the bus stored, with all their stored copies.",
+        now.acknowledged,
+    );
+    to.counter(
+        "messages_duplicate_total",
+        "Messages that an earlier attempt had stored already.",
         now.duplicates,
     );
-    to.counter("alerts_resent_total", "Attempts to publish beyond the first.", now.resent);
-    to.counter("alerts_refused_total", "Alerts that the bus will never take.", now.refused);
+    let help = "Attempts to store a message beyond the first.";
+    to.counter("messages_resent_total", help, now.resent);
+    to.counter(
+        "alerts_refused_total",
+        "Alerts that the bus will never take, kept aside.",
+        now.refused,
+    );
+    to.counter(
+        "alerts_shortened_total",
+        "Alerts that were longer than the bus takes, and went shortened.",
+        now.shortened,
+    );
     to.counters(
         "copies_total",
         "Live copies of alerts for their tags, sent or not.",
         [("result", "sent", number(now.copies)), ("result", "missed", number(now.copies_missed))],
     );
+    let help = "Times that the full disk did not take what was offered.";
+    to.counter("spool_full_total", help, now.full);
+    let help = "Parts of the spool that were damaged, kept aside.";
+    to.counter("spool_damaged_total", help, now.damaged);
 }
 
 fn surroundings(to: &mut Families, vitals: &Vitals) {
-    let spool = vitals.spool();
-    to.gauge("spool_bytes", "Bytes of alerts that wait for the bus.", number(spool.size_bytes));
+    let standing = vitals.spool.standing();
+    to.gauges("spool_alerts", "Alerts that wait for the bus.", by_priority(standing.waiting));
+    to.gauge("spool_bytes", "Bytes of the disk that the spool takes.", number(standing.size_bytes));
+    let bound = vitals.spool_config.size_bytes_max.get();
+    to.gauge("spool_limit_bytes", "Bytes that it may take.", number(bound));
     to.gauge(
         "spool_oldest_age_seconds",
-        "How long the oldest of them has waited; 0 when none waits.",
-        number(spool.oldest_age_seconds.unwrap_or_default()),
+        "How long the oldest alert in it has waited; 0 when none waits.",
+        standing.oldest_age.unwrap_or_default().as_secs_f64(),
     );
     to.gauge("connected", "Whether the bus can be reached.", flag(vitals.is_connected()));
     let now = vitals.counters.summary();
@@ -142,6 +168,11 @@ fn surroundings(to: &mut Families, vitals: &Vitals) {
             .iter()
             .map(|(purpose, expiry)| ("certificate", *purpose, expiry.as_duration().as_secs_f64())),
     );
+}
+
+fn by_priority(counts: [u64; Priority::ALL.len()]) -> impl Iterator<Item = Labelled<'static>> {
+    let named = Priority::ALL.into_iter().zip(counts);
+    named.map(|(priority, count)| ("priority", priority.as_token(), number(count)))
 }
 
 fn plain(value: f64) -> Sample {

@@ -8,7 +8,7 @@ mod metrics;
 mod outage;
 mod pipe;
 mod program;
-mod queue;
 mod rig;
 mod socket;
+mod spool;
 mod stdin;

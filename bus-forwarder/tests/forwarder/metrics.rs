@@ -81,15 +81,16 @@ async fn what_is_counted_is_shown_and_all_of_it_is_documented() {
     sensor.send(alert("one", Priority::Notice)).await;
     sensor.send(b"none".to_vec()).await;
     sensor.acknowledged().await;
-    running.until("it is stored", |now| now.published == 1).await;
+    running.until("it is stored", |now| now.acknowledged == 1).await;
 
     let answer = Client::plain(running.metrics.unwrap()).get("/metrics").await.unwrap();
     assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     let values = parse(&answer.body);
     for (series, value) in [
-        ("lanner_forwarder_alerts_accepted_total{input=\"socket\"}", 1.0),
+        ("lanner_forwarder_inputs_alerts_total{input=\"socket\"}", 1.0),
+        ("lanner_forwarder_alerts_accepted_total{priority=\"notice\"}", 1.0),
         ("lanner_forwarder_alerts_acknowledged_total", 1.0),
-        ("lanner_forwarder_alerts_dropped_total{priority=\"emergency\"}", 0.0),
+        ("lanner_forwarder_alerts_evicted_total{priority=\"emergency\"}", 0.0),
         ("lanner_forwarder_connected", 1.0),
         ("lanner_forwarder_sensors_connected", 1.0),
         ("lanner_sensor_alerts_made_total{rule=\"a \\\"rule\\\" \\\\ with all\"}", 3.0),
@@ -123,7 +124,8 @@ async fn what_is_counted_is_shown_and_all_of_it_is_documented() {
 #[tokio::test]
 async fn it_is_ready_while_there_is_room_and_again_when_the_bus_is_back() {
     let mut rig = Rig::new().await;
-    let running = rig.start(&format!("queue: {{alerts_max: 3}}\n{LISTEN}"));
+    let spool = format!("spool: {{dir: {}, size_bytes_max: 1048576}}\n", rig.spool().display());
+    let running = rig.start(&format!("{spool}{LISTEN}"));
     let ready = async || get(running.metrics, "/readyz").await;
     let ok = (200, "ok\n".to_owned());
     assert_eq!(ready().await, ok);
@@ -133,7 +135,7 @@ async fn it_is_ready_while_there_is_room_and_again_when_the_bus_is_back() {
     sensor.send(alert("waits", Priority::Notice)).await;
     sensor.acknowledged().await;
     assert_eq!(ready().await, ok, "there is room");
-    for _ in 0..3 {
+    for _ in 0..3000 {
         sensor.send(alert("is too much", Priority::Notice)).await;
     }
     sensor.acknowledged().await;
@@ -142,16 +144,32 @@ async fn it_is_ready_while_there_is_room_and_again_when_the_bus_is_back() {
         (told != ok).then_some(told)
     })
     .await;
-    assert_eq!((status, why.as_str()), (503, "the bus is away and there is no more room\n"));
-    // A new start would not mend that, and would lose what waits.
+    assert_eq!((status, why.as_str()), (503, "the bus is away and the spool is full\n"));
+    // A new start would not mend that.
     assert_eq!(get(running.metrics, "/healthz").await, ok);
     let values = parse(&get(running.metrics, "/metrics").await.1);
     assert_eq!(values["lanner_forwarder_connected"], 0.0);
-    assert!(values["lanner_forwarder_spool_bytes"] > 0.0);
-    assert!(values["lanner_forwarder_alerts_dropped_total{priority=\"notice\"}"] >= 1.0);
+    assert!(values["lanner_forwarder_spool_alerts{priority=\"notice\"}"] > 100.0);
+    assert!(values["lanner_forwarder_spool_oldest_age_seconds"] > 0.0);
+    assert!(values["lanner_forwarder_alerts_evicted_total{priority=\"notice\"}"] >= 1.0);
 
     rig.bus.server.restart();
     eventually_async("it is ready again", SOON, async || (ready().await == ok).then_some(())).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn without_its_spools_folder_it_is_not_ready_and_a_new_start_would_not_help() {
+    let rig = Rig::new().await;
+    let running = rig.start(LISTEN);
+    let away = rig.dir.path().join("away");
+    std::fs::rename(rig.spool(), &away).unwrap();
+    let (status, why) = get(running.metrics, "/readyz").await;
+    let expected = format!("the spool cannot be written: {}: No such file", rig.spool().display());
+    assert!(status == 503 && why.starts_with(&expected), "{status} {why}");
+    assert_eq!(get(running.metrics, "/healthz").await.0, 200);
+    std::fs::rename(&away, rig.spool()).unwrap();
+    assert_eq!(get(running.metrics, "/readyz").await.0, 200);
     running.stop().await;
 }
 

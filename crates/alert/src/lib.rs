@@ -31,6 +31,7 @@ mod priority;
 mod record;
 mod routing;
 pub mod schema;
+mod shorten;
 mod silence;
 mod status;
 mod subject;
@@ -52,6 +53,7 @@ pub use crate::{
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
     routing::{InvalidRouting, Routed, Routing, RoutingTags, SubjectCopy},
+    shorten::{SHORTENED, shorten},
     silence::{SILENCE_SCHEMA, Silence, SilenceRecord},
     status::{
         MetricFamily, MetricKind, STATUS_BYTES_MAX, STATUS_SCHEMA, Sample, SensorStatus,
