@@ -244,6 +244,29 @@ impl Spool {
         self.state().acknowledge(ticket);
     }
 
+    /// Takes an alert on again behind all others, in place of the one that was
+    /// given out: for one that cannot be published now, and must not hold up the
+    /// others.
+    ///
+    /// # Errors
+    /// Gives the alert back when the disk has no room for it.
+    pub fn defer(&self, ticket: Ticket, outgoing: Outgoing) -> Result<(), Outgoing> {
+        let mut state = self.state();
+        let priority = outgoing.priority;
+        let alerts = [outgoing];
+        let Offered { not_kept, .. } = state.append(&alerts, &self.counters);
+        let [outgoing] = alerts;
+        if !not_kept.is_empty() {
+            return Err(outgoing);
+        }
+        // It was accepted once, when it came.
+        self.counters.not_accepted_again(priority);
+        state.acknowledge(ticket);
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
     /// Keeps an alert aside that cannot be published, and does not give it out
     /// again.
     pub fn set_aside(&self, ticket: Ticket, message: &lanner_bus::Message) {
