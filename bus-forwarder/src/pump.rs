@@ -192,8 +192,8 @@ impl Pump {
     fn defer(&mut self, ticket: Ticket, priority: Priority, message: Message) {
         self.deferred.add();
         let outgoing = Outgoing { priority, message, copies: Vec::new() };
-        if let Err(Outgoing { message, .. }) = self.spool.defer(ticket, outgoing) {
-            self.give_up(ticket, &message);
+        if !self.spool.defer(ticket, &outgoing) {
+            self.give_up(ticket, &outgoing.message);
         }
     }
 

@@ -45,6 +45,7 @@ mod sync;
 use std::{
     fs::{self, File, OpenOptions},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    slice,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -246,25 +247,19 @@ impl Spool {
 
     /// Takes an alert on again behind all others, in place of the one that was
     /// given out: for one that cannot be published now, and must not hold up the
-    /// others.
-    ///
-    /// # Errors
-    /// Gives the alert back when the disk has no room for it.
-    pub fn defer(&self, ticket: Ticket, outgoing: Outgoing) -> Result<(), Outgoing> {
+    /// others. Not, and `false`, when the disk has no room.
+    pub fn defer(&self, ticket: Ticket, outgoing: &Outgoing) -> bool {
         let mut state = self.state();
-        let priority = outgoing.priority;
-        let alerts = [outgoing];
-        let Offered { not_kept, .. } = state.append(&alerts, &self.counters);
-        let [outgoing] = alerts;
+        let Offered { not_kept, .. } = state.append(slice::from_ref(outgoing), &self.counters);
         if !not_kept.is_empty() {
-            return Err(outgoing);
+            return false;
         }
         // It was accepted once, when it came.
-        self.counters.not_accepted_again(priority);
+        self.counters.not_accepted_again(outgoing.priority);
         state.acknowledge(ticket);
         drop(state);
         self.filled.notify_one();
-        Ok(())
+        true
     }
 
     /// Keeps an alert aside that cannot be published, and does not give it out
