@@ -61,6 +61,7 @@ pub struct Counters {
     shortened: AtomicU64,
     copies: AtomicU64,
     copies_missed: AtomicU64,
+    copies_unstored: AtomicU64,
     /// What a sensor told of itself, and nobody could read.
     statuses_unreadable: AtomicU64,
     beats: AtomicU64,
@@ -100,6 +101,8 @@ pub struct Summary {
     pub copies: u64,
     /// Live copies that nobody could get.
     pub copies_missed: u64,
+    /// Copies for a tag of `tag_streams` that the bus has no stream for.
+    pub copies_unstored: u64,
     /// What a sensor told of itself, and nobody could read.
     pub statuses_unreadable: u64,
     /// Heartbeats that the bus stored.
@@ -128,6 +131,14 @@ impl Counters {
 
     pub(crate) fn accepted(&self, priority: Priority, alerts: u64) {
         add_to(&self.accepted, priority, alerts);
+    }
+
+    /// One that was accepted before has taken its own place.
+    pub(crate) fn not_accepted_again(&self, priority: Priority) {
+        let of = Priority::ALL.iter().zip(&self.accepted).find(|(known, _)| **known == priority);
+        if let Some((_, counter)) = of {
+            counter.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn evicted(&self, priority: Priority, alerts: u64) {
@@ -179,6 +190,10 @@ impl Counters {
         add(if stored { &self.beats } else { &self.beats_failed });
     }
 
+    pub(crate) fn copy_unstored(&self) {
+        add(&self.copies_unstored);
+    }
+
     /// The counters now.
     pub fn summary(&self) -> Summary {
         let [socket, pipe, stdin] = &self.taken;
@@ -198,6 +213,7 @@ impl Counters {
             shortened: get(&self.shortened),
             copies: get(&self.copies),
             copies_missed: get(&self.copies_missed),
+            copies_unstored: get(&self.copies_unstored),
             statuses_unreadable: get(&self.statuses_unreadable),
             beats: get(&self.beats),
             beats_failed: get(&self.beats_failed),

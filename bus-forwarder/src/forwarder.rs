@@ -170,7 +170,9 @@ impl Forwarder {
         let pulse = vitals.pump.clone();
         let beating = connection.clone();
         beside.spawn(async move { heartbeat::run(&vitals, &beating).await });
-        let pump = Pump::open(spool.clone(), counters.clone(), connection, pulse).await?;
+        let pump =
+            Pump::open(spool.clone(), counters.clone(), connection, &config.subject_root, pulse)
+                .await?;
         let inputs_ended = CancellationToken::new();
         let watch_inputs = async {
             let outcome = wait_for(inputs, &stop).await;
@@ -243,6 +245,7 @@ fn report(now: &Summary, spool: &Spool) {
         shortened = now.shortened,
         copies = now.copies,
         copies_missed = now.copies_missed,
+        copies_unstored = now.copies_unstored,
         "alerts since the start"
     );
 }

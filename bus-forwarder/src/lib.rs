@@ -32,6 +32,7 @@ mod intake;
 pub mod keeper;
 mod lines;
 mod metrics;
+mod missing;
 mod outgoing;
 mod pulse;
 mod pump;

@@ -125,6 +125,11 @@ fn alerts(to: &mut Families, vitals: &Vitals) {
         "Live copies of alerts for their tags, sent or not.",
         [("result", "sent", number(now.copies)), ("result", "missed", number(now.copies_missed))],
     );
+    to.counter(
+        "copies_unstored_total",
+        "Copies for a tag of tag_streams for which the bus has no stream.",
+        now.copies_unstored,
+    );
     let help = "Times that the full disk did not take what was offered.";
     to.counter("spool_full_total", help, now.full);
     let help = "Parts of the spool that were damaged, kept aside.";
