@@ -6,6 +6,7 @@
 //! Falco ──pipe───▶ ├ Intake ─▶ Spool ─▶ pump ─TLS─▶ JetStream: the alert and its stored
 //!         stdin──▶ ┘ refuses,  on disk,       │      copies, acknowledged
 //!                    counts    bounded        └────▶ live copies, one for each tag
+//! Vitals, what is known of all that ─▶ heartbeat on the bus; /metrics, /healthz, /readyz
 //! ```
 //!
 //! Promises:

@@ -11,7 +11,7 @@ use serde_json::Value;
 fn lanner(bus: &SecuredBus, identity: &Identity, args: &[&str]) -> Output {
     let file = bus.pki().join(format!("{}.yaml", identity.file_stem()));
     std::fs::write(&file, format!("bus:\n{}", bus.connection_yaml(identity, "  "))).unwrap();
-    let command = [&args[..], &["--config", file.to_str().unwrap()]].concat();
+    let command = [args, &["--config", file.to_str().unwrap()]].concat();
     Command::new(env!("CARGO_BIN_EXE_lanner")).arg("nodes").args(command).output().unwrap()
 }
 
