@@ -3,6 +3,7 @@
 
 mod config;
 mod lines;
+mod loss;
 mod outage;
 mod pipe;
 mod program;
