@@ -11,3 +11,4 @@ mod rig;
 mod socket;
 mod spool;
 mod stdin;
+mod tags;
