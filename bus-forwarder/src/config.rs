@@ -1,11 +1,12 @@
 use std::{
+    collections::BTreeSet,
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
     time::Duration,
 };
 
 use anyhow::Context as _;
-use lanner_alert::SubjectRoot;
+use lanner_alert::{Routing, RoutingTags, SubjectRoot, SubjectTemplate, Tag};
 use lanner_bus::ConnectionConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -29,6 +30,21 @@ pub struct Config {
     /// Tags that come before others in an alert's subject, the first one first.
     #[serde(default)]
     pub routing_tags: Vec<String>,
+
+    /// Tags whose copies are stored as well, each in the stream that the layout
+    /// of the bus has for it.
+    #[serde(default)]
+    pub tag_streams: BTreeSet<Tag>,
+
+    /// Tags whose alerts go nowhere but to the stream that the layout of the bus
+    /// has for them. Of several that an alert has, the first one here counts.
+    #[serde(default)]
+    pub restricted_tags: Vec<Tag>,
+
+    /// Where one more live copy of each alert without a restricted tag goes, as
+    /// Falcosidekick has it: `falco.<priority>.<rule>`.
+    #[serde(default)]
+    pub subject_template: Option<SubjectTemplate>,
 
     /// The bus, and our certificate for it.
     pub bus: ConnectionConfig,
@@ -108,6 +124,7 @@ impl Config {
     /// The message names the key and what to write instead.
     pub fn check(&self) -> anyhow::Result<()> {
         self.bus.validate().context("bus")?;
+        self.routing().check()?;
         let Inputs { socket, pipe, stdin } = &self.inputs;
         anyhow::ensure!(
             socket.is_some() || pipe.is_some() || *stdin,
@@ -140,6 +157,17 @@ impl Config {
         };
         anyhow::ensure!(!node.is_empty() && node.len() <= 253, "node: not 1 to 253 bytes long");
         Ok(node)
+    }
+
+    /// Where alerts go.
+    pub fn routing(&self) -> Routing {
+        Routing {
+            root: self.subject_root.clone(),
+            routing_tags: RoutingTags::new(self.routing_tags.clone()),
+            tag_streams: self.tag_streams.clone(),
+            restricted_tags: self.restricted_tags.clone(),
+            subject_template: self.subject_template.clone(),
+        }
     }
 
     pub(crate) fn stop_max(&self) -> Duration {

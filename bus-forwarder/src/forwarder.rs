@@ -1,7 +1,7 @@
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use lanner_alert::{FalcoInput, RoutingTags};
+use lanner_alert::FalcoInput;
 use lanner_bus::Connection;
 use lanner_service::CancellationToken;
 use tokio::{
@@ -62,8 +62,7 @@ impl Forwarder {
         let (queue, counters) = (Arc::new(Queue::new(config.queue)), Arc::<Counters>::default());
         let intake = Arc::new(Intake::new(
             FalcoInput { node, cluster: config.cluster.clone() },
-            config.subject_root.clone(),
-            RoutingTags::new(config.routing_tags.clone()),
+            config.routing(),
             queue.clone(),
             counters.clone(),
         ));

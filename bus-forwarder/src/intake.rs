@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use lanner_alert::{Alert, AlertError, FalcoInput, RoutingTags, SubjectRoot};
+use lanner_alert::{Alert, AlertError, FalcoInput, Routing};
 use lanner_bus::{Message, headers::Headers};
 use lanner_service::Chain;
 use tracing::warn;
@@ -15,16 +15,11 @@ use crate::{
     seldom::Seldom,
 };
 
-/// Most live copies of one alert. Rules have six tags; who writes thousands
-/// into one alert must not make thousands of messages of it.
-const COPIES_MAX: usize = 32;
-
 /// Takes alerts on.
 #[derive(Debug)]
 pub(crate) struct Intake {
     falco: FalcoInput,
-    root: SubjectRoot,
-    routing: RoutingTags,
+    routing: Routing,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     bad: Seldom,
@@ -34,15 +29,13 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(
         falco: FalcoInput,
-        root: SubjectRoot,
-        routing: RoutingTags,
+        routing: Routing,
         queue: Arc<Queue>,
         counters: Arc<Counters>,
     ) -> Self {
         const PAUSE: Duration = Duration::from_secs(10);
         Self {
             falco,
-            root,
             routing,
             queue,
             counters,
@@ -61,7 +54,6 @@ impl Intake {
             self.counters.foreign();
             if self.bad.now() {
                 warn!(
-                    rule = %Beginning(alert.rule.as_bytes()),
                     node = %Beginning(alert.node.as_bytes()),
                     ours = self.falco.node,
                     "refused an alert of another node; sensor and forwarder must name the same"
@@ -99,16 +91,16 @@ impl Intake {
 
     fn queue(&self, input: Input, alert: &Alert, json: Vec<u8>) {
         self.counters.took(input);
-        let copies = alert.tags.iter().take(COPIES_MAX);
+        let routed = self.routing.route(alert);
         let pushed = self.queue.push(Waiting {
             priority: alert.priority,
             message: Message {
-                subject: self.root.alert(alert, &self.routing).to_string(),
+                subject: routed.subject.to_string(),
                 id: alert.id.to_string(),
                 headers: Headers::of_alert(alert),
                 payload: Bytes::from(json),
             },
-            copies: copies.map(|tag| self.root.tag_copy(alert, tag).to_string()).collect(),
+            copies: routed.copies.iter().map(|copy| copy.subject.to_string()).collect(),
         });
         for priority in &pushed.dropped {
             self.counters.dropped(*priority);

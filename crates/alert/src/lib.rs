@@ -44,7 +44,7 @@ pub use crate::{
     plan::{Action, Class, InvalidPlanId, Mode, PLAN_SCHEMA, Place, Plan, PlanId, Step, Target},
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
-    routing::{Routed, Routing, RoutingTags, SubjectCopy},
+    routing::{InvalidRouting, Routed, Routing, RoutingTags, SubjectCopy},
     subject::{
         AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token, slug,
     },

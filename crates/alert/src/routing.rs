@@ -42,7 +42,48 @@ pub struct SubjectCopy {
     pub stored: Option<Tag>,
 }
 
+/// Settings that contradict each other.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRouting {
+    /// The tag would be hidden and shown.
+    #[error("restricted_tags: {tag} is like {other} of tag_streams; a tag is one or the other")]
+    RestrictedAndStored {
+        /// The restricted one.
+        tag: Tag,
+        /// The one with a stream of copies.
+        other: Tag,
+    },
+    /// Who may read the copies could read more.
+    #[error("subject_template: {template} lies below {root}, which is for Lanner's own subjects")]
+    Template {
+        /// The template.
+        template: SubjectTemplate,
+        /// The root.
+        root: String,
+    },
+}
+
 impl Routing {
+    /// Looks at what the types cannot say.
+    ///
+    /// # Errors
+    /// When two settings contradict each other; the message names them.
+    pub fn check(&self) -> Result<(), InvalidRouting> {
+        for tag in &self.restricted_tags {
+            if let Some(other) = self.tag_streams.iter().find(|other| tag.is_like(other.as_str())) {
+                let (tag, other) = (tag.clone(), other.clone());
+                return Err(InvalidRouting::RestrictedAndStored { tag, other });
+            }
+        }
+        match &self.subject_template {
+            Some(template) if template.is_below(&self.root) => Err(InvalidRouting::Template {
+                template: template.clone(),
+                root: self.root.as_str().to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Where `alert` goes.
     pub fn route(&self, alert: &Alert) -> Routed {
         if let Some(tag) = self.restriction(&alert.tags) {

@@ -11,6 +11,7 @@ const TAG_BYTES_MAX: usize = 64;
 ///
 /// Invariant: `[a-z0-9_]`, at most 64 bytes, at least one of them a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tag(String);
 
 /// A text that no subject could tell from others.

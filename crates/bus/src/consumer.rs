@@ -17,7 +17,8 @@ use tracing::{debug, warn};
 
 use crate::{
     Cause, Connection,
-    layout::{ALERTS, RESPONDER, restricted_stream},
+    grant::Reader,
+    layout::{ALERTS, Layout, RESPONDER, restricted_stream},
 };
 
 /// Messages that one consumer of a stream takes ahead of who works on them.
@@ -39,7 +40,8 @@ pub struct AckError {
     source: Cause,
 }
 
-/// Takes the alerts that the responders share among them.
+/// Takes the messages of durable consumers: the alerts that the responders share
+/// among them, or what a reader was granted.
 pub struct Consumer {
     deliveries: SelectAll<BoxStream<'static, Delivery>>,
 }
@@ -64,26 +66,36 @@ impl Connection {
     /// their streams gets its turn, oldest first; one that is not there holds up
     /// no other.
     pub fn alerts_and(&self, restricted: &[Tag]) -> Consumer {
-        let source = |stream, restricted| Source {
-            connection: self.clone(),
-            stream,
-            restricted,
-            messages: None,
-            wait: RETRY_WAIT_MIN,
-        };
+        let source =
+            |stream, restricted| Source::new(self, stream, RESPONDER.to_owned(), restricted);
         let restricted =
             restricted.iter().map(|tag| source(restricted_stream(tag), Some(tag.clone())));
-        let sources = restricted.chain([source(ALERTS.to_owned(), None)]);
+        Consumer::of(restricted.chain([source(ALERTS.to_owned(), None)]))
+    }
+
+    /// What this reader was granted, oldest first: the messages of the consumers
+    /// that `setup` made for it.
+    pub fn granted(&self, reader: &Reader, layout: &Layout) -> Consumer {
+        let sources = reader.sources(layout).into_iter();
+        Consumer::of(
+            sources.map(|granted| {
+                Source::new(self, granted.stream, reader.durable(), granted.restricted)
+            }),
+        )
+    }
+}
+
+impl Consumer {
+    /// Each source gets its turn.
+    fn of(sources: impl Iterator<Item = Source>) -> Self {
         // What a source is about to do goes on while another one delivers.
         let deliveries = sources.map(|source| {
             stream::unfold(source, |mut source| async { Some((source.next().await, source)) })
                 .boxed()
         });
-        Consumer { deliveries: stream::select_all(deliveries) }
+        Self { deliveries: stream::select_all(deliveries) }
     }
-}
 
-impl Consumer {
     /// The next message. Waits while there is none, and while the server is
     /// away or not set up; it says so in the log.
     ///
@@ -101,12 +113,23 @@ impl Consumer {
 struct Source {
     connection: Connection,
     stream: String,
+    durable: String,
     restricted: Option<Tag>,
     messages: Option<pull::Stream>,
     wait: Duration,
 }
 
 impl Source {
+    fn new(
+        connection: &Connection,
+        stream: String,
+        durable: String,
+        restricted: Option<Tag>,
+    ) -> Self {
+        let connection = connection.clone();
+        Self { connection, stream, durable, restricted, messages: None, wait: RETRY_WAIT_MIN }
+    }
+
     async fn next(&mut self) -> Delivery {
         loop {
             match self.try_next().await {
@@ -116,11 +139,11 @@ impl Source {
                 }
                 Err(error) => {
                     self.messages = None;
-                    let stream = &self.stream;
+                    let (stream, consumer) = (&self.stream, &self.durable);
                     if self.wait == RETRY_WAIT_MIN {
-                        warn!(stream, consumer = RESPONDER, %error, "cannot take alerts, keeps trying");
+                        warn!(stream, consumer, %error, "cannot take alerts, keeps trying");
                     } else {
-                        debug!(stream, consumer = RESPONDER, %error, "cannot take alerts");
+                        debug!(stream, consumer, %error, "cannot take alerts");
                     }
                     let wait = self.wait;
                     self.wait = (wait * 2).min(RETRY_WAIT_MAX);
@@ -134,7 +157,7 @@ impl Source {
     async fn try_next(&mut self) -> Result<Delivery, Cause> {
         let messages = match &mut self.messages {
             Some(messages) => messages,
-            None => self.messages.insert(pull(&self.connection, &self.stream).await?),
+            None => self.messages.insert(self.pull().await?),
         };
         let message = match messages.next().await {
             Some(Ok(message)) => message,
@@ -147,22 +170,23 @@ impl Source {
         };
         Ok(Delivery { message, restricted: self.restricted.clone(), sequence, delivered })
     }
-}
 
-async fn pull(connection: &Connection, stream: &str) -> Result<pull::Stream, Cause> {
-    let consumer: PullConsumer = connection
-        .jetstream
-        .get_consumer_from_stream(RESPONDER, stream)
-        .await
-        .map_err(|error| Cause::of(&error))?;
-    consumer
-        .stream()
-        .max_messages_per_batch(AHEAD_MAX)
-        .expires(PULL_EXPIRES)
-        .heartbeat(HEARTBEAT)
-        .messages()
-        .await
-        .map_err(|error| Cause::of(&error))
+    async fn pull(&self) -> Result<pull::Stream, Cause> {
+        let consumer: PullConsumer = self
+            .connection
+            .jetstream
+            .get_consumer_from_stream(&self.durable, &self.stream)
+            .await
+            .map_err(|error| Cause::of(&error))?;
+        consumer
+            .stream()
+            .max_messages_per_batch(AHEAD_MAX)
+            .expires(PULL_EXPIRES)
+            .heartbeat(HEARTBEAT)
+            .messages()
+            .await
+            .map_err(|error| Cause::of(&error))
+    }
 }
 
 impl Delivery {

@@ -69,6 +69,8 @@ pub struct Source {
     pub stream: String,
     /// Subjects of that stream.
     pub subjects: Vec<String>,
+    /// The restricted tag that the stream is of.
+    pub restricted: Option<Tag>,
 }
 
 /// A grant that cannot be kept.
@@ -128,7 +130,7 @@ impl Reader {
         let root = layout.subject_root.as_str();
         if self.grant.tags.is_empty() {
             let subjects = self.grant.by_priority(&format!("{root}.alerts"));
-            return vec![Source { stream: ALERTS.to_owned(), subjects }];
+            return vec![Source { stream: ALERTS.to_owned(), subjects, restricted: None }];
         }
         let of_tag = |tag: &Tag| {
             if layout.restricted_tags.contains_key(tag) {
@@ -138,11 +140,12 @@ impl Reader {
                 if self.grant.is_of_all_priorities() {
                     subjects.push(format!("{before}.responses.>"));
                 }
-                return Some(Source { stream: restricted_stream(tag), subjects });
+                let restricted = Some(tag.clone());
+                return Some(Source { stream: restricted_stream(tag), subjects, restricted });
             }
             let subjects = self.grant.by_priority(&format!("{root}.tags.{tag}"));
-            let stream = tag_stream(tag);
-            layout.tag_streams.contains_key(tag).then_some(Source { stream, subjects })
+            let source = Source { stream: tag_stream(tag), subjects, restricted: None };
+            layout.tag_streams.contains_key(tag).then_some(source)
         };
         self.grant.tags.iter().filter_map(of_tag).collect()
     }

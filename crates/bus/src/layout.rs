@@ -27,7 +27,7 @@ use async_nats::jetstream::{
     kv,
     stream::{self, DiscardPolicy, StorageType},
 };
-use lanner_alert::{SubjectRoot, SubjectTemplate, Tag};
+use lanner_alert::{InvalidRouting, Routing, SubjectRoot, SubjectTemplate, Tag};
 use serde::Deserialize;
 
 use crate::{
@@ -108,22 +108,9 @@ pub struct Layout {
 /// A layout that cannot stand.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidLayout {
-    /// The tag would be hidden and shown.
-    #[error("restricted_tags: {tag} is like {other} of tag_streams; a tag is one or the other")]
-    RestrictedAndStored {
-        /// The restricted one.
-        tag: Tag,
-        /// The one with a stream of copies.
-        other: Tag,
-    },
-    /// Whoever may read the copies could read more.
-    #[error("subject_template: {template} lies below {root}, which is for Lanner's own subjects")]
-    Template {
-        /// The template.
-        template: SubjectTemplate,
-        /// The root.
-        root: String,
-    },
+    /// Subjects that contradict each other.
+    #[error(transparent)]
+    Routing(#[from] InvalidRouting),
     /// The grant cannot be kept.
     #[error("grants: {reader}")]
     Grant {
@@ -185,18 +172,14 @@ impl Layout {
     /// # Errors
     /// When two settings contradict each other; the message names them.
     pub fn check(&self) -> Result<(), InvalidLayout> {
-        for tag in self.restricted_tags.keys() {
-            if let Some(other) = self.tag_streams.keys().find(|other| tag.is_like(other.as_str())) {
-                let (tag, other) = (tag.clone(), other.clone());
-                return Err(InvalidLayout::RestrictedAndStored { tag, other });
-            }
-        }
-        if let Some(template) = &self.subject_template
-            && template.is_below(&self.subject_root)
-        {
-            let (template, root) = (template.clone(), self.subject_root.as_str().to_owned());
-            return Err(InvalidLayout::Template { template, root });
-        }
+        let routing = Routing {
+            root: self.subject_root.clone(),
+            tag_streams: self.tag_streams.keys().cloned().collect(),
+            restricted_tags: self.restricted_tags.keys().cloned().collect(),
+            subject_template: self.subject_template.clone(),
+            ..Routing::default()
+        };
+        routing.check()?;
         for (reader, grant) in &self.grants {
             grant.check(self).map_err(|error| InvalidLayout::Grant {
                 reader: reader.clone(),

@@ -6,11 +6,13 @@ use std::{
     time::Duration,
 };
 
-use lanner_bus::Identity;
+use lanner_bus::{Identity, layout::Layout};
 use tempfile::TempDir;
 
 use crate::{
-    SecuredBus, eventually,
+    SecuredBus,
+    bus::small_layout,
+    eventually,
     process::Process,
     product::{Binary, workspace},
 };
@@ -43,7 +45,15 @@ impl Stack {
     /// # Panics
     /// When it does not start.
     pub async fn start(node: &str) -> Self {
-        let bus = SecuredBus::start(&[node]).await;
+        Self::start_with_layout(node, small_layout()).await
+    }
+
+    /// As [`Stack::start`], and forwarder and responder know the tags of the layout.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_with_layout(node: &str, layout: Layout) -> Self {
+        let bus = SecuredBus::start_with_layout(&[node], layout).await;
         let dir = tempfile::tempdir().expect("make a temporary folder");
         Self { bus, dir, node: node.to_owned() }
     }
@@ -70,8 +80,9 @@ impl Stack {
     pub fn start_forwarder(&self) -> Process {
         let identity = Identity::Forwarder { node: self.node.clone() };
         let config = format!(
-            "node: {}\nbus:\n{}inputs:\n  socket: {{ path: {} }}\n  pipe: {{ path: {} }}\n",
+            "node: {}\n{}bus:\n{}inputs:\n  socket: {{ path: {} }}\n  pipe: {{ path: {} }}\n",
             self.node,
+            self.tag_settings(),
             self.bus.connection_yaml(&identity, "  "),
             self.socket().display(),
             self.falco_pipe().display(),
@@ -120,10 +131,19 @@ impl Stack {
     /// # Panics
     /// When it cannot be started.
     pub fn start_responder(&self, kubeconfig: &Path, mode: &str) -> Process {
+        self.start_responder_with(&workspace().join("playbooks"), kubeconfig, mode)
+    }
+
+    /// As [`Stack::start_responder`], with these playbooks.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_responder_with(&self, playbooks: &Path, kubeconfig: &Path, mode: &str) -> Process {
+        let restricted = list(self.bus.layout().restricted_tags.keys());
         let config = format!(
-            "bus:\n{}mode: {mode}\nplaybooks: [{}]\nkubeconfig: {}\n",
+            "bus:\n{}restricted_tags: [{restricted}]\nmode: {mode}\nplaybooks: [{}]\nkubeconfig: {}\n",
             self.bus.connection_yaml(&Identity::Responder, "  "),
-            workspace().join("playbooks").display(),
+            playbooks.display(),
             kubeconfig.display(),
         );
         self.spawn(Binary::Responder, &config, &[])
@@ -141,6 +161,20 @@ impl Stack {
         text
     }
 
+    /// What the forwarder has to know of the layout.
+    fn tag_settings(&self) -> String {
+        let layout = self.bus.layout();
+        let mut settings = format!(
+            "tag_streams: [{}]\nrestricted_tags: [{}]\n",
+            list(layout.tag_streams.keys()),
+            list(layout.restricted_tags.keys())
+        );
+        if let Some(template) = &layout.subject_template {
+            settings.push_str(&format!("subject_template: {template}\n"));
+        }
+        settings
+    }
+
     fn socket(&self) -> PathBuf {
         self.dir().join("forwarder.sock")
     }
@@ -155,6 +189,10 @@ impl Stack {
         let log = self.dir().join(format!("{}.log", binary.name()));
         Process::spawn(&binary.path(), args, &log)
     }
+}
+
+fn list<T: ToString>(items: impl Iterator<Item = T>) -> String {
+    items.map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// A test that fails tells what the daemons had to say.

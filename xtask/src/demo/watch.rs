@@ -29,12 +29,12 @@ impl Watch {
         tokio::select! {
             biased;
             seen = self.alerts.next() => {
-                let Seen { subject, payload } = seen?.context("the bus is gone")?;
+                let Seen { subject, payload, .. } = seen?.context("the bus is gone")?;
                 let alert = Box::new(Alert::from_json(&payload)?);
                 Ok(News::Alert { subject, seen: Timestamp::now(), alert })
             }
             seen = self.outcomes.next() => {
-                let Seen { subject, payload } = seen?.context("the bus is gone")?;
+                let Seen { subject, payload, .. } = seen?.context("the bus is gone")?;
                 let outcome = serde_json::from_slice(&payload).context("not an outcome")?;
                 Ok(News::Outcome { subject, seen: Timestamp::now(), outcome })
             }

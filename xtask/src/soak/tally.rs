@@ -175,7 +175,7 @@ mod tests {
             "hostname": "n", "rule": "r", "priority": "Notice", "source": "syscall",
             "output": "o", "output_fields": { NUMBER: number },
         });
-        Seen { subject: String::new(), payload: alert.to_string().into_bytes() }
+        Seen { subject: String::new(), payload: alert.to_string().into_bytes(), kept: None }
     }
 
     #[test]
