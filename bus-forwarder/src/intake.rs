@@ -72,7 +72,11 @@ impl Intake {
             Line::Whole(line) if line.trim_ascii().is_empty() => return,
             Line::Whole(line) => line,
             Line::TooLong { beginning, len } => {
-                return self.unreadable(input, &AlertError::TooLong { len: *len }, beginning);
+                return self.unreadable(
+                    input,
+                    &AlertError::TooLong { len: *len, max: lanner_alert::FALCO_BYTES_MAX },
+                    beginning,
+                );
             }
         };
         match self.falco.read(line).and_then(|alert| Ok((alert.to_json()?, alert))) {

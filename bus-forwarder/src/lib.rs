@@ -31,6 +31,7 @@ pub mod keeper;
 mod lines;
 mod pump;
 mod queue;
+mod redaction;
 mod seldom;
 
 pub use crate::{
@@ -40,4 +41,5 @@ pub use crate::{
     forwarder::Forwarder,
     lines::{Line, LineSplitter},
     queue::{Pushed, Queue, Waiting},
+    redaction::{RedactionConfig, RedactionRule, Redactor, With},
 };

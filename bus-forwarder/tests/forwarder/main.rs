@@ -7,6 +7,7 @@ mod outage;
 mod pipe;
 mod program;
 mod queue;
+mod redaction;
 mod rig;
 mod socket;
 mod stdin;

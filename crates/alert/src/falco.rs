@@ -4,10 +4,10 @@ use jiff::{Timestamp, civil::Time};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::{ALERT_BYTES_MAX, Alert, AlertError, AlertId, Entity, Priority, SCHEMA};
+use crate::{Alert, AlertError, AlertId, Entity, Priority, SCHEMA};
 
-/// Most bytes of what Falco writes for one alert. An alert that is longer than
-/// [`ALERT_BYTES_MAX`] is shortened, not refused: who makes a command line long
+/// Most bytes of what Falco writes for one alert. One that is longer than
+/// [`ALERT_BYTES_MAX`](crate::ALERT_BYTES_MAX) is shortened, not refused: who makes a command line long
 /// must not make its alert disappear.
 pub const FALCO_BYTES_MAX: usize = 1 << 20;
 
@@ -116,7 +116,7 @@ impl FalcoInput {
 }
 
 /// Keys that we alone write.
-const OURS: [&str; 7] = ["id", "node", "cluster", "schema", "entity", "redacted", "shortened"];
+const OURS: [&str; 5] = ["id", "node", "cluster", "schema", "entity"];
 
 /// The source of alerts from a Falco too old to name one.
 const SYSCALL: &str = "syscall";

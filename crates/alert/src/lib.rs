@@ -30,7 +30,6 @@ mod priority;
 mod record;
 mod routing;
 pub mod schema;
-mod shorten;
 mod subject;
 mod tag;
 mod template;
