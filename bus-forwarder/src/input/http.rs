@@ -65,7 +65,7 @@ pub(crate) async fn run(server: HttpServer, intake: Arc<Intake>, stop: Cancellat
 }
 
 async fn take(State(intake): State<Arc<Intake>>, body: Bytes) -> Response {
-    answer(intake.take_falco(Input::Http, &alerts_in(&body)).await)
+    answer(intake.take_or_refuse(Input::Http, &alerts_in(&body)).await)
 }
 
 /// A test alert that goes the whole way.
@@ -80,7 +80,7 @@ async fn test(State(intake): State<Arc<Intake>>) -> Response {
         "time": Timestamp::now().to_string(),
     });
     let line = Line::Whole(alert.to_string().into_bytes());
-    answer(intake.take_falco(Input::Http, &[line]).await)
+    answer(intake.take_or_refuse(Input::Http, &[line]).await)
 }
 
 async fn health(State(intake): State<Arc<Intake>>) -> Response {
