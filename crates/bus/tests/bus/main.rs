@@ -8,6 +8,7 @@ mod config;
 mod delivery;
 mod grants;
 mod interruption;
+mod restricted;
 mod setup;
 mod store;
 mod subscription;
