@@ -69,7 +69,9 @@ fn resolve(value: &str) -> anyhow::Result<String> {
         None => Ok(value.to_owned()),
         Some(rest) if rest.starts_with('%') => Ok(rest.to_owned()),
         Some(name) => env::var(name).with_context(|| {
-            format!("%{name} is a variable of the environment, and not set; %% begins a percent sign")
+            format!(
+                "%{name} is a variable of the environment, and not set; %% begins a percent sign"
+            )
         }),
     }
 }

@@ -1,9 +1,9 @@
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use lanner_alert::FalcoInput;
 use lanner_bus::Connection;
-use lanner_service::CancellationToken;
+use lanner_service::{CancellationToken, http::HttpServer};
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
@@ -11,37 +11,51 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
+    Redactor, Spool,
+    bad_inputs::BadInputs,
     config::Config,
     counters::{Counters, PerPriority, Summary},
-    input::{pipe::Pipe, socket::SocketServer, stdin},
-    intake::Intake,
+    decoration::Decoration,
+    input::{http, pipe::Pipe, socket::SocketServer, stdin},
+    intake::{Intake, Way},
     keeper,
     pump::Pump,
-    queue::Queue,
 };
 
 const REPORT_PAUSE: Duration = Duration::from_secs(60);
 
-/// The inputs, open, and the queue; not yet connected to the bus.
+/// The inputs and the spool, open; not yet connected to the bus.
 pub struct Forwarder {
     config: Config,
     socket: Option<SocketServer>,
     pipe: Option<Pipe>,
+    http: Option<HttpServer>,
     intake: Arc<Intake>,
-    queue: Arc<Queue>,
+    spool: Arc<Spool>,
     counters: Arc<Counters>,
 }
 
 impl Forwarder {
-    /// Opens the inputs. `keeper_program` is this program itself, which keeps
+    /// Opens the spool and the inputs. `keeper_program` is this program itself, which keeps
     /// the pipe open while we are away; without it nobody does.
     ///
     /// # Errors
-    /// When an input cannot be opened.
+    /// When the spool or an input cannot be opened.
     pub fn open(config: Config, keeper_program: Option<PathBuf>) -> anyhow::Result<Self> {
         let node = config.node()?;
+        let way = Way {
+            falco: FalcoInput { node: node.clone(), cluster: config.cluster.clone() },
+            decoration: Decoration::new(&config)?,
+            redactor: Redactor::new(&config.redact)?,
+            routing: config.routing(),
+            bad_inputs: config.bad_inputs.as_ref().map(BadInputs::open).transpose()?,
+        };
+        // First: an input that is open takes alerts on.
+        let counters = Arc::<Counters>::default();
+        let spool = Arc::new(Spool::open(&config.spool, counters.clone())?);
         let socket = config.inputs.socket.as_ref().map(SocketServer::bind).transpose()?;
         let pipe = config.inputs.pipe.as_ref().map(Pipe::open).transpose()?;
+        let http = config.inputs.http.as_ref().map(http::bind).transpose()?;
         if let (Some(pipe), Some(program)) = (&config.inputs.pipe, keeper_program) {
             // Without it a writer is worse off during our restart, not now.
             if let Err(error) = keeper::start(&program, &pipe.path) {
@@ -55,18 +69,14 @@ impl Forwarder {
             socket = config.inputs.socket.as_ref().map(|socket| socket.path.display().to_string()),
             pipe = config.inputs.pipe.as_ref().map(|pipe| pipe.path.display().to_string()),
             stdin = config.inputs.stdin,
-            queue_alerts_max = config.queue.alerts_max,
-            queue_bytes_max = config.queue.size_bytes_max,
+            http = http.as_ref().and_then(|http| http.local_address().ok()).map(|at| at.to_string()),
+            spool = %config.spool.dir.display(),
+            spool_bytes_max = config.spool.size_bytes_max,
+            durability = ?config.spool.durability,
             "takes alerts"
         );
-        let (queue, counters) = (Arc::new(Queue::new(config.queue)), Arc::<Counters>::default());
-        let intake = Arc::new(Intake::new(
-            FalcoInput { node, cluster: config.cluster.clone() },
-            config.routing(),
-            queue.clone(),
-            counters.clone(),
-        ));
-        Ok(Self { config, socket, pipe, intake, queue, counters })
+        let intake = Arc::new(Intake::new(way, spool.clone(), counters.clone()));
+        Ok(Self { config, socket, pipe, http, intake, spool, counters })
     }
 
     /// What it does, while it runs.
@@ -74,13 +84,23 @@ impl Forwarder {
         self.counters.clone()
     }
 
+    /// Where it listens for HTTP.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref()?.local_address().ok()
+    }
+
+    /// What it has taken on and the bus has not yet.
+    pub fn spool(&self) -> Arc<Spool> {
+        self.spool.clone()
+    }
+
     /// Works until `stop`, or until its only input has ended, and then publishes
-    /// what still waits. Gives the number of alerts that it could not publish.
+    /// what still waits. Gives the number of alerts that stay in the spool.
     ///
     /// # Errors
     /// When the bus's settings cannot work, or an input broke.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<u64> {
-        let Self { config, socket, pipe, intake, queue, counters } = self;
+        let Self { config, socket, pipe, http, intake, spool, counters } = self;
         // Its own token: an input that breaks stops the others as well.
         let stop = stop.child_token();
         let mut inputs = JoinSet::new();
@@ -94,13 +114,24 @@ impl Forwarder {
         if let Some(pipe) = pipe {
             inputs.spawn(pipe.run(intake.clone(), stop.clone()));
         }
+        if let Some(server) = http {
+            let (intake, stop) = (intake.clone(), stop.clone());
+            inputs.spawn(async move {
+                http::run(server, intake, stop).await;
+                Ok(())
+            });
+        }
         if config.inputs.stdin {
             inputs.spawn(stdin::run(intake, stop.clone()));
         }
 
+        let kept = CancellationToken::new();
+        let (keeper, end_of_keeper) = (spool.clone(), kept.clone());
+        let keeper = tokio::spawn(async move { keeper.keep(end_of_keeper).await });
+
         // The inputs work already: whoever has an alert need not wait for this.
         let connection = Connection::open(&config.bus).await.context("bus")?;
-        let pump = Pump::new(queue.clone(), counters.clone(), connection);
+        let pump = Pump::open(spool.clone(), counters.clone(), connection).await?;
         let inputs_ended = CancellationToken::new();
         let watch_inputs = async {
             let outcome = wait_for(inputs, &stop).await;
@@ -111,9 +142,11 @@ impl Forwarder {
             async { tokio::join!(watch_inputs, pump.run(inputs_ended.clone(), config.stop_max())) };
         let (outcome, left) = tokio::select! {
             done = work => done,
-            never = report_each_minute(&counters, &queue) => match never {},
+            never = report_each_minute(&counters, &spool) => match never {},
         };
-        report(&counters.summary(), &queue);
+        kept.cancel();
+        keeper.await.context("the spool's keeper panicked")?;
+        report(&counters.summary(), &spool);
         outcome.map(|()| left)
     }
 }
@@ -134,7 +167,7 @@ async fn wait_for(
     outcome
 }
 
-async fn report_each_minute(counters: &Counters, queue: &Queue) -> Infallible {
+async fn report_each_minute(counters: &Counters, spool: &Spool) -> Infallible {
     let mut minutes = tokio::time::interval_at(Instant::now() + REPORT_PAUSE, REPORT_PAUSE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reported = Summary::default();
@@ -142,26 +175,35 @@ async fn report_each_minute(counters: &Counters, queue: &Queue) -> Infallible {
         minutes.tick().await;
         let now = counters.summary();
         if now != reported {
-            report(&now, queue);
+            report(&now, spool);
             reported = now;
         }
     }
 }
 
-fn report(now: &Summary, queue: &Queue) {
-    let [socket, pipe, stdin] = now.taken;
+fn report(now: &Summary, spool: &Spool) {
+    let standing = spool.standing();
+    let [socket, pipe, stdin, http] = now.taken;
     info!(
         socket,
         pipe,
         stdin,
+        http,
         unreadable = now.unreadable,
         foreign = now.foreign,
-        dropped = %PerPriority(now.dropped),
-        waiting = %PerPriority(queue.waiting()),
+        accepted = %PerPriority(now.accepted),
+        evicted = %PerPriority(now.evicted),
+        waiting = %PerPriority(standing.waiting),
+        spool_bytes = standing.size_bytes,
+        full = now.full,
+        damaged = now.damaged,
         published = now.published,
+        acknowledged = now.acknowledged,
         duplicates = now.duplicates,
         resent = now.resent,
         refused = now.refused,
+        redacted = now.redacted,
+        shortened = now.shortened,
         copies = now.copies,
         copies_missed = now.copies_missed,
         "alerts since the start"

@@ -30,10 +30,8 @@ use crate::{
 };
 
 /// Where Falcosidekick listens, on loopback only.
-pub(crate) const ADDRESS: SocketAddr = SocketAddr::new(
-    std::net::IpAddr::V4(Ipv4Addr::LOCALHOST),
-    2801,
-);
+pub(crate) const ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2801);
 /// When to come again while the spool is full.
 const RETRY_AFTER: &str = "5";
 
@@ -145,6 +143,9 @@ mod tests {
         check("{\n \"a\": {}\n}\n", &["{\n \"a\": {}\n}"]);
         check(r#"[{"a":1},{"b":[2]},3]"#, &[r#"{"a":1}"#, r#"{"b":[2]}"#, "3"]);
         check("[{\"a\":1", &["[{\"a\":1"]);
-        check("15:00:00: Notice x\n15:00:01: Notice y", &["15:00:00: Notice x", "15:00:01: Notice y"]);
+        check(
+            "15:00:00: Notice x\n15:00:01: Notice y",
+            &["15:00:00: Notice x", "15:00:01: Notice y"],
+        );
     }
 }

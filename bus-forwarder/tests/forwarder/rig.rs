@@ -1,11 +1,11 @@
 //! A bus, a forwarder on it, and a sensor's side of its socket.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use lanner_alert::frame::{Decoder, Frame};
 use lanner_alert::{Alert, AlertId, FalcoInput, Priority, frame};
 use lanner_bus::{Connection, Consumer, Identity};
-use lanner_bus_forwarder::{Config, Counters, Forwarder, Summary};
+use lanner_bus_forwarder::{Config, Counters, Forwarder, Spool, Summary};
 use lanner_service::CancellationToken;
 use lanner_testkit::{SecuredBus, eventually_async};
 use tempfile::TempDir;
@@ -26,6 +26,8 @@ pub(crate) struct Rig {
 
 pub(crate) struct Running {
     pub(crate) counters: Arc<Counters>,
+    pub(crate) spool: Arc<Spool>,
+    http: Option<SocketAddr>,
     stop: CancellationToken,
     done: JoinHandle<anyhow::Result<u64>>,
 }
@@ -47,9 +49,21 @@ impl Rig {
     pub(crate) fn yaml(&self, inputs: &str, rest: &str) -> String {
         let forwarder = Identity::Forwarder { node: NODE.to_owned() };
         format!(
-            "node: {NODE}\ncluster: test\nrouting_tags: [shell]\nbus:\n{}inputs:\n{inputs}{rest}",
-            self.bus.connection_yaml(&forwarder, "  ")
+            "node: {NODE}\ncluster: test\nrouting_tags: [shell]\nbus:\n{}inputs:\n{inputs}{}{rest}",
+            self.bus.connection_yaml(&forwarder, "  "),
+            self.spool_unless_in(rest),
         )
+    }
+
+    fn spool_unless_in(&self, rest: &str) -> String {
+        match rest.contains("spool:") {
+            true => String::new(),
+            false => format!("spool: {{dir: {}}}\n", self.spool().display()),
+        }
+    }
+
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.dir.path().join("spool")
     }
 
     pub(crate) fn socket_input(&self) -> String {
@@ -63,10 +77,17 @@ impl Rig {
 
     /// A forwarder with a socket, in this process.
     pub(crate) fn start(&self, rest: &str) -> Running {
-        let config = self.config(&self.socket_input(), rest);
+        self.start_with(&self.socket_input(), rest)
+    }
+
+    /// A forwarder with these inputs, in this process.
+    pub(crate) fn start_with(&self, inputs: &str, rest: &str) -> Running {
+        let config = self.config(inputs, rest);
         let forwarder = Forwarder::open(config, None).unwrap();
-        let (counters, stop) = (forwarder.counters(), CancellationToken::new());
-        Running { counters, stop: stop.clone(), done: tokio::spawn(forwarder.run(stop)) }
+        let (counters, spool) = (forwarder.counters(), forwarder.spool());
+        let (http, stop) = (forwarder.http_address(), CancellationToken::new());
+        let done = tokio::spawn(forwarder.run(stop.clone()));
+        Running { counters, spool, http, stop, done }
     }
 
     pub(crate) async fn sensor(&self) -> Sensor {
@@ -98,6 +119,11 @@ pub(crate) async fn next_alert(alerts: &mut Consumer) -> Alert {
 }
 
 impl Running {
+    /// Where it listens for HTTP.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http.unwrap()
+    }
+
     /// Stops it; gives the number of alerts it left behind.
     pub(crate) async fn stop(self) -> u64 {
         self.stop.cancel();
@@ -169,7 +195,7 @@ pub(crate) fn alert(rule: &str, priority: Priority) -> Vec<u8> {
 }
 
 pub(crate) fn alert_of(node: &str, rule: &str, priority: Priority) -> Vec<u8> {
-    let falco = FalcoInput { node: node.to_owned(), cluster: None };
+    let falco = FalcoInput { node: node.to_owned(), cluster: Some("test".to_owned()) };
     let mut alert = falco.read(falco_line(rule, priority).as_bytes()).unwrap();
     alert.id = AlertId::new();
     alert.to_json().unwrap()

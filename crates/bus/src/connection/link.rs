@@ -56,6 +56,10 @@ impl Links {
         self.state.subscribe()
     }
 
+    pub(super) fn refusals(&self) -> broadcast::Receiver<Arc<str>> {
+        self.refused.subscribe()
+    }
+
     pub(super) fn lost_by_slowness(&self) -> watch::Receiver<u64> {
         self.too_slow.subscribe()
     }
