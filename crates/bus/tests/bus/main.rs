@@ -11,4 +11,5 @@ mod interruption;
 mod restricted;
 mod setup;
 mod store;
+mod subscribers;
 mod subscription;
