@@ -3,13 +3,15 @@
 //!
 //! ```text
 //! sensor ─socket─▶ ┐
-//! Falco ──pipe───▶ ├ Intake ─▶ Spool ─▶ pump ─TLS─▶ JetStream: the alert and its stored
-//!         stdin──▶ ┘ refuses,  on disk,       │      copies, acknowledged
-//!                    counts    bounded        └────▶ live copies, one for each tag
+//! Falco ──pipe───▶ │ Intake ─▶ Spool ─▶ pump ─TLS─▶ JetStream: the alert and its stored
+//!         stdin──▶ ├ decorates, on disk,      │      copies, acknowledged
+//!         HTTP───▶ ┘ redacts,   bounded       └────▶ live copies, one for each tag
+//!                    refuses
 //! ```
 //!
 //! Promises:
 //! - What is not an alert is counted and told in the log, and stops nothing.
+//! - Secrets that a pattern knows are gone before the alert is on the disk.
 //! - An alert names this node or is refused: Falco's get the node from the
 //!   configuration, and a sensor's has to say the same.
 //! - An alert that was taken on is on the disk, and is published once the bus

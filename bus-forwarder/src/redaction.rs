@@ -22,7 +22,7 @@ mod config;
 mod defaults;
 mod rule;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::BitOr};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use anyhow::Context as _;
@@ -204,12 +204,14 @@ impl Work<'_> {
                 self.replace_later(std::mem::replace(text, redacted.clone()), redacted);
                 true
             }
-            Value::Array(values) => {
-                values.iter_mut().fold(false, |any, value| self.texts(rule, value, front) || any)
-            }
-            Value::Object(values) => {
-                values.values_mut().fold(false, |any, value| self.texts(rule, value, front) || any)
-            }
+            Value::Array(values) => values
+                .iter_mut()
+                .map(|value| self.texts(rule, value, front))
+                .fold(false, BitOr::bitor),
+            Value::Object(values) => values
+                .values_mut()
+                .map(|value| self.texts(rule, value, front))
+                .fold(false, BitOr::bitor),
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
