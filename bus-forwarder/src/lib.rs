@@ -34,6 +34,7 @@ mod input;
 mod intake;
 pub mod keeper;
 mod lines;
+mod missing;
 mod outgoing;
 mod pump;
 mod redaction;

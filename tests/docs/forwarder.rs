@@ -13,7 +13,8 @@ fn every_setting_of_the_page_is_known() {
             assert_eq!(block.language, "sh", "line {}: no test looks at this block", block.line);
             continue;
         }
-        let inputs = if block.text.contains("inputs:") { "" } else { "inputs: {stdin: true}\n" };
+        let named = block.text.lines().any(|line| line == "inputs:");
+        let inputs = if named { "" } else { "inputs: {stdin: true}\n" };
         let text = format!("bus: {{servers: [\"nats://localhost\"]}}\n{inputs}{}", block.text);
         fs::write(place.path("shown.yaml"), text).unwrap();
         let (_, printed) = place.run("lanner-forwarder check --config shown.yaml");

@@ -15,3 +15,4 @@ mod rig;
 mod socket;
 mod spool;
 mod stdin;
+mod tags;
