@@ -10,3 +10,4 @@ mod rig;
 mod socket;
 mod spool;
 mod stdin;
+mod tags;
