@@ -3,14 +3,16 @@
 //!
 //! ```text
 //! sensor ─socket─▶ ┐
-//! Falco ──pipe───▶ ├ Intake ─▶ Spool ─▶ pump ─TLS─▶ JetStream: the alert and its stored
-//!         stdin──▶ ┘ refuses,  on disk,       │      copies, acknowledged
-//!                    counts    bounded        └────▶ live copies, one for each tag
+//! Falco ──pipe───▶ │ Intake ─▶ Spool ─▶ pump ─TLS─▶ JetStream: the alert and its stored
+//!         stdin──▶ ├ decorates, on disk,      │      copies, acknowledged
+//!         HTTP───▶ ┘ redacts,   bounded       └────▶ live copies, one for each tag
+//!                    refuses
 //! Vitals, what is known of all that ─▶ heartbeat on the bus; /metrics, /healthz, /readyz
 //! ```
 //!
 //! Promises:
 //! - What is not an alert is counted and told in the log, and stops nothing.
+//! - Secrets that a pattern knows are gone before the alert is on the disk.
 //! - An alert names this node or is refused: Falco's get the node from the
 //!   configuration, and a sensor's has to say the same.
 //! - An alert that was taken on is on the disk, and is published once the bus
@@ -23,9 +25,11 @@
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod bad_inputs;
 mod config;
 mod counters;
 mod daemon;
+mod decoration;
 mod forwarder;
 mod heartbeat;
 mod input;
@@ -37,17 +41,20 @@ mod missing;
 mod outgoing;
 mod pulse;
 mod pump;
+mod redaction;
 mod seldom;
 mod sensors;
 pub mod spool;
 mod vitals;
 
 pub use crate::{
+    bad_inputs::BadInputsConfig,
     config::{Config, Inputs, PipeInput, SocketInput},
     counters::{Counters, Input, Summary},
     daemon::ForwarderDaemon,
     forwarder::Forwarder,
     lines::{Line, LineSplitter},
     outgoing::{Outgoing, TagCopy},
+    redaction::{RedactionConfig, RedactionRule, Redactor, With},
     spool::{Durability, Spool, SpoolConfig},
 };

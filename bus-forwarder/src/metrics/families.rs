@@ -87,6 +87,7 @@ fn alerts(to: &mut Families, vitals: &Vitals) {
     );
     to.counter("inputs_bad_total", "Lines and frames of inputs that are no alert.", now.unreadable);
     to.counter("alerts_foreign_total", "Alerts of another node, refused.", now.foreign);
+    to.counter("alerts_redacted_total", "Alerts that secrets were taken out of.", now.redacted);
     to.counters(
         "alerts_accepted_total",
         "Alerts that were taken on: they are in the spool.",

@@ -42,7 +42,7 @@ mod text;
 pub use crate::{
     alert::{ALERT_BYTES_MAX, Alert, AlertError, SCHEMA},
     entity::Entity,
-    falco::FalcoInput,
+    falco::{FALCO_BYTES_MAX, FalcoInput, TEXT_RULE},
     heartbeat::{
         Drops, HEARTBEAT_BYTES_MAX, HEARTBEAT_SCHEMA, Heartbeat, HeartbeatError, SensorBrief,
         SpoolBrief,

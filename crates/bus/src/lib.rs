@@ -28,6 +28,7 @@ mod cause;
 pub mod certs;
 mod connection;
 mod consumer;
+mod durable;
 mod fleet;
 pub mod grant;
 pub mod headers;
@@ -46,6 +47,7 @@ pub use crate::{
     cause::Cause,
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
+    durable::{Durable, DurableError, InvalidDurable},
     fleet::{Fleet, FleetError, NodeHealth},
     identity::Identity,
     interruption::{Interruption, Interruptions},
