@@ -167,6 +167,7 @@ impl Config {
             tag_streams: self.tag_streams.clone(),
             restricted_tags: self.restricted_tags.clone(),
             subject_template: self.subject_template.clone(),
+            gateway: None,
         }
     }
 

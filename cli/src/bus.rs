@@ -1,6 +1,8 @@
 //! `lanner bus`: certificates, the server's permissions, and what stands on it.
 
 mod certs;
+mod client;
+mod creds;
 mod grant;
 mod permissions;
 
@@ -17,7 +19,11 @@ pub(crate) enum Command {
     /// Make a certificate authority, and certificates for the server, roles and nodes
     #[command(subcommand)]
     Certs(certs::Command),
-    /// Print a nats-server configuration: mutual TLS, and no more for each than it needs
+    /// Make identities that are added and revoked while the server runs: signed
+    /// tokens, in place of a certificate for each
+    #[command(subcommand)]
+    Creds(creds::Command),
+    /// Print a nats-server configuration: TLS 1.3, and no more for each than it needs
     Permissions(permissions::PermissionsArgs),
     /// Create or update streams, buckets and consumers (as `admin`)
     Setup {
@@ -41,7 +47,7 @@ pub(crate) enum Command {
 pub(crate) struct LayoutArgs {
     /// YAML file with `subject_root`, `replicas`, sizes and ages of `alerts`,
     /// `responses`, `dead_letters`, `plans` and `locks`, `tag_streams`,
-    /// `restricted_tags`, `subject_template` and `grants`
+    /// `restricted_tags`, `subject_template`, `grants` and `gateways`
     #[arg(long, value_name = "FILE")]
     layout: Option<PathBuf>,
 }
@@ -64,6 +70,7 @@ fn load_layout(path: &Path) -> anyhow::Result<Layout> {
 pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
     match command {
         Command::Certs(command) => certs::run(command)?,
+        Command::Creds(command) => creds::run(command)?,
         Command::Permissions(args) => print!("{}", args.server_config()?.render()),
         Command::Setup { connection, layout } => {
             let layout = layout.load()?;

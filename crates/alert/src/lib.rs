@@ -23,6 +23,7 @@ mod alert;
 mod entity;
 mod falco;
 pub mod frame;
+mod gateway;
 mod id;
 mod outcome;
 mod plan;
@@ -38,6 +39,7 @@ pub use crate::{
     alert::{ALERT_BYTES_MAX, Alert, AlertError, SCHEMA},
     entity::Entity,
     falco::FalcoInput,
+    gateway::{GatewayName, InvalidGatewayName, node_token_via},
     id::{AlertId, InvalidAlertId},
     outcome::{Outcome, Status, StepOutcome},
     plan::{Action, Class, InvalidPlanId, Mode, PLAN_SCHEMA, Place, Plan, PlanId, Step, Target},

@@ -10,12 +10,12 @@
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
-//! certs, access, permissions: who may connect, and what each may do
+//! certs, creds, access, permissions: who may connect, and what each may do
 //! ```
 //!
 //! Promises:
 //! - No type of the NATS library leaves this crate.
-//! - Without TLS it connects to loopback only.
+//! - Without TLS 1.3 it does not connect, but to loopback in tests that say so.
 //! - Every wait for the server is bounded, or says that it is not.
 
 #![warn(missing_docs)]
@@ -27,6 +27,10 @@ mod cause;
 pub mod certs;
 mod connection;
 mod consumer;
+mod credentials;
+pub mod creds;
+mod files;
+pub mod gateway;
 pub mod grant;
 pub mod headers;
 mod identity;
@@ -35,6 +39,7 @@ pub mod layout;
 pub mod permissions;
 mod publisher;
 mod rights;
+mod secret;
 mod setup;
 mod store;
 mod subscription;
@@ -44,10 +49,12 @@ pub use crate::{
     cause::Cause,
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
+    files::FileError,
     identity::Identity,
     interruption::{Interruption, Interruptions},
     publisher::{Message, PublishError, Publisher, Stored, WINDOW},
     rights::{Rights, RightsError},
+    secret::ReadError,
     setup::{SetupError, Standing},
     store::{Change, Entry, Store, StoreError},
     subscription::{Kept, Seen, SubscribeError, Subscription},
