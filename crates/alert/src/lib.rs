@@ -31,6 +31,7 @@ mod priority;
 mod record;
 mod routing;
 pub mod schema;
+mod shorten;
 mod subject;
 mod tag;
 mod template;
@@ -46,6 +47,7 @@ pub use crate::{
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
     routing::{InvalidRouting, Routed, Routing, RoutingTags, SubjectCopy},
+    shorten::{SHORTENED, shorten},
     subject::{
         AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token, slug,
     },

@@ -3,7 +3,7 @@
 //! certificates, and the server's permissions.
 //!
 //! ```text
-//! ConnectionConfig ─▶ Connection ─┬▶ Publisher   stored messages, retried until acknowledged
+//! ConnectionConfig ─▶ Connection ─┬▶ Publisher, Window  stored messages, retried until acknowledged
 //!                                 ├▶ Consumer    alerts, each acknowledged by hand
 //!                                 ├▶ Subscription what is published from now on
 //!                                 │  Interruptions when it saw nothing
@@ -52,7 +52,7 @@ pub use crate::{
     files::FileError,
     identity::Identity,
     interruption::{Interruption, Interruptions},
-    publisher::{Message, PublishError, Publisher, Stored, WINDOW},
+    publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},
     rights::{Rights, RightsError},
     secret::ReadError,
     setup::{SetupError, Standing},
