@@ -3,6 +3,7 @@
 mod certs;
 mod grant;
 mod permissions;
+mod setup;
 
 use std::path::{Path, PathBuf};
 
@@ -20,12 +21,10 @@ pub(crate) enum Command {
     /// Print a nats-server configuration: mutual TLS, and no more for each than it needs
     Permissions(permissions::PermissionsArgs),
     /// Create or update streams, buckets and consumers (as `admin`)
-    Setup {
-        #[command(flatten)]
-        connection: ConnectionArgs,
-        #[command(flatten)]
-        layout: LayoutArgs,
-    },
+    ///
+    /// Says of each what was done, and how it differed. What would keep less than before is
+    /// left as it is unless --allow-shrink is given, and then the exit code is 1.
+    Setup(setup::SetupArgs),
     /// Let somebody read alerts with certain tags, or of certain priorities, and
     /// nothing else: keeps the grant in the layout file
     Grant(grant::GrantArgs),
@@ -65,15 +64,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
     match command {
         Command::Certs(command) => certs::run(command)?,
         Command::Permissions(args) => print!("{}", args.server_config()?.render()),
-        Command::Setup { connection, layout } => {
-            let layout = layout.load()?;
-            connection.on_bus(async |bus| {
-                for standing in bus.set_up(&layout).await? {
-                    println!("{} {}", standing.kind, standing.name);
-                }
-                Ok(())
-            })?;
-        }
+        Command::Setup(args) => return setup::run(args),
         Command::Grant(args) => grant::run(args)?,
         Command::Check { connection } => connection.on_bus(async |bus| {
             print_rights(&bus.rights().await?);

@@ -48,7 +48,7 @@ pub use crate::{
     interruption::{Interruption, Interruptions},
     publisher::{Message, PublishError, Publisher, Stored, WINDOW},
     rights::{Rights, RightsError},
-    setup::{SetupError, Standing},
+    setup::{Difference, Kind, Outcome, Setup, SetupError, Standing},
     store::{Change, Entry, Store, StoreError},
     subscription::{Kept, Seen, SubscribeError, Subscription},
 };
