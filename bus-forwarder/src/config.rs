@@ -16,6 +16,10 @@ pub struct Config {
     #[serde(default)]
     pub node: Option<String>,
 
+    /// Nodes that we publish for in place of our own.
+    #[serde(default)]
+    pub gateway: Option<Gateway>,
+
     /// The cluster of that node, told in Falco's alerts.
     #[serde(default)]
     pub cluster: Option<String>,
@@ -103,6 +107,13 @@ impl Config {
         self.bus.validate().context("bus")?;
         self.spool.check()?;
         self.routing().check()?;
+        if let Some(gateway) = &self.gateway {
+            anyhow::ensure!(!gateway.nodes.is_empty(), "gateway.nodes: name at least one");
+            anyhow::ensure!(
+                gateway.nodes.iter().all(|node| !node.is_empty() && node.len() <= 253),
+                "gateway.nodes: a node's name is 1 to 253 bytes long"
+            );
+        }
         let Inputs { socket, pipe, stdin } = &self.inputs;
         anyhow::ensure!(
             socket.is_some() || pipe.is_some() || *stdin,
@@ -145,7 +156,7 @@ impl Config {
             tag_streams: self.tag_streams.clone(),
             restricted_tags: self.restricted_tags.clone(),
             subject_template: self.subject_template.clone(),
-            gateway: None,
+            gateway: self.gateway.as_ref().map(|gateway| gateway.name.clone()),
         }
     }
 

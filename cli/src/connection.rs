@@ -54,7 +54,7 @@ impl ConnectionArgs {
         on_bus(&self.resolve()?, work)
     }
 
-    fn resolve(self) -> anyhow::Result<ConnectionConfig> {
+    pub(crate) fn resolve(self) -> anyhow::Result<ConnectionConfig> {
         if let Some(path) = self.config {
             return Ok(lanner_service::config::load::<DaemonSettings>(&path)?.bus);
         }

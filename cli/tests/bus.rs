@@ -84,7 +84,7 @@ fn who_may_not_connect_is_told_why() {
     for (command, error) in [
         (
             "lanner bus check --server nats://10.0.0.1:4222",
-            "error: servers: nats://10.0.0.1:4222 would be without TLS; write tls:// instead of nats://, which is for loopback only\n",
+            "error: servers: nats://10.0.0.1:4222 would be without TLS; write tls:// instead of nats://, which is for tests on loopback that say insecure_for_tests\n",
         ),
         (
             "lanner bus check --server tls://127.0.0.1:1",
@@ -111,7 +111,10 @@ fn a_daemons_own_settings_name_the_bus() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let server = NatsServer::start();
-    assert_eq!(check(&format!("bus: {{servers: [\"{}\"]}}\n", server.url())).0, Some(0));
+    assert_eq!(
+        check(&format!("bus: {{servers: [\"{}\"], insecure_for_tests: true}}\n", server.url())),
+        (Some(1), String::new())
+    );
     let (code, error) = check("bus: {servers: [\"nats://127.0.0.1:1\"], ca_flie: x}\n");
     assert_eq!(code, Some(1));
     let expected = "forwarder.yaml:2:40: unknown key `ca_flie`; did you mean `ca_file`?";

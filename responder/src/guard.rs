@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use lanner_alert::{Plan, Target};
+use lanner_alert::{Class, Plan, Target};
 
 use crate::playbook::names;
 
@@ -19,12 +19,20 @@ const SYSTEM_PREFIX: &str = "openshift-";
 pub struct Guard {
     /// Beside those that are always protected.
     protected: BTreeSet<String>,
+    /// Whether what cannot be taken back may be done at a gateway's word.
+    final_at_gateways_word: bool,
 }
 
 impl Guard {
     /// Protects these too; the responder's own namespace belongs among them.
     pub fn new(namespaces: impl IntoIterator<Item = String>) -> Self {
-        Self { protected: namespaces.into_iter().collect() }
+        Self { protected: namespaces.into_iter().collect(), final_at_gateways_word: false }
+    }
+
+    /// Lets verbs that cannot be taken back answer alerts of gateways as well.
+    #[must_use]
+    pub fn allowing_final_verbs_to_gateways(self, allow: bool) -> Self {
+        Self { final_at_gateways_word: allow, ..self }
     }
 
     /// Whether each step may be tried at all.
@@ -34,6 +42,15 @@ impl Guard {
     pub fn check(&self, plan: &Plan) -> Result<(), String> {
         let mut pods = BTreeSet::new();
         for step in &plan.steps {
+            if let (Some(gateway), Some(Class::Final), false) =
+                (&plan.gateway, step.class, self.final_at_gateways_word)
+            {
+                return Err(format!(
+                    "{}: cannot be taken back, and the alert is of gateway {gateway}, \
+                     not of its node itself (gateways.final_verbs)",
+                    step.at
+                ));
+            }
             let Some(target) = &step.target else { continue };
             self.check_target(target).map_err(|reason| format!("{}: {reason}", step.at))?;
             if let Target::Pod { namespace, name, .. } = target {

@@ -151,5 +151,4 @@ fn push(place: &Place, server: ServerArgs, accounts: &[AccountToken]) -> anyhow:
 fn tell(issued: &IssuedCreds) {
     println!("{}", issued.name);
     println!("  credentials  {}", issued.creds_file.display());
-    println!("  key          {}", issued.key);
 }

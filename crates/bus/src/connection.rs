@@ -14,6 +14,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+pub(crate) use self::config::host_and_port;
 pub use self::config::{ConnectionConfig, InvalidConnection};
 pub(crate) use self::link::State;
 use self::{

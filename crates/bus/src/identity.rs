@@ -18,9 +18,9 @@
 
 use std::fmt::{self, Write as _};
 
-use lanner_alert::node_token;
+use lanner_alert::{node_of_token, node_token};
 
-use crate::{gateway::Gateway, grant::Reader};
+use crate::{gateway::Gateway, grant::Reader, layout::Layout};
 
 /// One who may connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +115,31 @@ pub(crate) fn inbox_prefix(name: &str) -> String {
         }
     }
     prefix
+}
+
+/// Who that name is of, as `layout` knows readers and gateways.
+pub(crate) fn of_name(name: &str, layout: &Layout) -> Option<Identity> {
+    let (role, rest) = name.strip_suffix(".lanner")?.split_once('.').unzip();
+    match (role, rest) {
+        (None, None) => match name {
+            "admin.lanner" => Some(Identity::Admin),
+            "responder.lanner" => Some(Identity::Responder),
+            "subscriber.lanner" => Some(Identity::Subscriber),
+            _ => None,
+        },
+        (Some("forwarder"), Some(token)) => {
+            Some(Identity::Forwarder { node: node_of_token(token)? })
+        }
+        (Some("reader"), Some(name)) => {
+            let reader = layout.readers().find(|reader| reader.name.as_str() == name);
+            reader.map(Identity::Reader)
+        }
+        (Some("gateway"), Some(name)) => {
+            let gateway = layout.gateways().find(|gateway| gateway.name.as_str() == name);
+            gateway.map(Identity::Gateway)
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

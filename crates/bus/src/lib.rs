@@ -10,6 +10,7 @@
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
+//! check: a live server, by trying what it must refuse
 //! certs, creds, access, permissions: who may connect, and what each may do
 //! ```
 //!
@@ -25,6 +26,7 @@ pub mod access;
 mod archive;
 mod cause;
 pub mod certs;
+pub mod check;
 mod connection;
 mod consumer;
 mod credentials;
@@ -55,7 +57,7 @@ pub use crate::{
     publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},
     rights::{Rights, RightsError},
     secret::ReadError,
-    setup::{SetupError, Standing},
+    setup::{Difference, Kind, Outcome, Setup, SetupError, Standing},
     store::{Change, Entry, Store, StoreError},
     subscription::{Kept, Seen, SubscribeError, Subscription},
 };

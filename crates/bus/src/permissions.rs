@@ -65,8 +65,7 @@ impl ServerConfig {
         line("jetstream {");
         line(&format!("  store_dir: {}", quoted(&self.store_dir.to_string_lossy())));
         line("  # The sum of what `lanner bus setup` reserves, and a tenth of room.");
-        let reserved = self.layout.size_bytes();
-        line(&format!("  max_file_store: {}", reserved.saturating_add(reserved / 10)));
+        line(&format!("  max_file_store: {}", self.store_bytes()));
         line("}");
         line("");
         line("tls {");
@@ -111,6 +110,12 @@ impl ServerConfig {
         text
     }
 
+    /// What each server stores.
+    fn store_bytes(&self) -> u64 {
+        let reserved = self.layout.size_bytes();
+        reserved.saturating_add(reserved / 10)
+    }
+
     fn accounts(&self) -> String {
         let mut text = String::from("accounts {\n");
         let shares = shares(&self.layout);
@@ -118,7 +123,10 @@ impl ServerConfig {
         for account in Account::ALL {
             let _ = writeln!(text, "  {} {{", account.name());
             if account == Account::Lanner {
-                text.push_str("    jetstream: enabled\n");
+                // What an account may store is told to its admin, what the server
+                // may is not. Counted here with every replica.
+                let max = self.store_bytes().saturating_mul(self.layout.replicas.get().into());
+                let _ = writeln!(text, "    jetstream: {{ max_file: {max} }}");
             }
             let exports = shares.iter().filter(|share| share.from == account).map(export);
             text.push_str(&block("exports", exports));

@@ -142,6 +142,24 @@ impl ConnectionConfig {
         self.check().map(drop)
     }
 
+    /// Who we say we are, if the files say it.
+    pub(crate) fn identity(&self) -> Option<String> {
+        Some(self.check().ok()?.loaded?.identity)
+    }
+
+    /// When our certificates and credentials end, in seconds since 1970.
+    pub(crate) fn ends(&self) -> Vec<(String, i64)> {
+        let mut ends = Vec::new();
+        for (key, path) in [("ca_file", &self.ca_file), ("cert_file", &self.cert_file)] {
+            let end = path.as_deref().and_then(|path| certificate::end(&public(path).ok()?));
+            ends.extend(end.map(|end| (key.to_owned(), end)));
+        }
+        let credentials = self.creds_file.as_deref().and_then(|path| Credentials::read(path).ok());
+        let end = credentials.and_then(|credentials| credentials.expires);
+        ends.extend(end.map(|end| ("creds_file".to_owned(), end)));
+        ends
+    }
+
     pub(super) fn check(&self) -> Result<Checked, InvalidConnection> {
         let mut with_tls = 0;
         for address in &self.servers {
@@ -198,6 +216,14 @@ impl ConnectionConfig {
         }
         Ok(tls)
     }
+}
+
+/// Host and port of an address.
+pub(crate) fn host_and_port(address: &str) -> Option<(&str, u16)> {
+    const NATS_PORT: u16 = 4222;
+    let (_, host) = scheme_and_host(address).ok()?;
+    let after = address.rsplit_once(host)?.1.trim_start_matches(']');
+    Some((host, after.strip_prefix(':').map_or(Some(NATS_PORT), |port| port.parse().ok())?))
 }
 
 /// Whether `address` is one with TLS, and its host.

@@ -4,6 +4,7 @@ mod access;
 mod archive;
 mod asyncapi;
 mod certs;
+mod check;
 mod config;
 mod creds;
 mod delivery;
