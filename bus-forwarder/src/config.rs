@@ -5,7 +5,7 @@ use lanner_alert::{Routing, RoutingTags, SubjectRoot, SubjectTemplate, Tag};
 use lanner_bus::ConnectionConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::SpoolConfig;
+use crate::{SpoolConfig, gateway::Gateway};
 
 /// The forwarder's settings, as written in `forwarder.yaml`.
 #[derive(Clone, Debug, Deserialize)]

@@ -14,6 +14,7 @@ use crate::{
     Spool,
     config::Config,
     counters::{Counters, PerPriority, Summary},
+    gateway::Nodes,
     input::{pipe::Pipe, socket::SocketServer, stdin},
     intake::Intake,
     keeper,
@@ -63,8 +64,13 @@ impl Forwarder {
             durability = ?config.spool.durability,
             "takes alerts"
         );
+        let nodes = match &config.gateway {
+            None => Nodes::Own(node.clone()),
+            Some(gateway) => Nodes::Of(gateway.clone()),
+        };
         let intake = Arc::new(Intake::new(
             FalcoInput { node, cluster: config.cluster.clone() },
+            nodes,
             config.routing(),
             spool.clone(),
             counters.clone(),

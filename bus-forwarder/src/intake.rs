@@ -4,13 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use lanner_alert::{Alert, AlertError, FalcoInput, Routing};
-use lanner_bus::{Message, headers::Headers};
+use lanner_bus::{
+    Message,
+    headers::{GATEWAY, Headers},
+};
 use lanner_service::{CancellationToken, Chain};
 use tracing::warn;
 
 use crate::{
     Outgoing, Spool, TagCopy,
     counters::{Counters, Input},
+    gateway::Nodes,
     lines::{Beginning, Line},
     seldom::Seldom,
 };
@@ -19,6 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Intake {
     falco: FalcoInput,
+    nodes: Nodes,
     routing: Routing,
     spool: Arc<Spool>,
     counters: Arc<Counters>,
@@ -28,12 +33,13 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(
         falco: FalcoInput,
+        nodes: Nodes,
         routing: Routing,
         spool: Arc<Spool>,
         counters: Arc<Counters>,
     ) -> Self {
         let bad = Seldom::every(Duration::from_secs(10));
-        Self { falco, routing, spool, counters, bad }
+        Self { falco, nodes, routing, spool, counters, bad }
     }
 
     /// Returns when these alerts are in the spool, be it a full disk that they
@@ -62,15 +68,8 @@ impl Intake {
                 return None;
             }
         };
-        if alert.node != self.falco.node {
-            self.counters.foreign();
-            if self.bad.now() {
-                warn!(
-                    node = %Beginning(alert.node.as_bytes()),
-                    ours = self.falco.node,
-                    "refused an alert of another node; sensor and forwarder must name the same"
-                );
-            }
+        if !self.nodes.has(&alert.node) {
+            self.foreign(&alert);
             return None;
         }
         // As it came, so that keys we do not know stay as they are.
@@ -88,12 +87,31 @@ impl Intake {
                 return None;
             }
         };
-        match self.falco.read(line).and_then(|alert| Ok((alert.to_json()?, alert))) {
-            Ok((json, alert)) => Some(self.outgoing(input, &alert, json)),
+        let read = self.falco.read(line).and_then(|mut alert| {
+            let ours = self.nodes.claim(&mut alert);
+            Ok((alert.to_json()?, alert, ours))
+        });
+        match read {
+            Ok((_, alert, false)) => {
+                self.foreign(&alert);
+                None
+            }
+            Ok((json, alert, true)) => Some(self.outgoing(input, &alert, json)),
             Err(error) => {
                 self.unreadable(input, &error, line);
                 None
             }
+        }
+    }
+
+    fn foreign(&self, alert: &Alert) {
+        self.counters.foreign();
+        if self.bad.now() {
+            warn!(
+                node = %Beginning(alert.node.as_bytes()),
+                "refused an alert of another node; sensor and forwarder must name the same, \
+                 and a gateway lists the nodes that it publishes for"
+            );
         }
     }
 
@@ -107,6 +125,10 @@ impl Intake {
 
     fn outgoing(&self, input: Input, alert: &Alert, json: Vec<u8>) -> Outgoing {
         self.counters.took(input);
+        let mut headers = Headers::of_alert(alert);
+        if let Some(gateway) = &self.routing.gateway {
+            headers.set(GATEWAY, gateway.as_str());
+        }
         let routed = self.routing.route(alert);
         let copies = routed.copies.into_iter().map(|copy| TagCopy {
             subject: copy.subject.to_string(),
@@ -117,7 +139,7 @@ impl Intake {
             message: Message {
                 subject: routed.subject.to_string(),
                 id: alert.id.to_string(),
-                headers: Headers::of_alert(alert),
+                headers,
                 payload: Bytes::from(json),
             },
             copies: copies.collect(),

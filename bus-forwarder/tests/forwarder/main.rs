@@ -2,6 +2,8 @@
 //! the real program where signals and other processes matter.
 
 mod config;
+mod gateway;
+mod injection;
 mod lines;
 mod outage;
 mod pipe;

@@ -47,9 +47,14 @@ impl Rig {
     /// The text of a configuration; `rest` is what follows `inputs:`.
     pub(crate) fn yaml(&self, inputs: &str, rest: &str) -> String {
         let forwarder = Identity::Forwarder { node: NODE.to_owned() };
+        format!("node: {NODE}\n{}", self.yaml_of(&forwarder, inputs, rest))
+    }
+
+    /// As [`Rig::yaml`] of any identity; `rest` may name the node.
+    fn yaml_of(&self, identity: &Identity, inputs: &str, rest: &str) -> String {
         format!(
-            "node: {NODE}\ncluster: test\nrouting_tags: [shell]\nbus:\n{}inputs:\n{inputs}{}{rest}",
-            self.bus.connection_yaml(&forwarder, "  "),
+            "cluster: test\nrouting_tags: [shell]\nbus:\n{}inputs:\n{inputs}{}{rest}",
+            self.bus.connection_yaml(identity, "  "),
             self.spool_unless_in(rest),
         )
     }
@@ -70,17 +75,21 @@ impl Rig {
     }
 
     pub(crate) fn config(&self, inputs: &str, rest: &str) -> Config {
-        let text = self.yaml(inputs, rest);
-        lanner_service::config::parse(&text, &self.dir.path().join("forwarder.yaml")).unwrap()
+        self.parse(&self.yaml(inputs, rest))
+    }
+
+    fn parse(&self, yaml: &str) -> Config {
+        lanner_service::config::parse(yaml, &self.dir.path().join("forwarder.yaml")).unwrap()
     }
 
     /// A forwarder with a socket, in this process.
     pub(crate) fn start(&self, rest: &str) -> Running {
-        let config = self.config(&self.socket_input(), rest);
-        let forwarder = Forwarder::open(config, None).unwrap();
-        let (counters, spool) = (forwarder.counters(), forwarder.spool());
-        let stop = CancellationToken::new();
-        Running { counters, spool, stop: stop.clone(), done: tokio::spawn(forwarder.run(stop)) }
+        run(self.config(&self.socket_input(), rest))
+    }
+
+    /// A forwarder of another identity, in this process.
+    pub(crate) fn start_as(&self, identity: &Identity, inputs: &str, rest: &str) -> Running {
+        run(self.parse(&self.yaml_of(identity, inputs, rest)))
     }
 
     pub(crate) async fn sensor(&self) -> Sensor {
@@ -102,6 +111,13 @@ impl Rig {
         assert!(more.is_err(), "more than {count} alerts are stored");
         rules
     }
+}
+
+fn run(config: Config) -> Running {
+    let forwarder = Forwarder::open(config, None).unwrap();
+    let (counters, spool) = (forwarder.counters(), forwarder.spool());
+    let stop = CancellationToken::new();
+    Running { counters, spool, stop: stop.clone(), done: tokio::spawn(forwarder.run(stop)) }
 }
 
 /// Takes the next alert off the bus.
