@@ -51,6 +51,7 @@ pub struct Counters {
     shortened: AtomicU64,
     copies: AtomicU64,
     copies_missed: AtomicU64,
+    copies_unstored: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -86,6 +87,8 @@ pub struct Summary {
     pub copies: u64,
     /// Live copies that nobody could get.
     pub copies_missed: u64,
+    /// Copies for a tag of `tag_streams` that the bus has no stream for.
+    pub copies_unstored: u64,
 }
 
 impl Counters {
@@ -108,6 +111,14 @@ impl Counters {
 
     pub(crate) fn accepted(&self, priority: Priority, alerts: u64) {
         add_to(&self.accepted, priority, alerts);
+    }
+
+    /// One that was accepted before has taken its own place.
+    pub(crate) fn not_accepted_again(&self, priority: Priority) {
+        let of = Priority::ALL.iter().zip(&self.accepted).find(|(known, _)| **known == priority);
+        if let Some((_, counter)) = of {
+            counter.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn evicted(&self, priority: Priority, alerts: u64) {
@@ -151,6 +162,10 @@ impl Counters {
         add(if arrived { &self.copies } else { &self.copies_missed });
     }
 
+    pub(crate) fn copy_unstored(&self) {
+        add(&self.copies_unstored);
+    }
+
     /// The counters now.
     pub fn summary(&self) -> Summary {
         let [socket, pipe, stdin] = &self.taken;
@@ -170,6 +185,7 @@ impl Counters {
             shortened: get(&self.shortened),
             copies: get(&self.copies),
             copies_missed: get(&self.copies_missed),
+            copies_unstored: get(&self.copies_unstored),
         }
     }
 }

@@ -118,7 +118,8 @@ impl Forwarder {
 
         // The inputs work already: whoever has an alert need not wait for this.
         let connection = Connection::open(&config.bus).await.context("bus")?;
-        let pump = Pump::open(spool.clone(), counters.clone(), connection).await?;
+        let pump =
+            Pump::open(spool.clone(), counters.clone(), connection, &config.subject_root).await?;
         let inputs_ended = CancellationToken::new();
         let watch_inputs = async {
             let outcome = wait_for(inputs, &stop).await;
@@ -191,6 +192,7 @@ fn report(now: &Summary, spool: &Spool) {
         shortened = now.shortened,
         copies = now.copies,
         copies_missed = now.copies_missed,
+        copies_unstored = now.copies_unstored,
         "alerts since the start"
     );
 }

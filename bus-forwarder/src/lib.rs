@@ -31,6 +31,7 @@ mod input;
 mod intake;
 pub mod keeper;
 mod lines;
+mod missing;
 mod outgoing;
 mod pump;
 mod seldom;

@@ -12,3 +12,4 @@ mod rig;
 mod socket;
 mod spool;
 mod stdin;
+mod tags;

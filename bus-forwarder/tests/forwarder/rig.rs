@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use lanner_alert::frame::{Decoder, Frame};
 use lanner_alert::{Alert, AlertId, FalcoInput, Priority, frame};
-use lanner_bus::{Connection, Consumer, Identity};
+use lanner_bus::{Connection, Consumer, Identity, layout::Layout};
 use lanner_bus_forwarder::{Config, Counters, Forwarder, Spool, Summary};
 use lanner_service::CancellationToken;
 use lanner_testkit::{SecuredBus, eventually_async};
@@ -34,6 +34,12 @@ pub(crate) struct Running {
 impl Rig {
     pub(crate) async fn new() -> Self {
         Self { bus: SecuredBus::start(&[NODE, "n2"]).await, dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// On a bus whose permissions are of this layout, and nothing is set up.
+    pub(crate) fn on_empty_bus(layout: Layout) -> Self {
+        let bus = SecuredBus::start_empty_with_layout(&[NODE], layout);
+        Self { bus, dir: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 pub(crate) use self::config::host_and_port;
 pub use self::config::{ConnectionConfig, InvalidConnection};
-pub(crate) use self::link::State;
+pub(crate) use self::link::{State, without_restricted};
 use self::{
     follow::{Follower, Look, Proof, Shown, look},
     link::Links,

@@ -85,7 +85,15 @@ impl SecuredBus {
     /// # Panics
     /// When the server cannot be started.
     pub fn start_empty(nodes: &[&str]) -> Self {
-        Self::start_server(Admission::Certificates, nodes, small_layout())
+        Self::start_empty_with_layout(nodes, small_layout())
+    }
+
+    /// As [`SecuredBus::start_empty`], with the permissions of this layout.
+    ///
+    /// # Panics
+    /// When the server cannot be started.
+    pub fn start_empty_with_layout(nodes: &[&str], layout: Layout) -> Self {
+        Self::start_server(Admission::Certificates, nodes, layout)
     }
 
     fn start_server(admission: Admission, nodes: &[&str], layout: Layout) -> Self {
