@@ -83,3 +83,40 @@ impl Guard {
             || self.protected.contains(namespace)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lanner_alert::{Class, Plan};
+
+    use super::Guard;
+
+    fn plan(class: Class, gateway: Option<&str>) -> Plan {
+        let golden = include_str!("../../crates/alert/tests/golden/plan.json");
+        let mut plan: Plan = serde_json::from_str(golden).unwrap();
+        plan.steps.truncate(1);
+        for step in &mut plan.steps {
+            step.class = Some(class);
+        }
+        plan.gateway = gateway.map(|name| name.parse().unwrap());
+        plan
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_is_not_done_at_a_gateways_word() {
+        let guard = Guard::new([]);
+        let refusal = guard.check(&plan(Class::Final, Some("edge"))).unwrap_err();
+        assert!(
+            refusal.contains("the alert is of gateway edge, not of its node itself"),
+            "{refusal}"
+        );
+        for (class, gateway) in [
+            (Class::Reversible, Some("edge")),
+            (Class::Costly, Some("edge")),
+            (Class::Final, None),
+        ] {
+            guard.check(&plan(class, gateway)).unwrap();
+        }
+        let allowing = guard.allowing_final_verbs_to_gateways(true);
+        allowing.check(&plan(Class::Final, Some("edge"))).unwrap();
+    }
+}
