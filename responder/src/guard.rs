@@ -109,11 +109,9 @@ mod tests {
             refusal.contains("the alert is of gateway edge, not of its node itself"),
             "{refusal}"
         );
-        for (class, gateway) in [
-            (Class::Reversible, Some("edge")),
-            (Class::Costly, Some("edge")),
-            (Class::Final, None),
-        ] {
+        for (class, gateway) in
+            [(Class::Reversible, Some("edge")), (Class::Costly, Some("edge")), (Class::Final, None)]
+        {
             guard.check(&plan(class, gateway)).unwrap();
         }
         let allowing = guard.allowing_final_verbs_to_gateways(true);

@@ -72,7 +72,7 @@ fn a_typo_is_named_with_its_place() {
              --> forwarder.yaml:1:38
               |
             1 | bus: {servers: ['nats://localhost'], cert_fil: x, insecure_for_tests: true}
-              |                                      ^ unknown field `cert_fil`, expected one of servers, ca_file, cert_file, key_file, name
+              |                                      ^ unknown field `cert_fil`, expected one of servers, ca_file, cert_file, key_file, creds_file, name, insecure_for_tests
             2 | inputs: {stdin: true}
               |"#]],
     );

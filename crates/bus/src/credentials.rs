@@ -33,22 +33,19 @@ impl Credentials {
         // The library's error would be of its own making, and never holds the seed.
         let key = KeyPair::from_seed(seed).map_err(|error| Cause::of(&error))?;
         let claims = jwt::decode(token)?;
-        if key.key_pair_type() != KeyPairType::User || claims["sub"] != key.public_key() {
+        if key.key_pair_type() != KeyPairType::User || claims.sub != key.public_key() {
             return Err(Cause::said("its seed is not the one of its token"));
         }
-        let name = claims["name"].as_str().unwrap_or_default();
-        let role = claims["nats"]["tags"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find_map(|tag| tag.as_str()?.strip_prefix(ROLE_TAG));
+        let name = claims.name;
+        let tags = claims.nats.get("tags").and_then(serde_json::Value::as_array);
+        let role = tags.into_iter().flatten().find_map(|tag| tag.as_str()?.strip_prefix(ROLE_TAG));
         let identity = match role {
             Some(role @ ("forwarder" | "gateway" | "reader")) => format!("{role}.{name}.lanner"),
             Some(role) => format!("{role}.lanner"),
             // Made by somebody else's tool.
-            None => name.to_owned(),
+            None => name,
         };
-        Ok(Self { token: token.to_owned(), key, identity, expires: claims["exp"].as_i64() })
+        Ok(Self { token: token.to_owned(), key, identity, expires: claims.exp })
     }
 
     /// The seed of its key, for the file that takes the place of this one.

@@ -31,7 +31,10 @@ use nkeys::KeyPair;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use self::{claims::SYSTEM_ROLE, jwt::About};
+use self::{
+    claims::{SYSTEM_ROLE, object},
+    jwt::{About, Claims, Nats},
+};
 use crate::{
     Cause, FileError, Identity,
     access::Account,
@@ -46,6 +49,8 @@ mod push;
 pub use self::push::PushError;
 
 const SYSTEM: &str = "SYS";
+/// In the claims of an account.
+const REVOCATIONS: &str = "revocations";
 /// How long credentials are good unless somebody says otherwise: as long as a
 /// certificate.
 pub const VALID: SignedDuration = SignedDuration::from_hours(24 * 366);
@@ -177,7 +182,7 @@ impl CredsFolder {
         for role in roles {
             folder.add_signer(&role)?;
         }
-        let nats = json!({"system_account": folder.account(SYSTEM)});
+        let nats = object(json!({"system_account": folder.account(SYSTEM)}));
         let about =
             About { subject: &folder.book.operator, name: "lanner", expires: None, issued: now() };
         let token = jwt::encode("operator", &about, nats, &operator).map_err(make("lanner"))?;
@@ -236,26 +241,21 @@ impl CredsFolder {
     pub fn renew(&self, creds_file: &Path) -> Result<IssuedCreds, CredsError> {
         let old = Credentials::read(creds_file)?;
         let claims = jwt::decode(&old.token).map_err(|error| unusable(creds_file, error))?;
-        let text = |key: &str| claims[key].as_str().unwrap_or_default();
-        let (key, issuer) = (text("sub"), text("iss"));
-        let Some((role, _)) = self.book.signers.iter().find(|(_, signer)| *signer == issuer) else {
+        let Some((role, _)) = self.book.signers.iter().find(|(_, signer)| *signer == claims.iss)
+        else {
             return Err(unusable(creds_file, Cause::said("it was not issued from this folder")));
         };
-        let account = claims["nats"]["issuer_account"].as_str().unwrap_or_default();
+        let account = claims.nats.get("issuer_account").and_then(Value::as_str).unwrap_or_default();
         let name = self.book.accounts.iter().find(|(_, key)| *key == account);
         if let Some((account, _)) = name
-            && self.revocations(account)?.get(key).is_some()
+            && revoked(&self.account_claims(account)?).contains_key(&claims.sub)
         {
             return Err(CredsError::Revoked { path: creds_file.to_owned() });
         }
-        let token = self.user_token(key, text("name"), role, account, VALID)?;
+        let token = self.user_token(&claims.sub, &claims.name, role, account, VALID)?;
         let seed = old.seed().map_err(|error| unusable(creds_file, error))?;
         files::replace(creds_file, &render(&token, &seed), files::KEY_MODE)?;
-        Ok(IssuedCreds {
-            name: old.identity.clone(),
-            creds_file: creds_file.to_owned(),
-            key: key.to_owned(),
-        })
+        Ok(IssuedCreds { name: old.identity, creds_file: creds_file.to_owned(), key: claims.sub })
     }
 
     /// Writes all accounts anew, as `layout` has them. What was revoked stays
@@ -285,7 +285,7 @@ impl CredsFolder {
         keys: &[String],
     ) -> Result<Vec<AccountToken>, CredsError> {
         let record = self.dir.join("issued.jsonl");
-        let mut revoked: Vec<(String, String)> = Vec::new();
+        let mut taken_back: Vec<(String, String)> = Vec::new();
         if !identities.is_empty() {
             let text = secret::read_public(&record, RECORD_BYTES_MAX)?;
             // A line that a full disk cut short is no reason to revoke nothing.
@@ -293,10 +293,10 @@ impl CredsFolder {
                 text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
             for identity in identities {
                 let holder = identity.name();
-                let before = revoked.len();
+                let before = taken_back.len();
                 let theirs = issued.iter().filter(|issued| issued.name == holder);
-                revoked.extend(theirs.map(|line| (line.account.clone(), line.key.clone())));
-                if revoked.len() == before {
+                taken_back.extend(theirs.map(|line| (line.account.clone(), line.key.clone())));
+                if taken_back.len() == before {
                     return Err(CredsError::Unknown { holder, record });
                 }
             }
@@ -308,21 +308,22 @@ impl CredsFolder {
             }
             // Whose it is need not be known: where it is nobody's, it is in no way.
             let everywhere = self.book.accounts.keys();
-            revoked.extend(everywhere.map(|account| (account.clone(), key.clone())));
+            taken_back.extend(everywhere.map(|account| (account.clone(), key.clone())));
         }
         let now = now();
         let mut changed = Vec::new();
         for account in self.book.accounts.keys() {
-            let mut claims = self.account_claims(account)?;
             let theirs: Vec<&String> =
-                revoked.iter().filter(|(of, _)| of == account).map(|(_, key)| key).collect();
+                taken_back.iter().filter(|(of, _)| of == account).map(|(_, key)| key).collect();
             if theirs.is_empty() {
                 continue;
             }
-            for key in theirs {
-                claims["nats"]["revocations"][key] = json!(now);
-            }
-            changed.push(self.sign_account(account, claims["nats"].take())?);
+            let claims = self.account_claims(account)?;
+            let mut revocations = revoked(&claims);
+            revocations.extend(theirs.into_iter().map(|key| (key.clone(), json!(now))));
+            let mut nats = claims.nats;
+            nats.insert(REVOCATIONS.to_owned(), Value::Object(revocations));
+            changed.push(self.sign_account(account, nats)?);
         }
         Ok(changed)
     }
@@ -380,7 +381,8 @@ impl CredsFolder {
         let signer =
             KeyPair::from_seed(seed.trim()).map_err(|error| unusable(&path, Cause::of(&error)))?;
         let kind = role.split('.').next().unwrap_or(role);
-        let nats = json!({"issuer_account": account, "tags": [format!("{ROLE_TAG}{kind}")]});
+        let tag = format!("{ROLE_TAG}{kind}");
+        let nats = object(json!({"issuer_account": account, "tags": [tag]}));
         let expires =
             Timestamp::now().checked_add(valid).map_err(|error| make(user)(Cause::of(&error)))?;
         let about = About { subject: key, name: user, expires: Some(expires), issued: now() };
@@ -411,20 +413,20 @@ impl CredsFolder {
         Ok(())
     }
 
-    fn sign_account(&self, name: &str, mut nats: Value) -> Result<AccountToken, CredsError> {
+    fn sign_account(&self, name: &str, mut nats: Nats) -> Result<AccountToken, CredsError> {
         let path = self.dir.join("operator.nk");
         let seed = secret::read(&path, FILE_BYTES_MAX)?;
         let operator =
             KeyPair::from_seed(seed.trim()).map_err(|error| unusable(&path, Cause::of(&error)))?;
         let mut issued = now();
         if self.account_path(name).exists() {
-            let mut before = self.account_claims(name)?;
-            if nats["revocations"].is_null() && before["nats"]["revocations"].is_object() {
-                nats["revocations"] = before["nats"]["revocations"].take();
+            let before = self.account_claims(name)?;
+            if !nats.contains_key(REVOCATIONS) {
+                nats.insert(REVOCATIONS.to_owned(), Value::Object(revoked(&before)));
             }
             // A server that is started anew compares what it was told with what
             // its configuration says, by the second: the later one has to win.
-            issued = issued.max(before["iat"].as_i64().unwrap_or_default().saturating_add(1));
+            issued = issued.max(before.iat.saturating_add(1));
         }
         let key = self.account(name);
         let about = About { subject: &key, name, expires: None, issued };
@@ -433,14 +435,10 @@ impl CredsFolder {
         Ok(AccountToken { name: name.to_owned(), key, token })
     }
 
-    fn account_claims(&self, name: &str) -> Result<Value, CredsError> {
+    fn account_claims(&self, name: &str) -> Result<Claims, CredsError> {
         let path = self.account_path(name);
         let token = secret::read_public(&path, FILE_BYTES_MAX)?;
         jwt::decode(&token).map_err(|error| unusable(&path, error))
-    }
-
-    fn revocations(&self, account: &str) -> Result<Value, CredsError> {
-        Ok(self.account_claims(account)?["nats"]["revocations"].take())
     }
 
     fn account(&self, name: &str) -> String {
@@ -454,6 +452,12 @@ impl CredsFolder {
     fn signer_path(&self, role: &str) -> PathBuf {
         self.dir.join("signers").join(format!("{role}.nk"))
     }
+}
+
+/// Users' keys, and until when what was issued to each is taken back.
+fn revoked(claims: &Claims) -> Nats {
+    let revocations = claims.nats.get(REVOCATIONS).and_then(Value::as_object);
+    revocations.cloned().unwrap_or_default()
 }
 
 fn now() -> i64 {

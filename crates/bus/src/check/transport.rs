@@ -62,7 +62,7 @@ impl Peer<'_> {
             return Checked::good(format!("{address} says nothing without TLS"));
         };
         let info: serde_json::Value = serde_json::from_str(&info).unwrap_or_default();
-        if info["tls_required"] == true {
+        if info.get("tls_required").is_some_and(|required| required == true) {
             return Checked::bad(format!(
                 "{address} says who it is before TLS: set `handshake_first: true`"
             ));

@@ -211,7 +211,8 @@ impl ConnectionConfig {
     fn is_tls(&self, address: &str) -> Result<bool, InvalidConnection> {
         let (tls, host) = scheme_and_host(address)?;
         let loopback = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-        if !tls && !(loopback && self.insecure_for_tests) {
+        let may_be_plain = loopback && self.insecure_for_tests;
+        if !(tls || may_be_plain) {
             return Err(InvalidConnection::Plain { address: address.to_owned() });
         }
         Ok(tls)

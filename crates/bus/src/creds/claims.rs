@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::jwt::Nats;
 use crate::{
     Identity,
     access::{Account, Permissions, Share, ShareKind, forwarder_template, shares},
@@ -26,7 +27,7 @@ pub(super) fn of_account(
     layout: &Layout,
     accounts: &BTreeMap<String, String>,
     signers: &Signers,
-) -> Value {
+) -> Nats {
     let shares = shares(layout);
     let exports = shares.iter().filter(|share| share.from == account).map(export);
     let imports = shares
@@ -36,25 +37,33 @@ pub(super) fn of_account(
     let roles = roles(layout).into_iter().filter(|role| role.account == account);
     let keys = roles
         .filter_map(|role| Some(scope(&role.name, signers.get(&role.name)?, &role.permissions)));
-    json!({
+    object(json!({
         "exports": exports.collect::<Vec<_>>(),
         "imports": imports.collect::<Vec<_>>(),
         "limits": limits(account == Account::Lanner),
         "signing_keys": keys.collect::<Vec<_>>(),
-    })
+    }))
 }
 
 /// The `nats` part of the system account's token.
-pub(super) fn of_system(signers: &Signers) -> Value {
+pub(super) fn of_system(signers: &Signers) -> Nats {
     let permissions = Permissions {
         publish: vec![UPDATE.to_owned(), USER_INFO.to_owned()],
         subscribe: vec![format!("{}.>", crate::identity::inbox_prefix("system.lanner"))],
     };
     let keys = signers.get(SYSTEM_ROLE).map(|key| scope(SYSTEM_ROLE, key, &permissions));
-    json!({
+    object(json!({
         "limits": limits(false),
         "signing_keys": keys.into_iter().collect::<Vec<_>>(),
-    })
+    }))
+}
+
+/// What `json!` makes of braces.
+pub(super) fn object(value: Value) -> Nats {
+    match value {
+        Value::Object(object) => object,
+        _ => Nats::new(),
+    }
 }
 
 struct Role {
