@@ -3,14 +3,17 @@
 //!
 //! ```text
 //! sensor ─socket─▶ ┐
-//! Falco ──pipe───▶ ├ Intake ─▶ Spool ─▶ pump ─TLS─▶ JetStream: the alert and its stored
-//!         stdin──▶ ┘ refuses,  on disk,       │      copies, acknowledged
-//!                    counts    bounded        └────▶ live copies, one for each tag
+//! Falco ──pipe───▶ │ Intake ─▶ Spool ─▶ pump ─TLS─▶ JetStream: the alert and its stored
+//!         stdin──▶ ├ decorates, on disk,      │      copies, acknowledged
+//!         HTTP───▶ ┘ redacts,   bounded       └────▶ live copies, one for each tag
+//!                    refuses
 //! ```
 //!
 //! Promises:
 //! - What is not an alert is counted and told in the log, and stops nothing.
-//! - An alert is of this node, or of one that a gateway lists, or is refused: Falco's get the node from the
+//! - Secrets that a pattern knows are gone before the alert is on the disk.
+//! - An alert is of this node, or of one that a gateway lists, or is refused: Falco's
+//!   get the node from the
 //!   configuration, and a sensor's has to say the same.
 //! - An alert that was taken on is on the disk, and is published once the bus
 //!   is there, under the same id each time, also after this process was killed;
@@ -22,9 +25,11 @@
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod bad_inputs;
 mod config;
 mod counters;
 mod daemon;
+mod decoration;
 mod forwarder;
 mod gateway;
 mod input;
@@ -34,10 +39,12 @@ mod lines;
 mod missing;
 mod outgoing;
 mod pump;
+mod redaction;
 mod seldom;
 pub mod spool;
 
 pub use crate::{
+    bad_inputs::BadInputsConfig,
     config::{Config, Inputs, PipeInput, SocketInput},
     counters::{Counters, Input, Summary},
     daemon::ForwarderDaemon,
@@ -45,5 +52,6 @@ pub use crate::{
     gateway::Gateway,
     lines::{Line, LineSplitter},
     outgoing::{Outgoing, TagCopy},
+    redaction::{RedactionConfig, RedactionRule, Redactor, With},
     spool::{Durability, Spool, SpoolConfig},
 };

@@ -39,7 +39,7 @@ mod template;
 pub use crate::{
     alert::{ALERT_BYTES_MAX, Alert, AlertError, SCHEMA},
     entity::Entity,
-    falco::FalcoInput,
+    falco::{FALCO_BYTES_MAX, FalcoInput, TEXT_RULE},
     gateway::{GatewayName, InvalidGatewayName, node_token_via},
     id::{AlertId, InvalidAlertId},
     outcome::{Outcome, Status, StepOutcome},

@@ -31,6 +31,7 @@ mod connection;
 mod consumer;
 mod credentials;
 pub mod creds;
+mod durable;
 mod files;
 pub mod gateway;
 pub mod grant;
@@ -51,6 +52,7 @@ pub use crate::{
     cause::Cause,
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
+    durable::{Durable, DurableError, InvalidDurable},
     files::FileError,
     identity::Identity,
     interruption::{Interruption, Interruptions},
