@@ -241,7 +241,7 @@ impl CredsFolder {
     pub fn renew(&self, creds_file: &Path) -> Result<IssuedCreds, CredsError> {
         let old = Credentials::read(creds_file)?;
         let claims = jwt::decode(&old.token).map_err(|error| unusable(creds_file, error))?;
-        let Some((role, _)) = self.book.signers.iter().find(|(_, signer)| *signer == claims.iss)
+        let Some((role, _)) = self.book.signers.iter().find(|(_, signer)| **signer == claims.iss)
         else {
             return Err(unusable(creds_file, Cause::said("it was not issued from this folder")));
         };
