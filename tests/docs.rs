@@ -15,3 +15,5 @@ mod rules;
 mod sensor;
 #[path = "docs/stage.rs"]
 mod stage;
+#[path = "docs/subscribers.rs"]
+mod subscribers;

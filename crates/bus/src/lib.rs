@@ -27,6 +27,7 @@ mod cause;
 pub mod certs;
 mod connection;
 mod consumer;
+mod durable;
 pub mod grant;
 pub mod headers;
 mod identity;
@@ -44,6 +45,7 @@ pub use crate::{
     cause::Cause,
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
+    durable::{Durable, DurableError, InvalidDurable},
     identity::Identity,
     interruption::{Interruption, Interruptions},
     publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},
