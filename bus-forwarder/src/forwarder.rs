@@ -27,6 +27,7 @@ use crate::{
     config::Config,
     counters::{Counters, PerPriority, Summary},
     decoration::Decoration,
+    gateway::Nodes,
     heartbeat,
     input::{http, pipe::Pipe, socket::SocketServer, stdin},
     intake::{Intake, Way},
@@ -61,6 +62,10 @@ impl Forwarder {
         let node = config.node()?;
         let way = Way {
             falco: FalcoInput { node: node.clone(), cluster: config.cluster.clone() },
+            nodes: match &config.gateway {
+                None => Nodes::Own(node.clone()),
+                Some(gateway) => Nodes::Of(gateway.clone()),
+            },
             decoration: Decoration::new(&config)?,
             redactor: Redactor::new(&config.redact)?,
             routing: config.routing(),
@@ -188,7 +193,10 @@ impl Forwarder {
         let _ = vitals.connection.set(connection.clone());
         let pulse = vitals.pump.clone();
         let beating = connection.clone();
-        beside.spawn(async move { heartbeat::run(&vitals, &beating).await });
+        // A gateway stands for nodes that have no forwarder: it is none of them.
+        if config.gateway.is_none() {
+            beside.spawn(async move { heartbeat::run(&vitals, &beating).await });
+        }
         let pump =
             Pump::open(spool.clone(), counters.clone(), connection, &config.subject_root, pulse)
                 .await?;

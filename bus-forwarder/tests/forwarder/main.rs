@@ -4,9 +4,11 @@
 mod bad_inputs;
 mod config;
 mod decoration;
+mod gateway;
 mod heartbeat;
 mod hostile;
 mod http;
+mod injection;
 mod lines;
 mod loss;
 mod metrics;

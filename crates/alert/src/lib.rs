@@ -23,6 +23,7 @@ mod alert;
 mod entity;
 mod falco;
 pub mod frame;
+mod gateway;
 mod heartbeat;
 mod id;
 mod outcome;
@@ -43,6 +44,7 @@ pub use crate::{
     alert::{ALERT_BYTES_MAX, Alert, AlertError, SCHEMA},
     entity::Entity,
     falco::{FALCO_BYTES_MAX, FalcoInput, TEXT_RULE},
+    gateway::{GatewayName, InvalidGatewayName, node_token_via},
     heartbeat::{
         Drops, HEARTBEAT_BYTES_MAX, HEARTBEAT_SCHEMA, Heartbeat, HeartbeatError, SensorBrief,
         SpoolBrief,

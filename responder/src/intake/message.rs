@@ -1,4 +1,4 @@
-use lanner_alert::{Alert, Entity, FLEET, SubjectRoot, publisher_token};
+use lanner_alert::{Alert, Entity, FLEET, GatewayName, SubjectRoot, publisher_token};
 use lanner_service::Chain;
 
 /// A message that no responder can act upon.
@@ -9,7 +9,8 @@ pub(super) struct Poison {
     pub(super) reason: String,
 }
 
-/// The alert, if it is one, under its own node's name and of our cluster.
+/// The alert, if it is one, under its own node's name and of our cluster; and the
+/// gateway that published it, as the bus proves it.
 ///
 /// The bus proves who published under a subject's node. Who publishes about the
 /// nodes themselves has no pods: whatever else such an alert says, it is about
@@ -19,7 +20,7 @@ pub(super) fn read(
     cluster: Option<&str>,
     subject: &str,
     payload: &[u8],
-) -> Result<Alert, Poison> {
+) -> Result<(Alert, Option<GatewayName>), Poison> {
     let poison = |alert: Option<Alert>, node: Option<&str>, reason: String| Poison {
         alert: alert.map(Box::new),
         node: node.map(str::to_owned),
@@ -37,6 +38,13 @@ pub(super) fn read(
         );
         return Err(poison(Some(alert), Some(named.node), reason));
     }
+    let gateway = match named.gateway.map(str::parse).transpose() {
+        Ok(gateway) => gateway,
+        Err(error) => {
+            let reason = Chain(&error).to_string();
+            return Err(poison(Some(alert), Some(named.node), reason));
+        }
+    };
     if let Some(ours) = cluster
         && alert.cluster.as_deref() != Some(ours)
     {
@@ -46,7 +54,7 @@ pub(super) fn read(
     if named.node == FLEET {
         alert.entity = Entity::default();
     }
-    Ok(alert)
+    Ok((alert, gateway))
 }
 
 #[cfg(test)]
@@ -64,7 +72,8 @@ mod tests {
 
     fn read_at(token: &str, payload: &[u8]) -> Result<Alert, Poison> {
         let subject = format!("lanner.alerts.critical.fleet.r.{token}");
-        read(&SubjectRoot::default(), Some("eu-1"), &subject, payload)
+        let read = read(&SubjectRoot::default(), Some("eu-1"), &subject, payload);
+        read.map(|(alert, _gateway)| alert)
     }
 
     #[test]
