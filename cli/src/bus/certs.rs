@@ -1,11 +1,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use lanner_bus::{
-    Identity,
-    certs::{Authority, Issued},
-    grant::{Grant, Reader, ReaderName},
-};
+use lanner_bus::certs::{Authority, Issued};
+
+use super::client::Client;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -47,23 +45,8 @@ pub(crate) enum Holder {
         #[arg(long = "host", value_name = "HOST", required = true)]
         hosts: Vec<String>,
     },
-    /// Who sets up streams, buckets and consumers
-    Admin,
-    /// The responders, all together
-    Responder,
-    /// Readers of alerts, tag copies and outcomes
-    Subscriber,
-    /// A reader who has a grant; see `lanner bus grant`
-    Reader {
-        /// Its name
-        name: ReaderName,
-    },
-    /// The forwarder of a node, which may publish as this node alone
-    Forwarder {
-        /// The node's name, as in its alerts; once for each
-        #[arg(long = "node", value_name = "NODE", required = true)]
-        nodes: Vec<String>,
-    },
+    #[command(flatten)]
+    Client(Client),
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
@@ -71,24 +54,13 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Init { place } => tell(&Authority::init(&place.dir)?),
         Command::Issue { place, holder } => {
             let authority = Authority::open(&place.dir)?;
-            let identities = match holder {
-                Holder::Server { hosts } => {
-                    tell(&authority.issue_server(&hosts)?);
-                    return Ok(());
+            match holder {
+                Holder::Server { hosts } => tell(&authority.issue_server(&hosts)?),
+                Holder::Client(client) => {
+                    for identity in client.identities() {
+                        tell(&authority.issue(&identity)?);
+                    }
                 }
-                Holder::Admin => vec![Identity::Admin],
-                Holder::Responder => vec![Identity::Responder],
-                Holder::Subscriber => vec![Identity::Subscriber],
-                Holder::Reader { name } => {
-                    // What it may read is not told by its certificate.
-                    vec![Identity::Reader(Reader { name, grant: Grant::default() })]
-                }
-                Holder::Forwarder { nodes } => {
-                    nodes.into_iter().map(|node| Identity::Forwarder { node }).collect()
-                }
-            };
-            for identity in identities {
-                tell(&authority.issue(&identity)?);
             }
         }
         Command::Renew { place, files } => {

@@ -2,7 +2,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use lanner_bus::permissions::ServerConfig;
+use lanner_bus::{creds::CredsFolder, permissions::ServerConfig};
 
 use super::{LayoutArgs, absolute};
 
@@ -10,11 +10,15 @@ use super::{LayoutArgs, absolute};
 #[derive(Debug, Args)]
 pub(crate) struct PermissionsArgs {
     /// A node whose forwarder may publish; once for each
-    #[arg(long = "node", value_name = "NODE")]
+    #[arg(long = "node", value_name = "NODE", conflicts_with = "creds_dir")]
     nodes: Vec<String>,
     /// File with such nodes, one a line; `kubectl get nodes -o name` gives one
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "creds_dir")]
     nodes_file: Option<PathBuf>,
+    /// Folder of `lanner bus creds`: who connects is known by credentials, and
+    /// nodes are not listed
+    #[arg(long, value_name = "DIR")]
+    creds_dir: Option<PathBuf>,
     /// Folder with `ca.crt`, `server.crt` and `server.key`, as the server sees it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
@@ -37,14 +41,24 @@ impl PermissionsArgs {
             nodes.extend(nodes_in(&text));
         }
         let dir = absolute(&self.dir)?;
+        let layout = self.layout.load()?;
+        let tokens = match &self.creds_dir {
+            None => None,
+            Some(dir) => {
+                let folder = CredsFolder::open(dir)?;
+                folder.update(&layout)?;
+                Some(folder.tokens()?)
+            }
+        };
         Ok(ServerConfig {
             listen: self.listen.clone(),
             store_dir: absolute(&self.store_dir)?,
             cert_file: dir.join("server.crt"),
             key_file: dir.join("server.key"),
             ca_file: dir.join("ca.crt"),
-            layout: self.layout.load()?,
+            layout,
             nodes,
+            tokens,
         })
     }
 }

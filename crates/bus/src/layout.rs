@@ -27,11 +27,12 @@ use async_nats::jetstream::{
     kv,
     stream::{self, DiscardPolicy, StorageType},
 };
-use lanner_alert::{InvalidRouting, Routing, SubjectRoot, SubjectTemplate, Tag};
+use lanner_alert::{GatewayName, InvalidRouting, Routing, SubjectRoot, SubjectTemplate, Tag};
 use serde::Deserialize;
 
 use crate::{
     Cause,
+    gateway::{Gateway, GatewayNodes},
     grant::{Grant, Reader, ReaderName},
 };
 
@@ -103,6 +104,8 @@ pub struct Layout {
     pub subject_template: Option<SubjectTemplate>,
     /// What readers may read, by their names.
     pub grants: BTreeMap<ReaderName, Grant>,
+    /// Forwarders that publish for nodes without one.
+    pub gateways: BTreeMap<GatewayName, GatewayNodes>,
 }
 
 /// A layout that cannot stand.
@@ -146,6 +149,7 @@ impl Default for Layout {
             restricted_tags: BTreeMap::new(),
             subject_template: None,
             grants: BTreeMap::new(),
+            gateways: BTreeMap::new(),
         }
     }
 }
@@ -192,6 +196,13 @@ impl Layout {
     /// The readers that have a grant.
     pub fn readers(&self) -> impl Iterator<Item = Reader> {
         self.grants.iter().map(|(name, grant)| Reader { name: name.clone(), grant: grant.clone() })
+    }
+
+    /// The gateways, with their nodes.
+    pub fn gateways(&self) -> impl Iterator<Item = Gateway> {
+        self.gateways
+            .iter()
+            .map(|(name, of)| Gateway { name: name.clone(), nodes: of.nodes.clone() })
     }
 
     /// Bytes that the server must be allowed to store for all of this.

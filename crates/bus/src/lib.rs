@@ -10,12 +10,13 @@
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
-//! certs, access, permissions: who may connect, and what each may do
+//! check: a live server, by trying what it must refuse
+//! certs, creds, access, permissions: who may connect, and what each may do
 //! ```
 //!
 //! Promises:
 //! - No type of the NATS library leaves this crate.
-//! - Without TLS it connects to loopback only.
+//! - Without TLS 1.3 it does not connect, but to loopback in tests that say so.
 //! - Every wait for the server is bounded, or says that it is not.
 
 #![warn(missing_docs)]
@@ -25,9 +26,14 @@ pub mod access;
 mod archive;
 mod cause;
 pub mod certs;
+pub mod check;
 mod connection;
 mod consumer;
+mod credentials;
+pub mod creds;
 mod durable;
+mod files;
+pub mod gateway;
 pub mod grant;
 pub mod headers;
 mod identity;
@@ -36,6 +42,7 @@ pub mod layout;
 pub mod permissions;
 mod publisher;
 mod rights;
+mod secret;
 mod setup;
 mod store;
 mod subscription;
@@ -46,11 +53,13 @@ pub use crate::{
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
     durable::{Durable, DurableError, InvalidDurable},
+    files::FileError,
     identity::Identity,
     interruption::{Interruption, Interruptions},
     publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},
     rights::{Rights, RightsError},
-    setup::{SetupError, Standing},
+    secret::ReadError,
+    setup::{Difference, Kind, Outcome, Setup, SetupError, Standing},
     store::{Change, Entry, Store, StoreError},
     subscription::{Kept, Seen, SubscribeError, Subscription},
 };

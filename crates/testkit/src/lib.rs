@@ -43,7 +43,7 @@ pub mod stack;
 
 #[cfg(feature = "bus")]
 pub use crate::{
-    bus::{SecuredBus, small_bounds, small_layout},
+    bus::{Admission, SecuredBus, small_bounds, small_layout},
     stack::Stack,
 };
 pub use crate::{
