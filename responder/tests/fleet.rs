@@ -8,7 +8,7 @@ use lanner_alert::{
     Alert, Drops, FLEET, FalcoInput, HEARTBEAT_SCHEMA, Heartbeat, SilenceRecord, SpoolBrief,
     SubjectRoot,
 };
-use lanner_bus::{Connection, Identity, Subscription};
+use lanner_bus::{Connection, Consumer, Identity};
 use lanner_responder::fleet::{FleetWatch, Pace, Thresholds};
 use lanner_service::CancellationToken;
 use lanner_testkit::{SecuredBus, eventually_async};
@@ -18,7 +18,9 @@ const SOON: Duration = Duration::from_secs(30);
 
 struct Rig {
     bus: SecuredBus,
-    alerts: Subscription,
+    /// What is stored: a replica that ends half way makes the next one publish
+    /// again, which live subscribers may see, and know by the id.
+    alerts: Consumer,
 }
 
 /// A node that beats until it is dropped.
@@ -33,9 +35,8 @@ struct Replica {
 impl Rig {
     async fn new(nodes: &[&str]) -> Self {
         let bus = SecuredBus::start(nodes).await;
-        let reader = Connection::connect(&bus.connection(&Identity::Subscriber)).await.unwrap();
-        let alerts = reader.subscribe("lanner.alerts.>").await.unwrap();
-        Self { bus, alerts }
+        let reader = Connection::connect(&bus.connection(&Identity::Responder)).await.unwrap();
+        Self { bus, alerts: reader.alerts() }
     }
 
     async fn node(&self, name: &str) -> Node {
@@ -77,10 +78,11 @@ impl Rig {
 
     /// The next alert: its rule, and which nodes it is about.
     async fn next(&mut self) -> (String, String, Alert) {
-        let seen = timeout(SOON, self.alerts.next()).await.expect("no alert").unwrap().unwrap();
-        let alert = Alert::from_json(&seen.payload).unwrap();
+        let stored = timeout(SOON, self.alerts.next()).await.expect("no alert");
+        stored.ack().await.unwrap();
+        let alert = Alert::from_json(stored.payload()).unwrap();
         let nodes = alert.output_fields["fleet.nodes"].as_str().unwrap().to_owned();
-        (seen.subject, nodes, alert)
+        (stored.subject().to_owned(), nodes, alert)
     }
 
     /// Waits until all that are named are heard, and no other is.
