@@ -139,7 +139,7 @@ impl Identity {
     /// The account that it is in.
     pub fn account(&self) -> Account {
         match self {
-            Self::Admin | Self::Responder => Account::Lanner,
+            Self::Admin | Self::Responder | Self::Cluster(_) => Account::Lanner,
             Self::Forwarder { .. } => Account::Nodes,
             Self::Subscriber | Self::Reader(_) => Account::Readers,
         }
@@ -147,6 +147,10 @@ impl Identity {
 
     /// What it may do; no more than it needs.
     pub fn permissions(&self, layout: &Layout) -> Permissions {
+        // A server, not a client: it has no inbox, and asks nothing.
+        if let Self::Cluster(cluster) = self {
+            return cluster.link_permissions();
+        }
         let inbox = format!("{}.>", self.inbox_prefix());
         let (mut publish, mut subscribe) = match self {
             Self::Admin => (
@@ -190,6 +194,7 @@ impl Identity {
                 (requests.collect(), live.collect())
             }
             Self::Forwarder { node } => (published_by_node(layout, &node_token(node)), vec![]),
+            Self::Cluster(_) => (vec![], vec![]),
         };
         publish.push(USER_INFO.to_owned());
         subscribe.push(inbox);

@@ -7,6 +7,7 @@
 //! ```text
 //! responder                      responder.lanner
 //! reader soc                     reader.soc.lanner
+//! edge cluster eu-1, at its hub  cluster.eu-1.lanner
 //! forwarder of node ip-10-0-0-7  forwarder.ip-10-0-0-7.lanner
 //! forwarder of node a.b          forwarder.a_b.lanner
 //! ```
@@ -18,7 +19,7 @@ use std::fmt;
 
 use lanner_alert::node_token;
 
-use crate::grant::Reader;
+use crate::{grant::Reader, hub::ClusterName};
 
 /// One who may connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum Identity {
     Subscriber,
     /// Reads what it was granted.
     Reader(Reader),
+    /// An edge cluster, at its hub: the link by which the hub takes what it keeps.
+    Cluster(ClusterName),
     /// Publishes the alerts of this one node.
     Forwarder {
         /// The node's name, as in its alerts.
@@ -46,6 +49,7 @@ impl Identity {
             Self::Responder => "responder.lanner".to_owned(),
             Self::Subscriber => "subscriber.lanner".to_owned(),
             Self::Reader(reader) => format!("reader.{}.lanner", reader.name),
+            Self::Cluster(cluster) => format!("cluster.{cluster}.lanner"),
             Self::Forwarder { node } => format!("forwarder.{}.lanner", node_token(node)),
         }
     }
@@ -57,6 +61,7 @@ impl Identity {
             Self::Responder => "responder".to_owned(),
             Self::Subscriber => "subscriber".to_owned(),
             Self::Reader(reader) => format!("reader.{}", reader.name),
+            Self::Cluster(cluster) => format!("cluster.{cluster}"),
             Self::Forwarder { node } => format!("forwarder.{}", node_token(node)),
         }
     }

@@ -10,6 +10,9 @@
 //! plans, locks               ─▶ buckets LANNER_PLANS, LANNER_LOCKS
 //! ```
 //!
+//! A hub's streams take from those of its edges, under `<cluster>.<root>.>`: see
+//! [`crate::hub`].
+//!
 //! For each grant there is a consumer `reader_<name>` on the streams that it
 //! covers, which delivers what it covers and nothing else: see [`crate::grant`].
 //!
@@ -17,13 +20,13 @@
 //! each against its `max_file_store`, so their sum has to fit that.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::{NonZeroU32, NonZeroU64},
     time::Duration,
 };
 
 use async_nats::jetstream::{
-    consumer::{AckPolicy, DeliverPolicy, pull},
+    consumer::{AckPolicy, DeliverPolicy, pull, push},
     kv,
     stream::{self, DiscardPolicy, StorageType},
 };
@@ -33,6 +36,7 @@ use serde::Deserialize;
 use crate::{
     Cause,
     grant::{Grant, Reader, ReaderName},
+    hub::ClusterName,
 };
 
 /// Stream of the alerts.
@@ -103,6 +107,10 @@ pub struct Layout {
     pub subject_template: Option<SubjectTemplate>,
     /// What readers may read, by their names.
     pub grants: BTreeMap<ReaderName, Grant>,
+    /// Our cluster's name at the hub that takes what our streams keep.
+    pub cluster: Option<ClusterName>,
+    /// The clusters whose streams ours, a hub's, take from.
+    pub edges: BTreeSet<ClusterName>,
 }
 
 /// A layout that cannot stand.
@@ -111,6 +119,12 @@ pub enum InvalidLayout {
     /// Subjects that contradict each other.
     #[error(transparent)]
     Routing(#[from] InvalidRouting),
+    /// A hub of a hub.
+    #[error("cluster and edges: a bus is a hub of others or an edge of one, not both")]
+    HubOfHub,
+    /// A number of copies that no cluster keeps.
+    #[error("replicas: {0}; it is 1, 3 or 5")]
+    Replicas(NonZeroU32),
     /// The grant cannot be kept.
     #[error("grants: {reader}")]
     Grant {
@@ -146,6 +160,8 @@ impl Default for Layout {
             restricted_tags: BTreeMap::new(),
             subject_template: None,
             grants: BTreeMap::new(),
+            cluster: None,
+            edges: BTreeSet::new(),
         }
     }
 }
@@ -180,6 +196,12 @@ impl Layout {
             ..Routing::default()
         };
         routing.check()?;
+        if self.cluster.is_some() && !self.edges.is_empty() {
+            return Err(InvalidLayout::HubOfHub);
+        }
+        if !matches!(self.replicas.get(), 1 | 3 | 5) {
+            return Err(InvalidLayout::Replicas(self.replicas));
+        }
         for (reader, grant) in &self.grants {
             grant.check(self).map_err(|error| InvalidLayout::Grant {
                 reader: reader.clone(),
@@ -229,6 +251,27 @@ impl Layout {
             let description = "alerts with one restricted tag, and what was done about them";
             self.stream(&restricted_stream(tag), description, subjects, *bounds)
         }));
+        for (stream, subject) in self.streams_for_hub() {
+            let sources: Vec<_> =
+                self.edges.iter().map(|edge| edge.source(&stream, &subject)).collect();
+            if let Some(config) = streams.iter_mut().find(|config| config.name == stream) {
+                config.sources = (!sources.is_empty()).then_some(sources);
+            }
+        }
+        streams
+    }
+
+    /// What an edge gives to its hub: each stream, and its subjects. What is
+    /// restricted stays where it is.
+    pub(crate) fn streams_for_hub(&self) -> Vec<(String, String)> {
+        let root = self.subject_root.as_str();
+        let mut streams = vec![
+            (ALERTS.to_owned(), format!("{root}.alerts.>")),
+            (RESPONSES.to_owned(), format!("{root}.responses.>")),
+        ];
+        streams.extend(
+            self.tag_streams.keys().map(|tag| (tag_stream(tag), format!("{root}.tags.{tag}.>"))),
+        );
         streams
     }
 
@@ -248,7 +291,9 @@ impl Layout {
     /// The streams that responders take alerts from, and which of their subjects.
     fn streams_of_responders(&self) -> Vec<(String, Vec<String>)> {
         let root = self.subject_root.as_str();
-        let mut streams = vec![(ALERTS.to_owned(), Vec::new())];
+        // A hub's responders work for the hub's own cluster, if it has one.
+        let own = if self.edges.is_empty() { vec![] } else { vec![format!("{root}.alerts.>")] };
+        let mut streams = vec![(ALERTS.to_owned(), own)];
         streams.extend(self.restricted_tags.keys().map(|tag| {
             (restricted_stream(tag), vec![format!("{root}.restricted.{tag}.alerts.>")])
         }));
@@ -326,6 +371,16 @@ impl Layout {
             }
         }
         consumers
+    }
+
+    /// The consumers from which a hub takes what our streams keep.
+    pub(crate) fn consumers_for_hub(&self) -> Vec<(String, push::Config)> {
+        let streams = self.streams_for_hub().into_iter();
+        let consumers = streams.flat_map(|(stream, _)| {
+            let cluster = self.cluster.iter();
+            cluster.map(move |cluster| (stream.clone(), cluster.consumer(&stream)))
+        });
+        consumers.collect()
     }
 
     fn replicas(&self) -> usize {

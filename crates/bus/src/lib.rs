@@ -29,6 +29,7 @@ mod connection;
 mod consumer;
 pub mod grant;
 pub mod headers;
+pub mod hub;
 mod identity;
 mod interruption;
 pub mod layout;
