@@ -1,14 +1,11 @@
-use std::{
-    collections::BTreeSet,
-    num::{NonZeroU64, NonZeroUsize},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use lanner_alert::{Routing, RoutingTags, SubjectRoot, SubjectTemplate, Tag};
 use lanner_bus::ConnectionConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::SpoolConfig;
 
 /// The forwarder's settings, as written in `forwarder.yaml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,9 +49,9 @@ pub struct Config {
     /// Where alerts come from. At least one.
     pub inputs: Inputs,
 
-    /// Where alerts wait while the bus is away.
+    /// Where alerts wait until the bus has them.
     #[serde(default)]
-    pub queue: QueueBounds,
+    pub spool: SpoolConfig,
 
     /// How long a stop may take to publish what still waits.
     #[serde(default = "ten")]
@@ -97,26 +94,6 @@ pub struct PipeInput {
     pub mode: u32,
 }
 
-/// How much may wait. When it is full, the oldest alert of the least urgent
-/// priority is dropped and counted.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct QueueBounds {
-    /// Alerts.
-    pub alerts_max: NonZeroUsize,
-    /// Their bytes.
-    pub size_bytes_max: NonZeroU64,
-}
-
-impl Default for QueueBounds {
-    fn default() -> Self {
-        Self {
-            alerts_max: NonZeroUsize::new(20_000).expect("twenty thousand is not zero"),
-            size_bytes_max: NonZeroU64::new(64 << 20).expect("64 MiB is not zero"),
-        }
-    }
-}
-
 impl Config {
     /// Looks at what the types cannot say, and at the files behind the bus.
     ///
@@ -124,6 +101,7 @@ impl Config {
     /// The message names the key and what to write instead.
     pub fn check(&self) -> anyhow::Result<()> {
         self.bus.validate().context("bus")?;
+        self.spool.check()?;
         self.routing().check()?;
         let Inputs { socket, pipe, stdin } = &self.inputs;
         anyhow::ensure!(

@@ -34,13 +34,21 @@ pub struct Counters {
     unreadable: AtomicU64,
     /// A sensor's alert of another node.
     foreign: AtomicU64,
-    dropped: [AtomicU64; Priority::ALL.len()],
+    /// In the spool.
+    accepted: [AtomicU64; Priority::ALL.len()],
+    /// And gone from it again, for it was full.
+    evicted: [AtomicU64; Priority::ALL.len()],
+    /// Offers that the full disk did not take.
+    full: AtomicU64,
+    damaged: AtomicU64,
     published: AtomicU64,
+    acknowledged: AtomicU64,
     /// Stored already when it came again: a lost acknowledgement.
     duplicates: AtomicU64,
     resent: AtomicU64,
     /// What the bus will never take.
     refused: AtomicU64,
+    shortened: AtomicU64,
     copies: AtomicU64,
     copies_missed: AtomicU64,
 }
@@ -54,16 +62,26 @@ pub struct Summary {
     pub unreadable: u64,
     /// A sensor's alerts of another node.
     pub foreign: u64,
-    /// Dropped because the queue was full; in the order of [`Priority::ALL`].
-    pub dropped: [u64; Priority::ALL.len()],
-    /// Stored by the bus.
+    /// Taken on: in the spool. In the order of [`Priority::ALL`].
+    pub accepted: [u64; Priority::ALL.len()],
+    /// Of those, dropped because the spool was full; in the same order.
+    pub evicted: [u64; Priority::ALL.len()],
+    /// How often the full disk did not take what was offered.
+    pub full: u64,
+    /// Parts of the spool that were damaged, and are kept aside.
+    pub damaged: u64,
+    /// Alerts handed to the bus, each once.
     pub published: u64,
-    /// Of those, stored already by an earlier attempt.
+    /// Of those, stored by the bus with all their stored copies.
+    pub acknowledged: u64,
+    /// Messages that were stored already by an earlier attempt.
     pub duplicates: u64,
-    /// Attempts beyond the first.
+    /// Attempts to store a message beyond the first.
     pub resent: u64,
-    /// Alerts that the bus will never take.
+    /// Alerts that the bus will never take, and that are kept aside.
     pub refused: u64,
+    /// Alerts that were longer than the bus takes, and went shortened.
+    pub shortened: u64,
     /// Live copies for tags.
     pub copies: u64,
     /// Live copies that nobody could get.
@@ -88,15 +106,32 @@ impl Counters {
         add(&self.foreign);
     }
 
-    pub(crate) fn dropped(&self, priority: Priority) {
-        let at = Priority::ALL.iter().position(|known| *known == priority);
-        if let Some(counter) = at.and_then(|at| self.dropped.get(at)) {
-            add(counter);
-        }
+    pub(crate) fn accepted(&self, priority: Priority, alerts: u64) {
+        add_to(&self.accepted, priority, alerts);
     }
 
-    pub(crate) fn published(&self, stored: lanner_bus::Stored) {
+    pub(crate) fn evicted(&self, priority: Priority, alerts: u64) {
+        add_to(&self.evicted, priority, alerts);
+    }
+
+    pub(crate) fn full(&self) {
+        add(&self.full);
+    }
+
+    pub(crate) fn damaged(&self) {
+        add(&self.damaged);
+    }
+
+    pub(crate) fn published(&self) {
         add(&self.published);
+    }
+
+    pub(crate) fn acknowledged(&self) {
+        add(&self.acknowledged);
+    }
+
+    /// One message of an alert is stored.
+    pub(crate) fn stored(&self, stored: lanner_bus::Stored) {
         if stored.duplicate {
             add(&self.duplicates);
         }
@@ -108,26 +143,31 @@ impl Counters {
         add(&self.refused);
     }
 
+    pub(crate) fn shortened(&self) {
+        add(&self.shortened);
+    }
+
     pub(crate) fn copied(&self, arrived: bool) {
         add(if arrived { &self.copies } else { &self.copies_missed });
     }
 
     /// The counters now.
     pub fn summary(&self) -> Summary {
-        let all = |counters: &[AtomicU64]| -> Vec<u64> { counters.iter().map(get).collect() };
-        let mut taken = [0; 3];
-        taken.copy_from_slice(&all(&self.taken));
-        let mut dropped = [0; Priority::ALL.len()];
-        dropped.copy_from_slice(&all(&self.dropped));
+        let [socket, pipe, stdin] = &self.taken;
         Summary {
-            taken,
+            taken: [get(socket), get(pipe), get(stdin)],
             unreadable: get(&self.unreadable),
             foreign: get(&self.foreign),
-            dropped,
+            accepted: get_all(&self.accepted),
+            evicted: get_all(&self.evicted),
+            full: get(&self.full),
+            damaged: get(&self.damaged),
             published: get(&self.published),
+            acknowledged: get(&self.acknowledged),
             duplicates: get(&self.duplicates),
             resent: get(&self.resent),
             refused: get(&self.refused),
+            shortened: get(&self.shortened),
             copies: get(&self.copies),
             copies_missed: get(&self.copies_missed),
         }
@@ -135,9 +175,9 @@ impl Counters {
 }
 
 impl Summary {
-    /// How many of this priority the queue dropped.
-    pub fn dropped_of(&self, priority: Priority) -> u64 {
-        let counts = Priority::ALL.iter().zip(self.dropped);
+    /// How many of this priority went from the full spool.
+    pub fn evicted_of(&self, priority: Priority) -> u64 {
+        let counts = Priority::ALL.iter().zip(self.evicted);
         counts.filter(|(known, _)| **known == priority).map(|(_, count)| count).sum()
     }
 }
@@ -160,6 +200,17 @@ impl fmt::Display for PerPriority {
 
 fn add(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+fn add_to(counters: &[AtomicU64; Priority::ALL.len()], priority: Priority, count: u64) {
+    let of = Priority::ALL.iter().zip(counters).find(|(known, _)| **known == priority);
+    if let Some((_, counter)) = of {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+fn get_all(counters: &[AtomicU64; Priority::ALL.len()]) -> [u64; Priority::ALL.len()] {
+    counters.each_ref().map(get)
 }
 
 fn get(counter: &AtomicU64) -> u64 {

@@ -11,35 +11,38 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
+    Spool,
     config::Config,
     counters::{Counters, PerPriority, Summary},
     input::{pipe::Pipe, socket::SocketServer, stdin},
     intake::Intake,
     keeper,
     pump::Pump,
-    queue::Queue,
 };
 
 const REPORT_PAUSE: Duration = Duration::from_secs(60);
 
-/// The inputs, open, and the queue; not yet connected to the bus.
+/// The inputs and the spool, open; not yet connected to the bus.
 pub struct Forwarder {
     config: Config,
     socket: Option<SocketServer>,
     pipe: Option<Pipe>,
     intake: Arc<Intake>,
-    queue: Arc<Queue>,
+    spool: Arc<Spool>,
     counters: Arc<Counters>,
 }
 
 impl Forwarder {
-    /// Opens the inputs. `keeper_program` is this program itself, which keeps
+    /// Opens the spool and the inputs. `keeper_program` is this program itself, which keeps
     /// the pipe open while we are away; without it nobody does.
     ///
     /// # Errors
-    /// When an input cannot be opened.
+    /// When the spool or an input cannot be opened.
     pub fn open(config: Config, keeper_program: Option<PathBuf>) -> anyhow::Result<Self> {
         let node = config.node()?;
+        // First: an input that is open takes alerts on.
+        let counters = Arc::<Counters>::default();
+        let spool = Arc::new(Spool::open(&config.spool, counters.clone())?);
         let socket = config.inputs.socket.as_ref().map(SocketServer::bind).transpose()?;
         let pipe = config.inputs.pipe.as_ref().map(Pipe::open).transpose()?;
         if let (Some(pipe), Some(program)) = (&config.inputs.pipe, keeper_program) {
@@ -55,18 +58,18 @@ impl Forwarder {
             socket = config.inputs.socket.as_ref().map(|socket| socket.path.display().to_string()),
             pipe = config.inputs.pipe.as_ref().map(|pipe| pipe.path.display().to_string()),
             stdin = config.inputs.stdin,
-            queue_alerts_max = config.queue.alerts_max,
-            queue_bytes_max = config.queue.size_bytes_max,
+            spool = %config.spool.dir.display(),
+            spool_bytes_max = config.spool.size_bytes_max,
+            durability = ?config.spool.durability,
             "takes alerts"
         );
-        let (queue, counters) = (Arc::new(Queue::new(config.queue)), Arc::<Counters>::default());
         let intake = Arc::new(Intake::new(
             FalcoInput { node, cluster: config.cluster.clone() },
             config.routing(),
-            queue.clone(),
+            spool.clone(),
             counters.clone(),
         ));
-        Ok(Self { config, socket, pipe, intake, queue, counters })
+        Ok(Self { config, socket, pipe, intake, spool, counters })
     }
 
     /// What it does, while it runs.
@@ -74,13 +77,18 @@ impl Forwarder {
         self.counters.clone()
     }
 
+    /// What it has taken on and the bus has not yet.
+    pub fn spool(&self) -> Arc<Spool> {
+        self.spool.clone()
+    }
+
     /// Works until `stop`, or until its only input has ended, and then publishes
-    /// what still waits. Gives the number of alerts that it could not publish.
+    /// what still waits. Gives the number of alerts that stay in the spool.
     ///
     /// # Errors
     /// When the bus's settings cannot work, or an input broke.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<u64> {
-        let Self { config, socket, pipe, intake, queue, counters } = self;
+        let Self { config, socket, pipe, intake, spool, counters } = self;
         // Its own token: an input that breaks stops the others as well.
         let stop = stop.child_token();
         let mut inputs = JoinSet::new();
@@ -98,9 +106,13 @@ impl Forwarder {
             inputs.spawn(stdin::run(intake, stop.clone()));
         }
 
+        let kept = CancellationToken::new();
+        let (keeper, end_of_keeper) = (spool.clone(), kept.clone());
+        let keeper = tokio::spawn(async move { keeper.keep(end_of_keeper).await });
+
         // The inputs work already: whoever has an alert need not wait for this.
         let connection = Connection::open(&config.bus).await.context("bus")?;
-        let pump = Pump::new(queue.clone(), counters.clone(), connection);
+        let pump = Pump::open(spool.clone(), counters.clone(), connection).await?;
         let inputs_ended = CancellationToken::new();
         let watch_inputs = async {
             let outcome = wait_for(inputs, &stop).await;
@@ -111,9 +123,11 @@ impl Forwarder {
             async { tokio::join!(watch_inputs, pump.run(inputs_ended.clone(), config.stop_max())) };
         let (outcome, left) = tokio::select! {
             done = work => done,
-            never = report_each_minute(&counters, &queue) => match never {},
+            never = report_each_minute(&counters, &spool) => match never {},
         };
-        report(&counters.summary(), &queue);
+        kept.cancel();
+        keeper.await.context("the spool's keeper panicked")?;
+        report(&counters.summary(), &spool);
         outcome.map(|()| left)
     }
 }
@@ -134,7 +148,7 @@ async fn wait_for(
     outcome
 }
 
-async fn report_each_minute(counters: &Counters, queue: &Queue) -> Infallible {
+async fn report_each_minute(counters: &Counters, spool: &Spool) -> Infallible {
     let mut minutes = tokio::time::interval_at(Instant::now() + REPORT_PAUSE, REPORT_PAUSE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reported = Summary::default();
@@ -142,13 +156,14 @@ async fn report_each_minute(counters: &Counters, queue: &Queue) -> Infallible {
         minutes.tick().await;
         let now = counters.summary();
         if now != reported {
-            report(&now, queue);
+            report(&now, spool);
             reported = now;
         }
     }
 }
 
-fn report(now: &Summary, queue: &Queue) {
+fn report(now: &Summary, spool: &Spool) {
+    let standing = spool.standing();
     let [socket, pipe, stdin] = now.taken;
     info!(
         socket,
@@ -156,12 +171,18 @@ fn report(now: &Summary, queue: &Queue) {
         stdin,
         unreadable = now.unreadable,
         foreign = now.foreign,
-        dropped = %PerPriority(now.dropped),
-        waiting = %PerPriority(queue.waiting()),
+        accepted = %PerPriority(now.accepted),
+        evicted = %PerPriority(now.evicted),
+        waiting = %PerPriority(standing.waiting),
+        spool_bytes = standing.size_bytes,
+        full = now.full,
+        damaged = now.damaged,
         published = now.published,
+        acknowledged = now.acknowledged,
         duplicates = now.duplicates,
         resent = now.resent,
         refused = now.refused,
+        shortened = now.shortened,
         copies = now.copies,
         copies_missed = now.copies_missed,
         "alerts since the start"

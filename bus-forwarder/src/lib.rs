@@ -3,20 +3,21 @@
 //!
 //! ```text
 //! sensor ─socket─▶ ┐
-//! Falco ──pipe───▶ ├ Intake ─▶ Queue ─▶ pump ─TLS─▶ JetStream: the alert, acknowledged
-//!         stdin──▶ ┘ refuses,  bounded,        └─▶ live copies, one for each tag
-//!                    counts    drops the least
+//! Falco ──pipe───▶ ├ Intake ─▶ Spool ─▶ pump ─TLS─▶ JetStream: the alert and its stored
+//!         stdin──▶ ┘ refuses,  on disk,       │      copies, acknowledged
+//!                    counts    bounded        └────▶ live copies, one for each tag
 //! ```
 //!
 //! Promises:
 //! - What is not an alert is counted and told in the log, and stops nothing.
 //! - An alert names this node or is refused: Falco's get the node from the
 //!   configuration, and a sensor's has to say the same.
-//! - An alert that was taken on is published once the bus is there, under the
-//!   same id each time; or it was dropped and counted, the least urgent first.
-//! - Nothing here waits without bound for a sensor, Falco or the bus.
-//!
-//! Not here yet: alerts on disk. What waits in memory is gone with the process.
+//! - An alert that was taken on is on the disk, and is published once the bus
+//!   is there, under the same id each time, also after this process was killed;
+//!   or it was evicted and counted, the least urgent first; or the bus will
+//!   never take it, and it is counted and kept aside.
+//! - Nothing here waits without bound for a sensor, Falco or the bus. Only who
+//!   brings alerts waits while the disk is full.
 
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -29,15 +30,17 @@ mod input;
 mod intake;
 pub mod keeper;
 mod lines;
+mod outgoing;
 mod pump;
-mod queue;
 mod seldom;
+pub mod spool;
 
 pub use crate::{
-    config::{Config, Inputs, PipeInput, QueueBounds, SocketInput},
+    config::{Config, Inputs, PipeInput, SocketInput},
     counters::{Counters, Input, Summary},
     daemon::ForwarderDaemon,
     forwarder::Forwarder,
     lines::{Line, LineSplitter},
-    queue::{Pushed, Queue, Waiting},
+    outgoing::{Outgoing, TagCopy},
+    spool::{Durability, Spool, SpoolConfig},
 };

@@ -42,6 +42,7 @@ fn shell(dir: &Path, command: &str) -> Output {
 #[test]
 fn the_page_does_as_it_says() {
     let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("layout.yaml"), blocks("yaml")[1]).unwrap();
     let mut server = None;
     let commands = commands();
     assert!(commands.len() >= 10, "the page has lost its commands");
@@ -68,9 +69,13 @@ fn the_page_does_as_it_says() {
 
 #[test]
 fn the_page_shows_the_default_layout() {
-    let [shown] = blocks("yaml").try_into().unwrap();
-    let shown: Layout = lanner_service::config::parse(shown, Path::new("bus.md")).unwrap();
-    assert_eq!(shown, Layout::default());
+    let parse =
+        |text| -> Layout { lanner_service::config::parse(text, Path::new("bus.md")).unwrap() };
+    let [shown, with_tags] = blocks("yaml").try_into().unwrap();
+    assert_eq!(parse(shown), Layout::default());
+    let with_tags = parse(with_tags);
+    with_tags.check().unwrap();
+    assert_eq!((with_tags.tag_streams.len(), with_tags.restricted_tags.len()), (1, 1));
 }
 
 #[test]

@@ -58,13 +58,13 @@ fn an_unknown_key_is_named_with_its_place_and_its_cure() {
         &format!("{BUS}mod: enforce\n"),
         1,
         expect![[r#"
-        lanner-responder: responder.yaml:3:1: unknown key `mod`; did you mean `mode`?
-         --> responder.yaml:3:1
-          |
-        1 | bus: { servers: [nats://127.0.0.1:1] }
-        2 | playbooks: [playbooks]
-        3 | mod: enforce
-          | ^ unknown field `mod`, expected one of bus, subject_root, cluster, mode, playbooks, protected_namespaces, alert_age_max, lease, kubeconfig"#]],
+            lanner-responder: responder.yaml:3:1: unknown key `mod`; did you mean `mode`?
+             --> responder.yaml:3:1
+              |
+            1 | bus: { servers: [nats://127.0.0.1:1] }
+            2 | playbooks: [playbooks]
+            3 | mod: enforce
+              | ^ unknown field `mod`, expected one of bus, subject_root, restricted_tags, cluster, mode, playbooks, protected_namespaces, alert_age_max, lease, kubeconfig"#]],
     );
     check(
         &format!("{BUS}mode: enforced\n"),

@@ -126,9 +126,10 @@ impl Node {
         let identity = Identity::Forwarder { node: name.to_owned() };
         let pipe = folder.join(format!("{name}.pipe"));
         let config = format!(
-            "node: {name}\nbus:\n{}inputs:\n  pipe: {{ path: {} }}\n",
+            "node: {name}\nbus:\n{}inputs:\n  pipe: {{ path: {} }}\nspool: {{ dir: {} }}\n",
             bus.connection_yaml(&identity, "  "),
             pipe.display(),
+            folder.join(format!("{name}.spool")).display(),
         );
         let file = folder.join(format!("{name}.yaml"));
         fs::write(&file, config).expect("write a configuration");

@@ -1,17 +1,19 @@
 //! `cargo xtask tools`: gets the programs that building and testing need.
 //!
-//! Two kinds: Debian's packages, installed when we are root on such a system
-//! (and else named, for the user to install), and Go programs that are built
-//! once into a cache outside of `target/`.
+//! Three kinds: Debian's packages, installed when we are root on such a system
+//! (and else named, for the user to install), Go programs that are built once
+//! into a cache outside of `target/`, and the libraries of the subscribers in
+//! `docs/subscribers`.
 
 mod debian;
 mod go;
+mod library;
 
 use std::fs::{self, File};
 
 use anyhow::Context as _;
 use clap::ValueEnum as _;
-use lanner_testkit::programs::{Program, cache_dir};
+use lanner_testkit::programs::{Library, Program, cache_dir};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -33,22 +35,26 @@ pub(crate) struct Arguments {
 pub(crate) enum Tool {
     Packages(debian::Packages),
     Built(Program),
+    Library(Library),
 }
 
 impl Tool {
     /// What the build and the tests that need no root want.
-    pub(crate) const FOR_TESTS: [Self; 5] = [
+    pub(crate) const FOR_TESTS: [Self; 7] = [
         Self::Packages(debian::Packages::Clang),
         Self::Built(Program::NatsServer),
         Self::Built(Program::Etcd),
         Self::Built(Program::KubeApiserver),
         Self::Built(Program::Kubectl),
+        Self::Library(Library::NatsGo),
+        Self::Library(Library::NatsPy),
     ];
 
     /// Everything, with what the local cluster needs.
     pub(crate) fn all() -> Vec<Self> {
         let packages = debian::Packages::value_variants().iter().copied().map(Self::Packages);
-        packages.chain(Program::ALL.map(Self::Built)).collect()
+        let programs = Program::ALL.map(Self::Built);
+        packages.chain(programs).chain(Library::ALL.map(Self::Library)).collect()
     }
 
     fn parse(name: &str) -> Result<Self, String> {
@@ -62,6 +68,7 @@ impl Tool {
         match self {
             Self::Packages(packages) => packages.name(),
             Self::Built(program) => program.name(),
+            Self::Library(library) => library.name(),
         }
     }
 
@@ -76,6 +83,11 @@ impl Tool {
                 Some(path) => Ok(path.display().to_string()),
                 None => Err(format!("not at {}", program.cached().display())),
             },
+            Self::Library(library) => {
+                let cached = library.cached();
+                let path = cached.display();
+                if cached.exists() { Ok(path.to_string()) } else { Err(format!("not at {path}")) }
+            }
         }
     }
 }
@@ -110,6 +122,7 @@ pub(crate) fn get(tools: &[Tool]) -> anyhow::Result<()> {
         match tool {
             Tool::Packages(packages) => debian::install(*packages)?,
             Tool::Built(program) => go::build(*program)?,
+            Tool::Library(library) => library::get(*library)?,
         }
     }
     Ok(())

@@ -55,13 +55,20 @@ impl Pipe {
                     .with_context(|| format!("cannot read the pipe {}", self.path.display()))?,
                 () = stop.cancelled() => break,
             };
+            let mut batch = Vec::new();
             splitter.push(bytes.get(..read).unwrap_or_default(), |line| {
-                intake.falco_line(Input::Pipe, &line);
+                batch.extend(intake.falco_line(Input::Pipe, &line));
             });
+            let len = batch.len();
+            if intake.take_on(batch, &stop).await.is_err() {
+                anyhow::bail!("{len} alerts are lost: they were read, and the disk is full");
+            }
         }
         // The rest of it is still in the pipe; as two halves it is counted.
         if let Some(half) = splitter.finish() {
-            intake.falco_line(Input::Pipe, &half);
+            let half = intake.falco_line(Input::Pipe, &half);
+            // Where the disk is full as well, it is as lost as the half in the pipe.
+            let _ = intake.take_on(half.into_iter().collect(), &stop).await;
         }
         Ok(())
     }

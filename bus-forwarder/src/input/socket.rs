@@ -1,5 +1,5 @@
 //! The sensor's socket: frames of [`lanner_alert::frame`], acknowledged once
-//! the alert is in the queue.
+//! the alert is in the spool.
 
 use std::{
     fs, io,
@@ -204,6 +204,7 @@ async fn serve(
         }
         decoder.push(bytes.get(..read).unwrap_or_default());
         let before = newest;
+        let mut batch = Vec::new();
         while let Some(frame) = decoder.next_frame()? {
             match frame {
                 Frame::Hello { version: frame::VERSION } if !greeted => greeted = true,
@@ -211,7 +212,7 @@ async fn serve(
                     return Err(ConnectionError::Version { theirs: version });
                 }
                 Frame::Alert { sequence, json } if greeted && sequence > newest => {
-                    intake.sensor_alert(json);
+                    batch.extend(intake.sensor_alert(json));
                     newest = sequence;
                     alerts += 1;
                 }
@@ -221,6 +222,10 @@ async fn serve(
                 }
                 _ => return Err(ConnectionError::Unexpected { expected: "a hello first" }),
             }
+        }
+        // While the disk is full the sensor waits, as long as its own queue lasts.
+        if intake.take_on(batch, stop).await.is_err() {
+            return Ok(alerts);
         }
         if newest > before {
             send(&mut stream, &Frame::Ack { sequence: newest }).await?;

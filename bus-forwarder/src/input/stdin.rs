@@ -7,7 +7,7 @@ use lanner_alert::ALERT_BYTES_MAX;
 use lanner_service::CancellationToken;
 use tokio::sync::mpsc;
 
-use crate::{counters::Input, intake::Intake, lines::LineSplitter};
+use crate::{Outgoing, counters::Input, intake::Intake, lines::LineSplitter};
 
 const READ_BYTES: usize = 64 << 10;
 /// Reads that the thread may be ahead.
@@ -24,10 +24,22 @@ pub(crate) async fn run(intake: Arc<Intake>, stop: CancellationToken) -> anyhow:
         };
         let Some(chunk) = chunk else { break };
         let chunk = chunk.context("cannot read standard input")?;
-        splitter.push(&chunk, |line| intake.falco_line(Input::Stdin, &line));
+        let mut batch = Vec::new();
+        splitter.push(&chunk, |line| batch.extend(intake.falco_line(Input::Stdin, &line)));
+        take_on(&intake, batch, &stop).await?;
     }
-    if let Some(last) = splitter.finish() {
-        intake.falco_line(Input::Stdin, &last);
+    let last = splitter.finish().and_then(|last| intake.falco_line(Input::Stdin, &last));
+    take_on(&intake, last.into_iter().collect(), &stop).await
+}
+
+async fn take_on(
+    intake: &Intake,
+    batch: Vec<Outgoing>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let len = batch.len();
+    if intake.take_on(batch, stop).await.is_err() {
+        anyhow::bail!("{len} alerts are lost: they were read, and the disk is full");
     }
     Ok(())
 }

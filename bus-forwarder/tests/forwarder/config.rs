@@ -31,9 +31,11 @@ fn the_example_names_every_key() {
         "uids:",
         "mode:",
         "stdin:",
-        "queue:",
-        "alerts_max:",
+        "spool:",
+        "dir:",
         "size_bytes_max:",
+        "durability:",
+        "sync_interval_seconds:",
         "stop_seconds_max:",
     ];
     let uncommented: Vec<String> = EXAMPLE
@@ -54,8 +56,10 @@ fn the_example_names_every_key() {
     }
     let all = parse(&text).unwrap();
     assert_eq!(all.stop_seconds_max, config.stop_seconds_max);
-    assert_eq!(all.queue.alerts_max, config.queue.alerts_max);
-    assert_eq!(all.queue.size_bytes_max, config.queue.size_bytes_max);
+    assert_eq!(all.spool.dir, config.spool.dir);
+    assert_eq!(all.spool.size_bytes_max, config.spool.size_bytes_max);
+    assert_eq!(all.spool.durability, config.spool.durability);
+    assert_eq!(all.spool.sync_interval_seconds, config.spool.sync_interval_seconds);
     assert_eq!(all.subject_root, config.subject_root);
 }
 
@@ -99,6 +103,14 @@ fn what_cannot_work_is_told_with_its_key() {
             1 | bus: {servers: ['nats://localhost']}
             2 | inputs: {pipe: {path: /run/x, mode: '0888'}}
               |                                     ^ expected permissions in octal, such as "0620""#]],
+    );
+    check_refused(
+        "spool: {size_bytes_max: 1000}\nbus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\n",
+        expect!["spool.size_bytes_max: less than 1048576"],
+    );
+    check_refused(
+        "spool: {dir: spool}\nbus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\n",
+        expect!["spool.dir: not an absolute path"],
     );
     check_refused(
         "node: ''\nbus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\n",

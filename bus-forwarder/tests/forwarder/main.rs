@@ -6,7 +6,7 @@ mod lines;
 mod outage;
 mod pipe;
 mod program;
-mod queue;
 mod rig;
 mod socket;
+mod spool;
 mod stdin;

@@ -26,47 +26,59 @@ async fn every_alert_taken_on_during_an_outage_arrives_once() {
 
     let stored = rig.stored(COUNT).await;
     assert_eq!(stored.len(), COUNT, "some came twice, and others never");
-    assert_eq!(running.counters.summary().dropped, [0; 8]);
+    assert_eq!(running.counters.summary().evicted, [0; 8]);
     assert_eq!(running.stop().await, 0);
 }
 
 #[tokio::test]
-async fn what_is_too_much_is_dropped_least_urgent_first_and_counted() {
+async fn what_is_too_much_is_evicted_least_urgent_first_and_counted() {
     let mut rig = Rig::new().await;
     rig.bus.server.kill();
-    let running = rig.start("queue: {alerts_max: 10}\n");
+    let spool = format!("spool: {{dir: {}, size_bytes_max: 1048576}}\n", rig.spool().display());
+    let running = rig.start(&spool);
     let mut sensor = rig.sensor().await;
-    for n in 0..8 {
+    const EACH: u64 = 800;
+    for n in 0..EACH {
         for priority in [Priority::Debug, Priority::Critical, Priority::Notice] {
             sensor.send(alert(&format!("{priority} {n}"), priority)).await;
         }
     }
     sensor.acknowledged().await;
     let now = running.counters.summary();
-    let dropped =
-        [Priority::Critical, Priority::Notice, Priority::Debug].map(|p| now.dropped_of(p));
-    assert_eq!((dropped, now.dropped.iter().sum()), ([0, 6, 8], 14));
+    let evicted =
+        [Priority::Critical, Priority::Notice, Priority::Debug].map(|p| now.evicted_of(p));
+    assert_eq!(evicted.iter().sum::<u64>(), now.evicted.iter().sum::<u64>());
+    assert_eq!(evicted[0], 0, "{evicted:?}");
+    assert!(evicted[2] > evicted[1] && evicted[2] <= EACH, "{evicted:?}");
+    let standing = running.spool.standing();
+    assert!(standing.size_bytes <= 1 << 20);
+    assert_eq!(standing.alerts() + evicted.iter().sum::<u64>(), 3 * EACH);
 
     rig.bus.server.restart();
-    let stored: Vec<String> = rig.stored(10).await.into_keys().collect();
-    let mut expected: Vec<String> = (0..8).map(|n| format!("Critical {n}")).collect();
-    expected.extend(["Notice 6", "Notice 7"].map(str::to_owned));
-    assert_eq!(stored, expected);
+    let left = usize::try_from(standing.alerts()).unwrap();
+    let stored = rig.stored(left).await;
+    assert_eq!(stored.len(), left);
+    assert!((0..EACH).all(|n| stored.contains_key(&format!("Critical {n}"))));
     assert_eq!(running.stop().await, 0);
 }
 
 #[tokio::test]
-async fn a_stop_says_how_much_is_left_when_the_bus_stays_away() {
+async fn what_a_stop_leaves_behind_is_sent_after_the_next_start() {
     let mut rig = Rig::new().await;
     rig.bus.server.kill();
     let running = rig.start("stop_seconds_max: 1\n");
     let mut sensor = rig.sensor().await;
-    for _ in 0..3 {
-        sensor.send(alert("lost", Priority::Notice)).await;
+    for n in 0..3 {
+        sensor.send(alert(&format!("kept {n}"), Priority::Notice)).await;
     }
     sensor.acknowledged().await;
     let left = timeout(Duration::from_secs(10), running.stop()).await.expect("no deadline");
     assert_eq!(left, 3);
+
+    rig.bus.server.restart();
+    let running = rig.start("");
+    assert_eq!(rig.stored(3).await.len(), 3);
+    assert_eq!(running.stop().await, 0);
 }
 
 #[tokio::test]

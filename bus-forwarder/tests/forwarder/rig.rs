@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use lanner_alert::frame::{Decoder, Frame};
 use lanner_alert::{Alert, AlertId, FalcoInput, Priority, frame};
 use lanner_bus::{Connection, Consumer, Identity};
-use lanner_bus_forwarder::{Config, Counters, Forwarder, Summary};
+use lanner_bus_forwarder::{Config, Counters, Forwarder, Spool, Summary};
 use lanner_service::CancellationToken;
 use lanner_testkit::{SecuredBus, eventually_async};
 use tempfile::TempDir;
@@ -26,6 +26,7 @@ pub(crate) struct Rig {
 
 pub(crate) struct Running {
     pub(crate) counters: Arc<Counters>,
+    pub(crate) spool: Arc<Spool>,
     stop: CancellationToken,
     done: JoinHandle<anyhow::Result<u64>>,
 }
@@ -47,9 +48,21 @@ impl Rig {
     pub(crate) fn yaml(&self, inputs: &str, rest: &str) -> String {
         let forwarder = Identity::Forwarder { node: NODE.to_owned() };
         format!(
-            "node: {NODE}\ncluster: test\nrouting_tags: [shell]\nbus:\n{}inputs:\n{inputs}{rest}",
-            self.bus.connection_yaml(&forwarder, "  ")
+            "node: {NODE}\ncluster: test\nrouting_tags: [shell]\nbus:\n{}inputs:\n{inputs}{}{rest}",
+            self.bus.connection_yaml(&forwarder, "  "),
+            self.spool_unless_in(rest),
         )
+    }
+
+    fn spool_unless_in(&self, rest: &str) -> String {
+        match rest.contains("spool:") {
+            true => String::new(),
+            false => format!("spool: {{dir: {}}}\n", self.spool().display()),
+        }
+    }
+
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.dir.path().join("spool")
     }
 
     pub(crate) fn socket_input(&self) -> String {
@@ -65,8 +78,9 @@ impl Rig {
     pub(crate) fn start(&self, rest: &str) -> Running {
         let config = self.config(&self.socket_input(), rest);
         let forwarder = Forwarder::open(config, None).unwrap();
-        let (counters, stop) = (forwarder.counters(), CancellationToken::new());
-        Running { counters, stop: stop.clone(), done: tokio::spawn(forwarder.run(stop)) }
+        let (counters, spool) = (forwarder.counters(), forwarder.spool());
+        let stop = CancellationToken::new();
+        Running { counters, spool, stop: stop.clone(), done: tokio::spawn(forwarder.run(stop)) }
     }
 
     pub(crate) async fn sensor(&self) -> Sensor {

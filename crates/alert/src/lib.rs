@@ -30,6 +30,7 @@ mod priority;
 mod record;
 mod routing;
 pub mod schema;
+mod shorten;
 mod subject;
 mod tag;
 mod template;
@@ -44,6 +45,7 @@ pub use crate::{
     priority::{Priority, UnknownPriority},
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
     routing::{InvalidRouting, Routed, Routing, RoutingTags, SubjectCopy},
+    shorten::{SHORTENED, shorten},
     subject::{
         AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token, slug,
     },

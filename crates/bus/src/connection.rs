@@ -6,7 +6,10 @@ mod link;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_nats::{Client, ConnectOptions, jetstream};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{broadcast, watch},
+    time::timeout,
+};
 use tracing::{info, warn};
 
 pub use self::config::{ConnectionConfig, InvalidConnection};
@@ -118,8 +121,13 @@ impl Connection {
 
     /// Counts the connections: another number means that what was under way on
     /// the one before may be lost.
-    pub(crate) fn generation(&self) -> watch::Receiver<link::State> {
+    pub(crate) fn generation(&self) -> watch::Receiver<State> {
         self.links.state()
+    }
+
+    /// The subjects that the server refuses to us, from the call on.
+    pub(crate) fn refusals(&self) -> broadcast::Receiver<Arc<str>> {
+        self.links.refusals()
     }
 
     /// Returns when the server refuses `subject` to us.

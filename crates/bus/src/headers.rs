@@ -1,6 +1,8 @@
 //! Headers beside an alert, so that a subscriber can choose without reading it.
 
-use async_nats::HeaderMap;
+use std::borrow::Cow;
+
+use async_nats::{HeaderMap, HeaderName};
 use lanner_alert::Alert;
 
 /// The alert's id; JetStream drops a second message with the same.
@@ -24,7 +26,7 @@ const VALUE_BYTES_MAX: usize = 1024;
 /// Values are cut at a kilobyte, and what could end a line in them becomes
 /// `_`: they hold text of rules and hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(&'static str, String)>);
+pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
 impl Headers {
     /// The headers that travel with this alert.
@@ -41,7 +43,28 @@ impl Headers {
 
     /// Adds a header.
     pub fn set(&mut self, name: &'static str, value: &str) {
+        self.0.push((Cow::Borrowed(name), sanitize(value)));
+    }
+
+    /// Adds a header whose name was written down elsewhere, as a forwarder's
+    /// spool does; `None` when that is no name of a header.
+    pub fn restore(&mut self, name: &str, value: &str) -> Option<()> {
+        let known = [TAGS, RULE, NODE, SOURCE, SCHEMA].into_iter().find(|known| *known == name);
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let name = match known {
+            Some(name) => Cow::Borrowed(name),
+            None if (1..=64).contains(&name.len()) && name.bytes().all(is_name) => {
+                Cow::Owned(name.to_owned())
+            }
+            None => return None,
+        };
         self.0.push((name, sanitize(value)));
+        Some(())
+    }
+
+    /// All of them, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_str()))
     }
 
     /// The value of a header, as it is sent.
@@ -50,14 +73,17 @@ impl Headers {
     }
 
     /// Their names.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|(name, _)| *name)
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
     }
 
     pub(crate) fn into_map(self) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in self.0 {
-            map.insert(name, value);
+            match name {
+                Cow::Borrowed(name) => map.insert(HeaderName::from_static(name), value),
+                Cow::Owned(name) => map.insert(name.as_str(), value),
+            }
         }
         map
     }

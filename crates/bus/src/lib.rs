@@ -3,7 +3,7 @@
 //! certificates, and the server's permissions.
 //!
 //! ```text
-//! ConnectionConfig ─▶ Connection ─┬▶ Publisher   stored messages, retried until acknowledged
+//! ConnectionConfig ─▶ Connection ─┬▶ Publisher, Window  stored messages, retried until acknowledged
 //!                                 ├▶ Consumer    alerts, each acknowledged by hand
 //!                                 ├▶ Subscription what is published from now on
 //!                                 │  Interruptions when it saw nothing
@@ -47,7 +47,7 @@ pub use crate::{
     consumer::{AckError, Consumer, Delivery},
     identity::Identity,
     interruption::{Interruption, Interruptions},
-    publisher::{Message, PublishError, Publisher, Stored, WINDOW},
+    publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},
     rights::{Rights, RightsError},
     setup::{Difference, Kind, Outcome, Setup, SetupError, Standing},
     store::{Change, Entry, Store, StoreError},

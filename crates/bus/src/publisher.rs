@@ -9,7 +9,13 @@
 //!   if the copies are within the stream's duplicate window.
 //! - At most [`WINDOW`] messages are under way.
 //!
-//! Not here: the queue in front, and what to drop when it is full.
+//! [`Publisher`] is for who has a message now and then and waits for it;
+//! [`Window`] for who has many of them in order.
+//!
+//! Not here: what waits in front, and what to drop when that is full.
+
+mod answer;
+mod window;
 
 use std::time::Duration;
 
@@ -25,6 +31,7 @@ use tokio::{
 };
 use tracing::debug;
 
+pub use self::window::{Done, Window};
 use crate::{
     Cause, Connection,
     headers::{Headers, MESSAGE_ID},

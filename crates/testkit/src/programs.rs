@@ -114,6 +114,50 @@ impl Program {
     }
 }
 
+/// A library that a subscriber of `docs/subscribers` is built on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Library {
+    NatsGo,
+    NatsPy,
+}
+
+impl Library {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::NatsGo, Self::NatsPy];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NatsGo => "nats.go",
+            Self::NatsPy => "nats-py",
+        }
+    }
+
+    /// The version, as in `docs/subscribers/go/go.mod` and
+    /// `docs/subscribers/python/requirements.txt`.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::NatsGo => "1.55.0",
+            Self::NatsPy => "2.16.0",
+        }
+    }
+
+    /// What must be there to use it.
+    pub fn language(self) -> &'static str {
+        match self {
+            Self::NatsGo => "go",
+            Self::NatsPy => "python3",
+        }
+    }
+
+    /// The folder that is there once it was got: of nats-py the library itself,
+    /// of nats.go a subscriber that Go built with it, and so has all it needs
+    /// to build another in no time.
+    pub fn cached(self) -> PathBuf {
+        cache_dir().join(format!("{}-{}", self.name(), self.version()))
+    }
+}
+
 /// The folder of all caches of this repository's tools, outside of `target/` so
 /// that `cargo clean` keeps it: `$LANNER_TOOLS`, or else `lanner/tools` below
 /// `$XDG_CACHE_HOME` or `~/.cache`.

@@ -80,12 +80,13 @@ impl Stack {
     pub fn start_forwarder(&self) -> Process {
         let identity = Identity::Forwarder { node: self.node.clone() };
         let config = format!(
-            "node: {}\n{}bus:\n{}inputs:\n  socket: {{ path: {} }}\n  pipe: {{ path: {} }}\n",
+            "node: {}\n{}bus:\n{}inputs:\n  socket: {{ path: {} }}\n  pipe: {{ path: {} }}\nspool: {{ dir: {} }}\n",
             self.node,
             self.tag_settings(),
             self.bus.connection_yaml(&identity, "  "),
             self.socket().display(),
             self.falco_pipe().display(),
+            self.dir().join("spool").display(),
         );
         let mut forwarder = self.spawn(Binary::Forwarder, &config, &[]);
         eventually("the forwarder listens", START_MAX, || {

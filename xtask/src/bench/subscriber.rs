@@ -130,9 +130,10 @@ async fn follow(mut subscription: Subscription, tell: SyncSender<Arrival>) {
 fn forwarder(bus: &SecuredBus, socket: &Path, folder: &Path) -> anyhow::Result<Process> {
     let identity = Identity::Forwarder { node: NODE.to_owned() };
     let text = format!(
-        "node: {NODE}\nbus:\n{}inputs:\n  socket: {{ path: {} }}\n",
+        "node: {NODE}\nbus:\n{}inputs:\n  socket: {{ path: {} }}\nspool: {{ dir: {} }}\n",
         bus.connection_yaml(&identity, "  "),
         socket.display(),
+        folder.join("spool").display(),
     );
     let config = folder.join("forwarder.yaml");
     fs::write(&config, text).context("cannot write the forwarder's configuration")?;

@@ -56,6 +56,10 @@ impl Links {
         self.state.subscribe()
     }
 
+    pub(super) fn refusals(&self) -> broadcast::Receiver<Arc<str>> {
+        self.refused.subscribe()
+    }
+
     pub(super) fn lost_by_slowness(&self) -> watch::Receiver<u64> {
         self.too_slow.subscribe()
     }
@@ -113,6 +117,7 @@ impl Links {
                 if let Some(subject) = refused_subject(&text) {
                     // Nobody listening is fine: not everything refused is waited for.
                     let _ = self.refused.send(subject.into());
+                    let subject = without_restricted(subject);
                     if self.told_of_refusal.swap(true, Ordering::Relaxed) {
                         debug!(%subject, "the bus refuses this subject to our certificate");
                     } else {
@@ -148,4 +153,28 @@ fn refused_subject(text: &str) -> Option<&str> {
         return None;
     }
     rest.split_once('"').map(|(subject, _)| subject)
+}
+
+/// A subject as a log may show it: that of a restricted alert without its rule.
+pub(crate) fn without_restricted(subject: &str) -> &str {
+    const MARK: &str = ".restricted.";
+    let Some((before, rest)) = subject.split_once(MARK) else { return subject };
+    let tag = rest.split('.').next().unwrap_or_default();
+    subject.get(..before.len() + MARK.len() + tag.len()).unwrap_or(subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_restricted;
+
+    #[test]
+    fn a_log_shows_no_rule_of_a_restricted_alert() {
+        for (subject, shown) in [
+            ("lanner.alerts.notice.shell.rule.n", "lanner.alerts.notice.shell.rule.n"),
+            ("eu.lanner.restricted.pii.alerts.notice.rule.n", "eu.lanner.restricted.pii"),
+            ("lanner.restricted.", "lanner.restricted."),
+        ] {
+            assert_eq!(without_restricted(subject), shown);
+        }
+    }
 }

@@ -8,6 +8,8 @@ mod config;
 mod delivery;
 mod grants;
 mod interruption;
+mod restricted;
 mod setup;
 mod store;
+mod subscribers;
 mod subscription;
