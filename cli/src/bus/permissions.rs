@@ -2,7 +2,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use lanner_bus::permissions::ServerConfig;
+use lanner_bus::permissions::{Links, ServerConfig};
 
 use super::{LayoutArgs, absolute};
 
@@ -45,6 +45,7 @@ impl PermissionsArgs {
             ca_file: dir.join("ca.crt"),
             layout: self.layout.load()?,
             nodes,
+            links: Links::default(),
         })
     }
 }

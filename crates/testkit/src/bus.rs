@@ -10,7 +10,7 @@ use lanner_bus::{
     Connection, ConnectionConfig, Identity,
     certs::Authority,
     layout::{Bounds, Layout},
-    permissions::ServerConfig,
+    permissions::{Links, ServerConfig},
 };
 use tempfile::TempDir;
 
@@ -59,45 +59,24 @@ impl SecuredBus {
     }
 
     fn start_server(nodes: &[&str], layout: Layout) -> Self {
-        let pki = tempfile::tempdir().expect("make a temporary folder");
-        let dir = pki.path();
-        Authority::init(dir).expect("make an authority");
-        let authority = Authority::open(dir).expect("open the authority");
-        authority.issue_server(&["127.0.0.1".to_owned()]).expect("issue the server's certificate");
-        for role in [Identity::Admin, Identity::Responder, Identity::Subscriber] {
-            authority.issue(&role).expect("issue a role's certificate");
-        }
-        for node in nodes {
-            let forwarder = Identity::Forwarder { node: (*node).to_owned() };
-            authority.issue(&forwarder).expect("issue a node's certificate");
-        }
-        for reader in layout.readers() {
-            authority.issue(&Identity::Reader(reader)).expect("issue a reader's certificate");
-        }
-        let config = ServerConfig {
-            listen: "127.0.0.1:-1".to_owned(),
-            store_dir: dir.join("store"),
-            cert_file: dir.join("server.crt"),
-            key_file: dir.join("server.key"),
-            ca_file: dir.join("ca.crt"),
-            layout: layout.clone(),
-            nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
-        };
+        Self::start_linked(nodes, layout, Links::default())
+    }
+
+    /// As [`SecuredBus::start_empty`], with another layout, and with other servers.
+    /// The certificates of the layout's edges are beside all others.
+    ///
+    /// # Panics
+    /// When the server cannot be started.
+    pub fn start_linked(nodes: &[&str], layout: Layout, links: Links) -> Self {
+        let pki = make_pki(nodes, &layout);
+        let config = server_config(pki.path(), "store", nodes, &layout, links);
         let server = NatsServer::start_with_config(&config.render());
         Self { server, pki, layout }
     }
 
     /// How this identity connects.
     pub fn connection(&self, identity: &Identity) -> ConnectionConfig {
-        let file = |name: String| Some(self.pki.path().join(name));
-        let stem = identity.file_stem();
-        ConnectionConfig {
-            servers: vec![format!("tls://127.0.0.1:{}", self.server.port())],
-            ca_file: file("ca.crt".to_owned()),
-            cert_file: file(format!("{stem}.crt")),
-            key_file: file(format!("{stem}.key")),
-            name: None,
-        }
+        connection_to([&self.server], self.pki.path(), identity)
     }
 
     /// The folder with the authority and all certificates.
@@ -122,6 +101,66 @@ impl SecuredBus {
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
+}
+
+/// How this identity connects to one of `servers`.
+pub(crate) fn connection_to<'a>(
+    servers: impl IntoIterator<Item = &'a NatsServer>,
+    pki: &Path,
+    identity: &Identity,
+) -> ConnectionConfig {
+    let stem = identity.file_stem();
+    let address = |server: &NatsServer| format!("tls://127.0.0.1:{}", server.port());
+    ConnectionConfig {
+        servers: servers.into_iter().map(address).collect(),
+        ca_file: Some(pki.join("ca.crt")),
+        cert_file: Some(pki.join(format!("{stem}.crt"))),
+        key_file: Some(pki.join(format!("{stem}.key"))),
+        name: None,
+    }
+}
+
+/// A folder with an authority, and a certificate for everybody.
+pub(crate) fn make_pki(nodes: &[&str], layout: &Layout) -> TempDir {
+    let pki = tempfile::tempdir().expect("make a temporary folder");
+    let dir = pki.path();
+    Authority::init(dir).expect("make an authority");
+    let authority = Authority::open(dir).expect("open the authority");
+    // Other servers know it by its host's name, clients by the address.
+    let hosts = ["127.0.0.1", "localhost"].map(str::to_owned);
+    authority.issue_server(&hosts).expect("issue the server's certificate");
+    let nodes = nodes.iter().map(|node| Identity::Forwarder { node: (*node).to_owned() });
+    let everybody = [Identity::Admin, Identity::Responder, Identity::Subscriber]
+        .into_iter()
+        .chain(nodes)
+        .chain(layout.readers().map(Identity::Reader))
+        .chain(layout.edges.iter().cloned().map(Identity::Cluster));
+    for identity in everybody {
+        authority.issue(&identity).expect("issue a certificate");
+    }
+    pki
+}
+
+/// The configuration of a server that keeps its streams in `store`, beside the certificates.
+pub(crate) fn server_config(
+    pki: &Path,
+    store: &str,
+    nodes: &[&str],
+    layout: &Layout,
+    links: Links,
+) -> ServerConfig {
+    let config = ServerConfig {
+        listen: "127.0.0.1:-1".to_owned(),
+        store_dir: pki.join(store),
+        cert_file: pki.join("server.crt"),
+        key_file: pki.join("server.key"),
+        ca_file: pki.join("ca.crt"),
+        layout: layout.clone(),
+        nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+        links,
+    };
+    config.check().expect("the servers can find each other");
+    config
 }
 
 /// A layout whose streams are small enough for a test.

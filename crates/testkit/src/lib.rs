@@ -5,6 +5,8 @@
 //! process    a child process that goes when its owner goes, however it goes
 //! nats       NatsServer           kubernetes  KubeApiserver
 //! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
+//! bus_cluster       several servers that keep the same streams (feature `bus`)
+//! relay      a link that a test can cut
 //! container_engine  a Docker that says what it is told to
 //! control_groups    a container's, as the kernel sees one
 //! http       a client for our listeners, and their certificates (feature `http`)
@@ -22,6 +24,8 @@
 
 #[cfg(feature = "bus")]
 pub mod bus;
+#[cfg(feature = "bus")]
+pub mod bus_cluster;
 pub mod container_engine;
 pub mod control_groups;
 pub mod eventually;
@@ -34,6 +38,7 @@ pub mod official_rules;
 pub mod process;
 pub mod product;
 pub mod programs;
+pub mod relay;
 pub mod scene;
 #[cfg(feature = "bus")]
 pub mod stack;
@@ -41,6 +46,7 @@ pub mod stack;
 #[cfg(feature = "bus")]
 pub use crate::{
     bus::{SecuredBus, small_bounds, small_layout},
+    bus_cluster::ClusteredBus,
     stack::Stack,
 };
 pub use crate::{

@@ -4,6 +4,7 @@ mod access;
 mod archive;
 mod asyncapi;
 mod certs;
+mod cluster;
 mod config;
 mod delivery;
 mod grants;
