@@ -5,6 +5,7 @@ use lanner_bus::{
     Identity,
     certs::{Authority, Issued},
     grant::{Grant, Reader, ReaderName},
+    hub::ClusterName,
 };
 
 #[derive(Debug, Subcommand)]
@@ -58,6 +59,11 @@ pub(crate) enum Holder {
         /// Its name
         name: ReaderName,
     },
+    /// An edge cluster, which connects its server to this one as its hub
+    Cluster {
+        /// The cluster's name in the layouts of both
+        name: ClusterName,
+    },
     /// The forwarder of a node, which may publish as this node alone
     Forwarder {
         /// The node's name, as in its alerts; once for each
@@ -83,6 +89,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
                     // What it may read is not told by its certificate.
                     vec![Identity::Reader(Reader { name, grant: Grant::default() })]
                 }
+                Holder::Cluster { name } => vec![Identity::Cluster(name)],
                 Holder::Forwarder { nodes } => {
                     nodes.into_iter().map(|node| Identity::Forwarder { node }).collect()
                 }

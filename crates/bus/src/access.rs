@@ -160,6 +160,9 @@ impl Identity {
                     "$JS.FC.>".to_owned(),
                     format!("$KV.{PLANS}.>"),
                     format!("$KV.{LOCKS}.>"),
+                    // Dead letters are sent again as they were.
+                    format!("{}.alerts.>", layout.subject_root.as_str()),
+                    format!("{}.restricted.*.alerts.>", layout.subject_root.as_str()),
                 ],
                 vec![],
             ),
@@ -234,6 +237,10 @@ fn requests_of_subscribers(layout: &Layout) -> Vec<String> {
     [ALERTS.to_owned(), RESPONSES.to_owned()]
         .into_iter()
         .chain(layout.tag_streams.keys().map(tag_stream))
+        .chain(layout.edges.iter().flat_map(|edge| {
+            let streams = layout.streams_for_hub().into_iter();
+            streams.map(|(stream, ..)| edge.stream_at_hub(&stream))
+        }))
         .flat_map(|stream| {
             [
                 format!("$JS.API.STREAM.INFO.{stream}"),

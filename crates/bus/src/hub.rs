@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! edge eu-1                                                   hub
-//! LANNER_ALERTS ─▶ consumer hub_eu-1 ─▶ LANNER_HUB ══leaf══▶ LANNER  LANNER_ALERTS
-//!   lanner.alerts.>    flow control ◀──── account ══link═══           eu-1.lanner.alerts.>
+//! LANNER_ALERTS ─▶ consumer hub_eu-1 ─▶ LANNER_HUB ══leaf══▶ HUB_EU_1_LANNER_ALERTS
+//!   lanner.alerts.>    flow control ◀──── account ══link═══    eu-1.lanner.alerts.>
 //! ```
 //!
 //! The hub's streams *source* those of the edges (NATS ADR-60): by sequence, so
 //! that each message arrives once, whatever breaks in between, and while the
 //! link is down it waits in the edge's own stream. The hub puts the cluster in
-//! front of the subject, so that equal names of two clusters never meet.
+//! front of the subject, so that equal names of two clusters never meet. Each
+//! cluster has its own streams there: the server drops a message whose id a stream
+//! knows already, whoever sent that, and one noisy cluster would push out the others.
 //!
 //! Neither side trusts the other with more than that:
 //! - The consumer is the edge's own (`setup` makes it), and what it delivers goes
@@ -64,6 +66,17 @@ impl ClusterName {
         format!("hub_{}", self.0)
     }
 
+    /// What the edge's JetStream answers to on the link. Not `$JS.<domain>.API`:
+    /// the server maps that itself, past what the account takes over.
+    fn api(&self) -> String {
+        format!("_LANNER_HUB.{}.API", self.0)
+    }
+
+    /// The hub's stream of what this cluster keeps in `stream`.
+    pub fn stream_at_hub(&self, stream: &str) -> String {
+        format!("HUB_{}_{stream}", self.0.to_ascii_uppercase().replace('-', "_"))
+    }
+
     fn deliveries(&self, stream: &str) -> String {
         format!("_LANNER_HUB.{}.{stream}", self.0)
     }
@@ -88,10 +101,7 @@ impl ClusterName {
     pub(crate) fn source(&self, stream: &str, subject: &str) -> Source {
         Source {
             name: stream.to_owned(),
-            external: Some(External {
-                api_prefix: format!("$JS.{}.API", self.0),
-                delivery_prefix: None,
-            }),
+            external: Some(External { api_prefix: self.api(), delivery_prefix: None }),
             subject_transforms: vec![SubjectTransform {
                 source: subject.to_owned(),
                 destination: format!("{}.{subject}", self.0),
@@ -110,11 +120,11 @@ impl ClusterName {
         let durable = self.durable();
         let mut exports = vec![];
         for stream in streams {
-            let reset = format!("API.CONSUMER.RESET.{stream}.{durable}");
+            let reset = format!("CONSUMER.RESET.{stream}.{durable}");
             let pace = format!("$JS.FC.{stream}.{durable}.>");
             exports.extend([
                 ("stream", self.deliveries(stream), self.deliveries(stream)),
-                ("service", format!("$JS.{reset}"), format!("$JS.{}.{reset}", self.0)),
+                ("service", format!("$JS.API.{reset}"), format!("{}.{reset}", self.api())),
                 ("service", pace.clone(), pace),
             ]);
         }
@@ -124,11 +134,11 @@ impl ClusterName {
     /// What the link of this cluster may do at the hub: `publish` is what may
     /// come in, `subscribe` what may be asked for.
     pub(crate) fn link_permissions(&self) -> Permissions {
-        let (name, durable) = (&self.0, self.durable());
+        let (name, api, durable) = (&self.0, self.api(), self.durable());
         Permissions {
             publish: vec![format!("_LANNER_HUB.{name}.*"), ANSWERS.to_owned()],
             subscribe: vec![
-                format!("$JS.{name}.API.CONSUMER.RESET.*.{durable}"),
+                format!("{api}.CONSUMER.RESET.*.{durable}"),
                 format!("$JS.FC.*.{durable}.>"),
             ],
         }

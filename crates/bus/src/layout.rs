@@ -10,8 +10,8 @@
 //! plans, locks               ─▶ buckets LANNER_PLANS, LANNER_LOCKS
 //! ```
 //!
-//! A hub's streams take from those of its edges, under `<cluster>.<root>.>`: see
-//! [`crate::hub`].
+//! A hub has a stream for each stream of each of its edges, under
+//! `<cluster>.<root>.>`: see [`crate::hub`].
 //!
 //! For each grant there is a consumer `reader_<name>` on the streams that it
 //! covers, which delivers what it covers and nothing else: see [`crate::grant`].
@@ -109,7 +109,8 @@ pub struct Layout {
     pub grants: BTreeMap<ReaderName, Grant>,
     /// Our cluster's name at the hub that takes what our streams keep.
     pub cluster: Option<ClusterName>,
-    /// The clusters whose streams ours, a hub's, take from.
+    /// The clusters of which we are the hub: for each of their streams we have one
+    /// that keeps as much as our own.
     pub edges: BTreeSet<ClusterName>,
 }
 
@@ -222,6 +223,12 @@ impl Layout {
             .iter()
             .chain(self.tag_streams.values())
             .chain(self.restricted_tags.values())
+            .copied()
+            .chain(
+                self.edges.iter().flat_map(|_edge| {
+                    self.streams_for_hub().into_iter().map(|(.., bounds)| bounds)
+                }),
+            )
             .fold(0, |sum: u64, bounds| sum.saturating_add(bounds.size_bytes_max.get()))
     }
 
@@ -251,26 +258,30 @@ impl Layout {
             let description = "alerts with one restricted tag, and what was done about them";
             self.stream(&restricted_stream(tag), description, subjects, *bounds)
         }));
-        for (stream, subject) in self.streams_for_hub() {
-            let sources: Vec<_> =
-                self.edges.iter().map(|edge| edge.source(&stream, &subject)).collect();
-            if let Some(config) = streams.iter_mut().find(|config| config.name == stream) {
-                config.sources = (!sources.is_empty()).then_some(sources);
-            }
+        for edge in &self.edges {
+            streams.extend(self.streams_for_hub().into_iter().map(|(stream, subject, bounds)| {
+                let description = format!("what cluster {edge} keeps in {stream}");
+                let name = edge.stream_at_hub(&stream);
+                let config = self.stream(&name, &description, Vec::new(), bounds);
+                let sources = Some(vec![edge.source(&stream, &subject)]);
+                stream::Config { sources, ..config }
+            }));
         }
         streams
     }
 
-    /// What an edge gives to its hub: each stream, and its subjects. What is
-    /// restricted stays where it is.
-    pub(crate) fn streams_for_hub(&self) -> Vec<(String, String)> {
+    /// What an edge gives to its hub: each stream, its subjects, and how much the
+    /// hub keeps of it. What is restricted stays where it is.
+    pub(crate) fn streams_for_hub(&self) -> Vec<(String, String, Bounds)> {
         let root = self.subject_root.as_str();
         let mut streams = vec![
-            (ALERTS.to_owned(), format!("{root}.alerts.>")),
-            (RESPONSES.to_owned(), format!("{root}.responses.>")),
+            (ALERTS.to_owned(), format!("{root}.alerts.>"), self.alerts),
+            (RESPONSES.to_owned(), format!("{root}.responses.>"), self.responses),
         ];
         streams.extend(
-            self.tag_streams.keys().map(|tag| (tag_stream(tag), format!("{root}.tags.{tag}.>"))),
+            self.tag_streams
+                .iter()
+                .map(|(tag, bounds)| (tag_stream(tag), format!("{root}.tags.{tag}.>"), *bounds)),
         );
         streams
     }
@@ -291,9 +302,7 @@ impl Layout {
     /// The streams that responders take alerts from, and which of their subjects.
     fn streams_of_responders(&self) -> Vec<(String, Vec<String>)> {
         let root = self.subject_root.as_str();
-        // A hub's responders work for the hub's own cluster, if it has one.
-        let own = if self.edges.is_empty() { vec![] } else { vec![format!("{root}.alerts.>")] };
-        let mut streams = vec![(ALERTS.to_owned(), own)];
+        let mut streams = vec![(ALERTS.to_owned(), Vec::new())];
         streams.extend(self.restricted_tags.keys().map(|tag| {
             (restricted_stream(tag), vec![format!("{root}.restricted.{tag}.alerts.>")])
         }));
@@ -376,7 +385,7 @@ impl Layout {
     /// The consumers from which a hub takes what our streams keep.
     pub(crate) fn consumers_for_hub(&self) -> Vec<(String, push::Config)> {
         let streams = self.streams_for_hub().into_iter();
-        let consumers = streams.flat_map(|(stream, _)| {
+        let consumers = streams.flat_map(|(stream, ..)| {
             let cluster = self.cluster.iter();
             cluster.map(move |cluster| (stream.clone(), cluster.consumer(&stream)))
         });

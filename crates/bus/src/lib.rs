@@ -7,6 +7,7 @@
 //!                                 ├▶ Consumer    alerts, each acknowledged by hand
 //!                                 ├▶ Subscription what is published from now on
 //!                                 │  Interruptions when it saw nothing
+//!                                 ├▶ dead_letters  what no responder could finish; again, if wanted
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
@@ -27,6 +28,7 @@ mod cause;
 pub mod certs;
 mod connection;
 mod consumer;
+mod dead_letters;
 pub mod grant;
 pub mod headers;
 pub mod hub;
@@ -45,6 +47,7 @@ pub use crate::{
     cause::Cause,
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
+    dead_letters::{DeadLetter, DeadLetterError, KeptMessage},
     identity::Identity,
     interruption::{Interruption, Interruptions},
     publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},

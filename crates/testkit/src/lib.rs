@@ -6,6 +6,7 @@
 //! nats       NatsServer           kubernetes  KubeApiserver
 //! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
 //! bus_cluster       several servers that keep the same streams (feature `bus`)
+//! bus_hub    a hub and edge clusters (feature `bus`)
 //! relay      a link that a test can cut
 //! container_engine  a Docker that says what it is told to
 //! control_groups    a container's, as the kernel sees one
@@ -26,6 +27,8 @@
 pub mod bus;
 #[cfg(feature = "bus")]
 pub mod bus_cluster;
+#[cfg(feature = "bus")]
+pub mod bus_hub;
 pub mod container_engine;
 pub mod control_groups;
 pub mod eventually;
@@ -47,6 +50,7 @@ pub mod stack;
 pub use crate::{
     bus::{SecuredBus, small_bounds, small_layout},
     bus_cluster::ClusteredBus,
+    bus_hub::HubAndEdges,
     stack::Stack,
 };
 pub use crate::{

@@ -207,7 +207,7 @@ impl ServerConfig {
 
     fn shared_with_hub(&self) -> Vec<(&'static str, String, String)> {
         let streams: Vec<String> =
-            self.layout.streams_for_hub().into_iter().map(|(stream, _)| stream).collect();
+            self.layout.streams_for_hub().into_iter().map(|(stream, ..)| stream).collect();
         self.layout.cluster.iter().flat_map(|cluster| cluster.exports(&streams)).collect()
     }
 
