@@ -3,6 +3,8 @@
 
 #[path = "docs/falco.rs"]
 mod falco;
+#[path = "docs/forwarder.rs"]
+mod forwarder;
 #[path = "docs/operations.rs"]
 mod operations;
 #[path = "docs/page.rs"]
@@ -15,3 +17,5 @@ mod rules;
 mod sensor;
 #[path = "docs/stage.rs"]
 mod stage;
+#[path = "docs/subscribers.rs"]
+mod subscribers;

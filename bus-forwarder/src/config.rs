@@ -1,11 +1,18 @@
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use lanner_alert::{Routing, RoutingTags, SubjectRoot, SubjectTemplate, Tag};
 use lanner_bus::ConnectionConfig;
+use lanner_service::http::HttpConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::SpoolConfig;
+use crate::{
+    BadInputsConfig, RedactionConfig, Redactor, SpoolConfig, decoration::Decoration, input::http,
+};
 
 /// The forwarder's settings, as written in `forwarder.yaml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,9 +23,22 @@ pub struct Config {
     #[serde(default)]
     pub node: Option<String>,
 
-    /// The cluster of that node, told in Falco's alerts.
+    /// The cluster of that node, told in alerts that name none.
     #[serde(default)]
     pub cluster: Option<String>,
+
+    /// Fields that every alert gets which has none of that name. `%NAME` is a
+    /// variable of the environment.
+    #[serde(default)]
+    pub custom_fields: BTreeMap<String, String>,
+
+    /// Tags that every alert gets, with values as above.
+    #[serde(default)]
+    pub custom_tags: Vec<String>,
+
+    /// Secrets that are taken out of alerts.
+    #[serde(default)]
+    pub redact: RedactionConfig,
 
     /// The tokens in front of every subject.
     #[serde(default)]
@@ -49,6 +69,10 @@ pub struct Config {
     /// Where alerts come from. At least one.
     pub inputs: Inputs,
 
+    /// Where lines are kept that are no alerts. Unless set, they are only counted.
+    #[serde(default)]
+    pub bad_inputs: Option<BadInputsConfig>,
+
     /// Where alerts wait until the bus has them.
     #[serde(default)]
     pub spool: SpoolConfig,
@@ -64,11 +88,13 @@ pub struct Config {
 pub struct Inputs {
     /// A Unix socket for Lanner's sensor.
     pub socket: Option<SocketInput>,
-    /// A named pipe into which Falco writes JSON lines (`file_output`).
+    /// A named pipe into which Falco writes lines (`file_output`).
     pub pipe: Option<PipeInput>,
-    /// Falco's JSON lines on standard input. Its end stops the forwarder if
-    /// there is no other input.
+    /// Falco's lines on standard input. Its end stops the forwarder if there is
+    /// no other input.
     pub stdin: bool,
+    /// A listener as Falcosidekick's, for Falco's `http_output`.
+    pub http: Option<HttpConfig>,
 }
 
 /// The sensor's socket.
@@ -103,20 +129,26 @@ impl Config {
         self.bus.validate().context("bus")?;
         self.spool.check()?;
         self.routing().check()?;
-        let Inputs { socket, pipe, stdin } = &self.inputs;
+        let Inputs { socket, pipe, stdin, http } = &self.inputs;
         anyhow::ensure!(
-            socket.is_some() || pipe.is_some() || *stdin,
-            "inputs: name at least one of socket, pipe, stdin"
+            socket.is_some() || pipe.is_some() || *stdin || http.is_some(),
+            "inputs: name at least one of socket, pipe, stdin, http"
         );
         for (key, path) in [
             ("inputs.socket.path", socket.as_ref().map(|socket| &socket.path)),
             ("inputs.pipe.path", pipe.as_ref().map(|pipe| &pipe.path)),
+            ("bad_inputs.dir", self.bad_inputs.as_ref().map(|bad_inputs| &bad_inputs.dir)),
         ] {
             anyhow::ensure!(
                 path.is_none_or(|path| path.is_absolute()),
                 "{key}: not an absolute path"
             );
         }
+        if let Some(http) = http {
+            http.check(http::ADDRESS).context("inputs.http")?;
+        }
+        Decoration::new(self)?;
+        Redactor::new(&self.redact)?;
         self.node().map(drop)
     }
 

@@ -14,6 +14,8 @@ pub enum Input {
     Pipe,
     /// Standard input.
     Stdin,
+    /// HTTP.
+    Http,
 }
 
 impl fmt::Display for Input {
@@ -22,6 +24,7 @@ impl fmt::Display for Input {
             Self::Socket => "socket",
             Self::Pipe => "pipe",
             Self::Stdin => "stdin",
+            Self::Http => "http",
         })
     }
 }
@@ -29,7 +32,7 @@ impl fmt::Display for Input {
 /// What the forwarder did since it started.
 #[derive(Debug, Default)]
 pub struct Counters {
-    taken: [AtomicU64; 3],
+    taken: [AtomicU64; 4],
     /// Not an alert, or too long to be one.
     unreadable: AtomicU64,
     /// A sensor's alert of another node.
@@ -48,16 +51,18 @@ pub struct Counters {
     resent: AtomicU64,
     /// What the bus will never take.
     refused: AtomicU64,
+    redacted: AtomicU64,
     shortened: AtomicU64,
     copies: AtomicU64,
     copies_missed: AtomicU64,
+    copies_unstored: AtomicU64,
 }
 
 /// The counters at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Alerts that the inputs gave: socket, pipe, stdin.
-    pub taken: [u64; 3],
+    /// Alerts that the inputs gave: socket, pipe, stdin, http.
+    pub taken: [u64; 4],
     /// Lines and frames that are no alert.
     pub unreadable: u64,
     /// A sensor's alerts of another node.
@@ -80,21 +85,26 @@ pub struct Summary {
     pub resent: u64,
     /// Alerts that the bus will never take, and that are kept aside.
     pub refused: u64,
+    /// Alerts that secrets were taken out of.
+    pub redacted: u64,
     /// Alerts that were longer than the bus takes, and went shortened.
     pub shortened: u64,
     /// Live copies for tags.
     pub copies: u64,
     /// Live copies that nobody could get.
     pub copies_missed: u64,
+    /// Copies for a tag of `tag_streams` that the bus has no stream for.
+    pub copies_unstored: u64,
 }
 
 impl Counters {
     pub(crate) fn took(&self, input: Input) {
-        let [socket, pipe, stdin] = &self.taken;
+        let [socket, pipe, stdin, http] = &self.taken;
         add(match input {
             Input::Socket => socket,
             Input::Pipe => pipe,
             Input::Stdin => stdin,
+            Input::Http => http,
         });
     }
 
@@ -108,6 +118,14 @@ impl Counters {
 
     pub(crate) fn accepted(&self, priority: Priority, alerts: u64) {
         add_to(&self.accepted, priority, alerts);
+    }
+
+    /// One that was accepted before has taken its own place.
+    pub(crate) fn not_accepted_again(&self, priority: Priority) {
+        let of = Priority::ALL.iter().zip(&self.accepted).find(|(known, _)| **known == priority);
+        if let Some((_, counter)) = of {
+            counter.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn evicted(&self, priority: Priority, alerts: u64) {
@@ -143,6 +161,10 @@ impl Counters {
         add(&self.refused);
     }
 
+    pub(crate) fn redacted(&self) {
+        add(&self.redacted);
+    }
+
     pub(crate) fn shortened(&self) {
         add(&self.shortened);
     }
@@ -151,11 +173,15 @@ impl Counters {
         add(if arrived { &self.copies } else { &self.copies_missed });
     }
 
+    pub(crate) fn copy_unstored(&self) {
+        add(&self.copies_unstored);
+    }
+
     /// The counters now.
     pub fn summary(&self) -> Summary {
-        let [socket, pipe, stdin] = &self.taken;
+        let [socket, pipe, stdin, http] = &self.taken;
         Summary {
-            taken: [get(socket), get(pipe), get(stdin)],
+            taken: [get(socket), get(pipe), get(stdin), get(http)],
             unreadable: get(&self.unreadable),
             foreign: get(&self.foreign),
             accepted: get_all(&self.accepted),
@@ -167,9 +193,11 @@ impl Counters {
             duplicates: get(&self.duplicates),
             resent: get(&self.resent),
             refused: get(&self.refused),
+            redacted: get(&self.redacted),
             shortened: get(&self.shortened),
             copies: get(&self.copies),
             copies_missed: get(&self.copies_missed),
+            copies_unstored: get(&self.copies_unstored),
         }
     }
 }

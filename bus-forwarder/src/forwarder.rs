@@ -1,9 +1,9 @@
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use lanner_alert::FalcoInput;
 use lanner_bus::Connection;
-use lanner_service::CancellationToken;
+use lanner_service::{CancellationToken, http::HttpServer};
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
@@ -11,11 +11,13 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    Spool,
+    Redactor, Spool,
+    bad_inputs::BadInputs,
     config::Config,
     counters::{Counters, PerPriority, Summary},
-    input::{pipe::Pipe, socket::SocketServer, stdin},
-    intake::Intake,
+    decoration::Decoration,
+    input::{http, pipe::Pipe, socket::SocketServer, stdin},
+    intake::{Intake, Way},
     keeper,
     pump::Pump,
 };
@@ -27,6 +29,7 @@ pub struct Forwarder {
     config: Config,
     socket: Option<SocketServer>,
     pipe: Option<Pipe>,
+    http: Option<HttpServer>,
     intake: Arc<Intake>,
     spool: Arc<Spool>,
     counters: Arc<Counters>,
@@ -40,11 +43,19 @@ impl Forwarder {
     /// When the spool or an input cannot be opened.
     pub fn open(config: Config, keeper_program: Option<PathBuf>) -> anyhow::Result<Self> {
         let node = config.node()?;
+        let way = Way {
+            falco: FalcoInput { node: node.clone(), cluster: config.cluster.clone() },
+            decoration: Decoration::new(&config)?,
+            redactor: Redactor::new(&config.redact)?,
+            routing: config.routing(),
+            bad_inputs: config.bad_inputs.as_ref().map(BadInputs::open).transpose()?,
+        };
         // First: an input that is open takes alerts on.
         let counters = Arc::<Counters>::default();
         let spool = Arc::new(Spool::open(&config.spool, counters.clone())?);
         let socket = config.inputs.socket.as_ref().map(SocketServer::bind).transpose()?;
         let pipe = config.inputs.pipe.as_ref().map(Pipe::open).transpose()?;
+        let http = config.inputs.http.as_ref().map(http::bind).transpose()?;
         if let (Some(pipe), Some(program)) = (&config.inputs.pipe, keeper_program) {
             // Without it a writer is worse off during our restart, not now.
             if let Err(error) = keeper::start(&program, &pipe.path) {
@@ -58,23 +69,24 @@ impl Forwarder {
             socket = config.inputs.socket.as_ref().map(|socket| socket.path.display().to_string()),
             pipe = config.inputs.pipe.as_ref().map(|pipe| pipe.path.display().to_string()),
             stdin = config.inputs.stdin,
+            http = http.as_ref().and_then(|http| http.local_address().ok()).map(|at| at.to_string()),
             spool = %config.spool.dir.display(),
             spool_bytes_max = config.spool.size_bytes_max,
             durability = ?config.spool.durability,
             "takes alerts"
         );
-        let intake = Arc::new(Intake::new(
-            FalcoInput { node, cluster: config.cluster.clone() },
-            config.routing(),
-            spool.clone(),
-            counters.clone(),
-        ));
-        Ok(Self { config, socket, pipe, intake, spool, counters })
+        let intake = Arc::new(Intake::new(way, spool.clone(), counters.clone()));
+        Ok(Self { config, socket, pipe, http, intake, spool, counters })
     }
 
     /// What it does, while it runs.
     pub fn counters(&self) -> Arc<Counters> {
         self.counters.clone()
+    }
+
+    /// Where it listens for HTTP.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref()?.local_address().ok()
     }
 
     /// What it has taken on and the bus has not yet.
@@ -88,7 +100,7 @@ impl Forwarder {
     /// # Errors
     /// When the bus's settings cannot work, or an input broke.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<u64> {
-        let Self { config, socket, pipe, intake, spool, counters } = self;
+        let Self { config, socket, pipe, http, intake, spool, counters } = self;
         // Its own token: an input that breaks stops the others as well.
         let stop = stop.child_token();
         let mut inputs = JoinSet::new();
@@ -102,6 +114,13 @@ impl Forwarder {
         if let Some(pipe) = pipe {
             inputs.spawn(pipe.run(intake.clone(), stop.clone()));
         }
+        if let Some(server) = http {
+            let (intake, stop) = (intake.clone(), stop.clone());
+            inputs.spawn(async move {
+                http::run(server, intake, stop).await;
+                Ok(())
+            });
+        }
         if config.inputs.stdin {
             inputs.spawn(stdin::run(intake, stop.clone()));
         }
@@ -112,7 +131,8 @@ impl Forwarder {
 
         // The inputs work already: whoever has an alert need not wait for this.
         let connection = Connection::open(&config.bus).await.context("bus")?;
-        let pump = Pump::open(spool.clone(), counters.clone(), connection).await?;
+        let pump =
+            Pump::open(spool.clone(), counters.clone(), connection, &config.subject_root).await?;
         let inputs_ended = CancellationToken::new();
         let watch_inputs = async {
             let outcome = wait_for(inputs, &stop).await;
@@ -164,11 +184,12 @@ async fn report_each_minute(counters: &Counters, spool: &Spool) -> Infallible {
 
 fn report(now: &Summary, spool: &Spool) {
     let standing = spool.standing();
-    let [socket, pipe, stdin] = now.taken;
+    let [socket, pipe, stdin, http] = now.taken;
     info!(
         socket,
         pipe,
         stdin,
+        http,
         unreadable = now.unreadable,
         foreign = now.foreign,
         accepted = %PerPriority(now.accepted),
@@ -182,9 +203,11 @@ fn report(now: &Summary, spool: &Spool) {
         duplicates = now.duplicates,
         resent = now.resent,
         refused = now.refused,
+        redacted = now.redacted,
         shortened = now.shortened,
         copies = now.copies,
         copies_missed = now.copies_missed,
+        copies_unstored = now.copies_unstored,
         "alerts since the start"
     );
 }

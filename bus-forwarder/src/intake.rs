@@ -1,39 +1,57 @@
-//! What every input does with what it read: look at it, count it, spool it.
+//! What every input does with what it read: look at it, dress it, take secrets
+//! out, say where it goes, and spool it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use lanner_alert::{Alert, AlertError, FalcoInput, Routing};
+use jiff::Timestamp;
+use lanner_alert::{
+    ALERT_BYTES_MAX, Alert, AlertError, FALCO_BYTES_MAX, FalcoInput, Routing, shorten,
+};
 use lanner_bus::{Message, headers::Headers};
 use lanner_service::{CancellationToken, Chain};
 use tracing::warn;
 
 use crate::{
     Outgoing, Spool, TagCopy,
+    bad_inputs::BadInputs,
     counters::{Counters, Input},
+    decoration::Decoration,
     lines::{Beginning, Line},
+    redaction::Redactor,
     seldom::Seldom,
 };
+
+/// How long after an alert that the full disk did not take we call ourselves full.
+const FULL_FOR: Duration = Duration::from_secs(10);
+
+/// What an alert passes on its way into the spool.
+#[derive(Debug)]
+pub(crate) struct Way {
+    pub(crate) falco: FalcoInput,
+    pub(crate) decoration: Decoration,
+    pub(crate) redactor: Redactor,
+    pub(crate) routing: Routing,
+    pub(crate) bad_inputs: Option<BadInputs>,
+}
 
 /// Takes alerts on.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    falco: FalcoInput,
-    routing: Routing,
+    way: Way,
     spool: Arc<Spool>,
     counters: Arc<Counters>,
     bad: Seldom,
+    full_since: Mutex<Option<Instant>>,
 }
 
 impl Intake {
-    pub(crate) fn new(
-        falco: FalcoInput,
-        routing: Routing,
-        spool: Arc<Spool>,
-        counters: Arc<Counters>,
-    ) -> Self {
+    pub(crate) fn new(way: Way, spool: Arc<Spool>, counters: Arc<Counters>) -> Self {
         let bad = Seldom::every(Duration::from_secs(10));
-        Self { falco, routing, spool, counters, bad }
+        Self { way, spool, counters, bad, full_since: Mutex::default() }
     }
 
     /// Returns when these alerts are in the spool, be it a full disk that they
@@ -53,28 +71,68 @@ impl Intake {
         }
     }
 
+    /// Takes on what Falco wrote, for who waits for an answer. Bad lines among
+    /// good ones are counted and no error.
+    pub(crate) async fn take_or_refuse(
+        &self,
+        input: Input,
+        lines: &[Line],
+    ) -> Result<(), NotTaken> {
+        let alerts: Vec<Outgoing> =
+            lines.iter().filter_map(|line| self.falco_line(input, line)).collect();
+        if alerts.is_empty() {
+            return Err(NotTaken::Bad);
+        }
+        let appended = self.spool.append(&alerts).await;
+        let mut full_since = self.full_since.lock().unwrap_or_else(PoisonError::into_inner);
+        match appended {
+            Ok(_appended) => {
+                *full_since = None;
+                Ok(())
+            }
+            // Whoever asked is told to come again, and that is all the news there is.
+            Err(_full) => {
+                *full_since = Some(Instant::now());
+                Err(NotTaken::Full)
+            }
+        }
+    }
+
+    /// Whether an alert was refused just now for want of room.
+    pub(crate) fn is_full(&self) -> bool {
+        let full_since = self.full_since.lock().unwrap_or_else(PoisonError::into_inner);
+        full_since.is_some_and(|since| since.elapsed() < FULL_FOR)
+    }
+
     /// An alert of Lanner's sensor, as its frame holds it.
     pub(crate) fn sensor_alert(&self, json: Vec<u8>) -> Option<Outgoing> {
         let alert = match Alert::from_json(&json) {
             Ok(alert) => alert,
             Err(error) => {
-                self.unreadable(Input::Socket, &error, &json);
+                self.unreadable(Input::Socket, &error, &json, json.len());
                 return None;
             }
         };
-        if alert.node != self.falco.node {
+        let ours = &self.way.falco.node;
+        if alert.node != *ours {
             self.counters.foreign();
             if self.bad.now() {
                 warn!(
                     node = %Beginning(alert.node.as_bytes()),
-                    ours = self.falco.node,
+                    ours,
                     "refused an alert of another node; sensor and forwarder must name the same"
                 );
             }
             return None;
         }
-        // As it came, so that keys we do not know stay as they are.
-        Some(self.outgoing(Input::Socket, &alert, json))
+        let len = json.len();
+        match self.outgoing(Input::Socket, alert, Some(json)) {
+            Ok(outgoing) => Some(outgoing),
+            Err(error) => {
+                self.unreadable(Input::Socket, &error, b"", len);
+                None
+            }
+        }
     }
 
     /// A line that Falco wrote.
@@ -84,47 +142,85 @@ impl Intake {
             Line::Whole(line) if line.trim_ascii().is_empty() => return None,
             Line::Whole(line) => line,
             Line::TooLong { beginning, len } => {
-                self.unreadable(input, &AlertError::TooLong { len: *len }, beginning);
+                let error = AlertError::TooLong { len: *len, max: FALCO_BYTES_MAX };
+                self.unreadable(input, &error, beginning, *len);
                 return None;
             }
         };
-        match self.falco.read(line).and_then(|alert| Ok((alert.to_json()?, alert))) {
-            Ok((json, alert)) => Some(self.outgoing(input, &alert, json)),
+        let read = self.way.falco.read_any(line, Timestamp::now());
+        match read.and_then(|alert| self.outgoing(input, alert, None)) {
+            Ok(outgoing) => Some(outgoing),
             Err(error) => {
-                self.unreadable(input, &error, line);
+                self.unreadable(input, &error, line, line.len());
                 None
             }
         }
     }
 
-    fn unreadable(&self, input: Input, error: &AlertError, bytes: &[u8]) {
+    fn unreadable(&self, input: Input, error: &AlertError, beginning: &[u8], len: usize) {
         self.counters.unreadable();
+        let Way { bad_inputs, redactor, .. } = &self.way;
+        if let Some(bad_inputs) = bad_inputs {
+            bad_inputs.keep(input, &Chain(error).to_string(), beginning, len, redactor);
+        }
         if self.bad.now() {
-            let beginning = Beginning(bytes);
+            let beginning = Beginning(beginning);
             warn!(%input, error = %Chain(error), %beginning, "not an alert, skipped");
         }
     }
 
-    fn outgoing(&self, input: Input, alert: &Alert, json: Vec<u8>) -> Outgoing {
+    /// The alert as it goes to the bus. `json` is what it was read from, where
+    /// that is ours: what nobody changed stays as it came, with keys and an
+    /// order that we do not know.
+    fn outgoing(
+        &self,
+        input: Input,
+        mut alert: Alert,
+        json: Option<Vec<u8>>,
+    ) -> Result<Outgoing, AlertError> {
+        let written = |alert: &Alert| serde_json::to_vec(alert).map_err(AlertError::Json);
+        let decorated = self.way.decoration.apply(&mut alert);
+        let mut json = match json {
+            Some(json) if !decorated => json,
+            _ => written(&alert)?,
+        };
+        if self.way.redactor.redact(&mut alert, &json) {
+            self.counters.redacted();
+            json = written(&alert)?;
+        }
+        if json.len() > ALERT_BYTES_MAX {
+            let too_long = AlertError::TooLong { len: json.len(), max: ALERT_BYTES_MAX };
+            json = shorten(&json, ALERT_BYTES_MAX).ok_or(too_long)?;
+            self.counters.shortened();
+        }
         self.counters.took(input);
-        let routed = self.routing.route(alert);
+        let routed = self.way.routing.route(&alert);
         let copies = routed.copies.into_iter().map(|copy| TagCopy {
             subject: copy.subject.to_string(),
             stored: copy.stored.map(|tag| tag.as_str().to_owned()),
         });
-        Outgoing {
+        Ok(Outgoing {
             priority: alert.priority,
             message: Message {
                 subject: routed.subject.to_string(),
                 id: alert.id.to_string(),
-                headers: Headers::of_alert(alert),
+                headers: Headers::of_alert(&alert),
                 payload: Bytes::from(json),
             },
             copies: copies.collect(),
-        }
+        })
     }
 }
 
 /// It was time to stop, and the alerts are not taken on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stopped;
+
+/// Why whoever waits gets no good answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    /// There is no alert in it.
+    Bad,
+    /// The disk is full: it may be offered again.
+    Full,
+}

@@ -3,13 +3,15 @@
 //!
 //! ```text
 //! sensor ─socket─▶ ┐
-//! Falco ──pipe───▶ ├ Intake ─▶ Spool ─▶ pump ─TLS─▶ JetStream: the alert and its stored
-//!         stdin──▶ ┘ refuses,  on disk,       │      copies, acknowledged
-//!                    counts    bounded        └────▶ live copies, one for each tag
+//! Falco ──pipe───▶ │ Intake ─▶ Spool ─▶ pump ─TLS─▶ JetStream: the alert and its stored
+//!         stdin──▶ ├ decorates, on disk,      │      copies, acknowledged
+//!         HTTP───▶ ┘ redacts,   bounded       └────▶ live copies, one for each tag
+//!                    refuses
 //! ```
 //!
 //! Promises:
 //! - What is not an alert is counted and told in the log, and stops nothing.
+//! - Secrets that a pattern knows are gone before the alert is on the disk.
 //! - An alert names this node or is refused: Falco's get the node from the
 //!   configuration, and a sensor's has to say the same.
 //! - An alert that was taken on is on the disk, and is published once the bus
@@ -22,25 +24,31 @@
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod bad_inputs;
 mod config;
 mod counters;
 mod daemon;
+mod decoration;
 mod forwarder;
 mod input;
 mod intake;
 pub mod keeper;
 mod lines;
+mod missing;
 mod outgoing;
 mod pump;
+mod redaction;
 mod seldom;
 pub mod spool;
 
 pub use crate::{
+    bad_inputs::BadInputsConfig,
     config::{Config, Inputs, PipeInput, SocketInput},
     counters::{Counters, Input, Summary},
     daemon::ForwarderDaemon,
     forwarder::Forwarder,
     lines::{Line, LineSplitter},
     outgoing::{Outgoing, TagCopy},
+    redaction::{RedactionConfig, RedactionRule, Redactor, With},
     spool::{Durability, Spool, SpoolConfig},
 };

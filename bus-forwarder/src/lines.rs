@@ -2,6 +2,8 @@ use std::fmt;
 
 /// Bytes of a bad line that the log shows.
 const BEGINNING_BYTES: usize = 120;
+/// Bytes of a line too long that are kept: as many as [`crate::bad_inputs`] keeps.
+const KEPT_BYTES: usize = 4 << 10;
 
 /// Splits a stream of bytes into lines, and keeps no more than one of them.
 #[derive(Debug)]
@@ -63,7 +65,8 @@ impl LineSplitter {
             return Line::Whole(held);
         }
         let len = held.len() + skipped;
-        held.truncate(BEGINNING_BYTES);
+        held.truncate(KEPT_BYTES);
+        held.shrink_to_fit();
         Line::TooLong { beginning: held, len }
     }
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use lanner_bus::{Connection, Done, Message, Window};
+use lanner_alert::{Priority, SubjectRoot};
+use lanner_bus::{Connection, Done, Message, PublishError, Window};
 use lanner_service::{CancellationToken, Chain};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
@@ -15,9 +16,14 @@ use tracing::{info, warn};
 use crate::{
     Outgoing, Spool,
     counters::{Counters, PerPriority},
+    missing::{MissingStreams, Pace, TagStream},
     seldom::Seldom,
     spool::{Taken, Ticket},
 };
+
+/// Alerts that go back to the spool in a second, for the bus has no stream for
+/// them. What comes behind them waits that long at most.
+const DEFERRED_PER_SECOND: u32 = 250;
 
 /// Publishes what the spool holds.
 pub(crate) struct Pump {
@@ -31,12 +37,17 @@ pub(crate) struct Pump {
     published: u64,
     /// Stored alerts, and where their live copies still have to go.
     live: VecDeque<(Message, VecDeque<String>)>,
+    /// What subjects of restricted alerts begin with.
+    restricted: String,
+    missing: MissingStreams,
+    deferred: Pace,
     told: Seldom,
 }
 
 /// An alert until all its messages are stored.
 struct UnderWay {
     ticket: Ticket,
+    priority: Priority,
     /// Messages that are not stored yet.
     left: usize,
     live: VecDeque<String>,
@@ -49,6 +60,7 @@ impl Pump {
         spool: Arc<Spool>,
         counters: Arc<Counters>,
         connection: Connection,
+        root: &SubjectRoot,
     ) -> anyhow::Result<Self> {
         let window = Window::open(connection.clone()).await.context("bus")?;
         Ok(Self {
@@ -59,6 +71,9 @@ impl Pump {
             under_way: BTreeMap::new(),
             published: 0,
             live: VecDeque::new(),
+            restricted: format!("{}.restricted.", root.as_str()),
+            missing: MissingStreams::default(),
+            deferred: Pace::new(DEFERRED_PER_SECOND),
             told: Seldom::every(Duration::from_secs(10)),
         })
     }
@@ -96,17 +111,21 @@ impl Pump {
         self.send_live().await;
         while self.window.has_room()
             && self.connection.is_connected()
+            && self.deferred.pause().is_none()
             && let Some(taken) = self.spool.try_next()
         {
             self.publish(taken);
         }
-        let Self { window, connection, spool, .. } = self;
+        let Self { window, connection, spool, deferred, .. } = self;
+        let pause = deferred.pause();
         let has_room = window.has_room();
         let more = async {
-            if connection.is_connected() {
-                spool.filled().await;
-            } else {
+            if !connection.is_connected() {
                 connection.connected().await;
+            } else if let Some(pause) = pause {
+                sleep_until(pause).await;
+            } else {
+                spool.filled().await;
             }
         };
         tokio::select! {
@@ -126,15 +145,56 @@ impl Pump {
             self.give_up(ticket, &outgoing.message);
             return;
         }
+        let restricted = self.stream_of(&outgoing.message);
+        if let Some(stream) = &restricted
+            && !self.missing.may_try(stream)
+        {
+            self.defer(ticket, outgoing.priority, outgoing.message);
+            return;
+        }
         self.counters.published();
         self.published += 1;
+        let mut live: VecDeque<String> = outgoing.live().map(str::to_owned).collect();
         let mut left = 0;
-        for message in outgoing.stored() {
-            self.window.push(self.published, message);
+        let mut messages = outgoing.stored();
+        if let Some(message) = messages.next() {
             left += 1;
+            match restricted {
+                Some(_) => self.window.push_if_stream(self.published, message),
+                None => self.window.push(self.published, message),
+            }
         }
-        let live = outgoing.live().map(str::to_owned).collect();
-        self.under_way.insert(self.published, UnderWay { ticket, left, live, refused: None });
+        for copy in messages {
+            if self.stream_of(&copy).is_none_or(|stream| self.missing.may_try(&stream)) {
+                left += 1;
+                self.window.push_if_stream(self.published, copy);
+            } else {
+                self.counters.copy_unstored();
+                live.push_back(copy.subject);
+            }
+        }
+        let priority = outgoing.priority;
+        self.under_way
+            .insert(self.published, UnderWay { ticket, priority, left, live, refused: None });
+    }
+
+    /// The stream of a tag that has to take this message; `None` for the stream
+    /// of all alerts.
+    fn stream_of(&self, message: &Message) -> Option<TagStream> {
+        if let Some((_alert, tag)) = message.id.split_once(':') {
+            return Some(TagStream::Copies(tag.to_owned()));
+        }
+        let rest = message.subject.strip_prefix(&self.restricted)?;
+        Some(TagStream::Restricted(rest.split('.').next().unwrap_or_default().to_owned()))
+    }
+
+    /// Back to the end of the spool, so that those behind go on.
+    fn defer(&mut self, ticket: Ticket, priority: Priority, message: Message) {
+        self.deferred.add();
+        let outgoing = Outgoing { priority, message, copies: Vec::new() };
+        if !self.spool.defer(ticket, &outgoing) {
+            self.give_up(ticket, &outgoing.message);
+        }
     }
 
     fn shorten(&self, outgoing: &mut Outgoing, len_max: usize) -> bool {
@@ -153,11 +213,43 @@ impl Pump {
 
     /// A message's fate is known; maybe that of its alert, too.
     fn done(&mut self, Done { key, message, result }: Done<u64>) {
+        let stream = self.stream_of(&message);
         let Some(alert) = self.under_way.get_mut(&key) else { return };
         alert.left -= 1;
-        match result {
-            Ok(stored) => self.counters.stored(stored),
-            Err(error) => {
+        match (result, stream) {
+            (Ok(stored), stream) => {
+                self.counters.stored(stored);
+                if let Some(stream) = stream.filter(|stream| self.missing.has(stream)) {
+                    info!(%stream, "the bus has the stream of this tag now");
+                }
+            }
+            (Err(error), Some(stream @ TagStream::Copies(_))) => {
+                self.counters.copy_unstored();
+                if self.missing.lacks(stream.clone()) {
+                    warn!(
+                        %stream, error = %Chain(&error),
+                        "copies of this tag are not stored, and counted: add it to the layout of the bus, \
+                         and run `lanner bus permissions` and `lanner bus setup`"
+                    );
+                }
+            }
+            (
+                Err(error @ (PublishError::NoStream { .. } | PublishError::Denied { .. })),
+                Some(stream @ TagStream::Restricted(_)),
+            ) => {
+                if self.missing.lacks(stream.clone()) {
+                    warn!(
+                        %stream, error = %Chain(&error),
+                        "alerts with this tag wait in the spool: add it to the layout of the bus, \
+                         and run `lanner bus permissions` and `lanner bus setup`"
+                    );
+                }
+                if let Some(UnderWay { ticket, priority, .. }) = self.under_way.remove(&key) {
+                    self.defer(ticket, priority, message);
+                }
+                return;
+            }
+            (Err(error), _) => {
                 if self.told.now() {
                     warn!(error = %Chain(&error), "an alert cannot be published: kept aside");
                 }

@@ -45,6 +45,7 @@ mod sync;
 use std::{
     fs::{self, File, OpenOptions},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    slice,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -242,6 +243,23 @@ impl Spool {
     /// The alert is where it has to be, and is not given out again.
     pub fn acknowledge(&self, ticket: Ticket) {
         self.state().acknowledge(ticket);
+    }
+
+    /// Takes an alert on again behind all others, in place of the one that was
+    /// given out: for one that cannot be published now, and must not hold up the
+    /// others. Not, and `false`, when the disk has no room.
+    pub fn defer(&self, ticket: Ticket, outgoing: &Outgoing) -> bool {
+        let mut state = self.state();
+        let Offered { not_kept, .. } = state.append(slice::from_ref(outgoing), &self.counters);
+        if !not_kept.is_empty() {
+            return false;
+        }
+        // It was accepted once, when it came.
+        self.counters.not_accepted_again(outgoing.priority);
+        state.acknowledge(ticket);
+        drop(state);
+        self.filled.notify_one();
+        true
     }
 
     /// Keeps an alert aside that cannot be published, and does not give it out

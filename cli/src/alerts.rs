@@ -6,10 +6,12 @@
 //! moment     --since and --until
 //! stored     what the stream keeps         query    reads it to its end
 //! recent     each alert once               tail     what is published from now on
-//! printer    a line for people, or JSON    reader   all of these, for both
+//! printer    a line for people, or JSON    durable  what a reader was granted
+//! reader     all of these, for each
 //! ```
 
 mod condition;
+mod durable;
 mod moment;
 mod printer;
 mod query;
@@ -20,6 +22,7 @@ mod tail;
 mod which;
 
 use clap::{Args, Subcommand};
+use lanner_bus::Durable;
 
 use self::{
     moment::Moment,
@@ -43,6 +46,17 @@ pub(crate) enum Command {
         /// Begin with those that the stream keeps since then: 15m, 2h, 7d, or 2026-01-02T03:04:05Z
         #[arg(long, value_name = "TIME")]
         since: Option<Moment>,
+        /// Take them from a durable consumer, such as LANNER_ALERTS/reader_soc; once for each
+        ///
+        /// For readers with a grant: `lanner bus grant` shows the consumers. What was
+        /// printed is acknowledged and does not come again, also not to another
+        /// program that reads the same consumer.
+        #[arg(
+            long = "consumer",
+            value_name = "STREAM/CONSUMER",
+            conflicts_with_all = ["Which", "since"]
+        )]
+        consumers: Vec<Durable>,
         #[command(flatten)]
         how: How,
     },
@@ -79,8 +93,11 @@ pub(crate) struct How {
 
 pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
     match command {
-        Command::Tail { bus, which, since, how } => {
-            with(bus, which, how, async |reader| tail::tail(reader, since.map(Moment::time)).await)
+        Command::Tail { bus, which, since, consumers, how } => {
+            with(bus, which, how, async |reader| match consumers.as_slice() {
+                [] => tail::tail(reader, since.map(Moment::time)).await,
+                consumers => durable::tail(reader, consumers).await,
+            })
         }
         Command::Query { bus, which, since, until, limit, how } => {
             let span = query::Span {

@@ -8,8 +8,8 @@ use std::{
 
 use futures::StreamExt as _;
 use lanner_alert::{Alert, AlertId, RoutingTags, SubjectRoot};
-use lanner_bus::{Connection, Identity, Message, Publisher, headers::Headers};
-use lanner_testkit::{SecuredBus, eventually};
+use lanner_bus::{Connection, Identity, Message, Publisher, grant::Grant, headers::Headers};
+use lanner_testkit::{SecuredBus, bus::small_layout, eventually};
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -36,14 +36,14 @@ fn alerts(bus: &SecuredBus, command: &str, flags: &[&str]) -> Command {
 impl Tail {
     /// Returns once it reads.
     fn start(bus: &SecuredBus, flags: &[&str]) -> Self {
-        let mut child = alerts(bus, "tail", flags)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::of(alerts(bus, "tail", flags))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut remarks = BufReader::new(child.stderr.take().unwrap()).lines();
         let said = remarks.next().expect("it says what it reads").unwrap();
-        assert!(said.starts_with("reading lanner."), "{said}");
+        assert!(said.to_lowercase().starts_with("reading lanner"), "{said}");
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines, remarks }
     }
@@ -300,6 +300,42 @@ async fn stored_and_then_live_and_through_an_outage_each_is_shown_once() {
     publish(&bus, &four).await;
     assert!(tail.line().ends_with("  four"));
     tail.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_reads_on_in_its_consumer() {
+    let mut layout = small_layout();
+    layout.grants.insert("soc".parse().unwrap(), Grant::default());
+    let bus = SecuredBus::start_with_layout(&[NODE, "node-2"], layout.clone()).await;
+    let reader = Identity::Reader(layout.readers().next().unwrap());
+    let config = format!("bus:\n{}", bus.connection_yaml(&reader, "  "));
+    std::fs::write(bus.pki().join("soc.yaml"), config).unwrap();
+    let start = |consumer: &str| {
+        let mut lanner = Command::new(env!("CARGO_BIN_EXE_lanner"));
+        lanner.args(["alerts", "tail", "--config", "soc.yaml", "--consumer", consumer]);
+        lanner.current_dir(bus.pki());
+        lanner
+    };
+    let [one, two, three] = three();
+    publish(&bus, &one).await;
+
+    let mut tail = Tail::of(start("LANNER_ALERTS/reader_soc"));
+    assert!(tail.line().ends_with("  one"));
+    publish(&bus, &two).await;
+    assert!(tail.line().ends_with("  two"));
+    tail.end();
+
+    publish(&bus, &three).await;
+    let mut tail = Tail::of(start("LANNER_ALERTS/reader_soc"));
+    assert!(tail.line().ends_with("  three"), "what was printed is acknowledged");
+    tail.end();
+
+    let (_, said) = texts(start("LANNER_ALERTS/responder").output().unwrap());
+    let refused =
+        "the server's permissions do not let us read the consumer LANNER_ALERTS/responder";
+    assert!(said.contains(refused), "{said}");
+    let misused = start("LANNER_ALERTS/reader_soc").args(["--tag", "shell"]).output().unwrap();
+    assert_eq!(misused.status.code(), Some(2));
 }
 
 /// `cargo test --release -p lanner-cli --test alerts -- --ignored --nocapture`

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what the hot paths cost, as ratios measured side by side in one run.
 
+mod forwarder;
 mod ground;
 mod latency;
 mod replay;
@@ -31,6 +32,9 @@ enum Of {
     /// of the next four (root)
     Sensor(sensor::Arguments),
 
+    /// From the sensor's socket until the bus has acknowledged, beside a bare publisher
+    Forwarder(forwarder::Arguments),
+
     /// From a system call to its alert at a subscriber, of the sensor and of the bus (root)
     Latency,
 
@@ -46,6 +50,9 @@ enum Of {
     /// The sensor beside a machine that builds software (root)
     Soak(soak::Arguments),
 }
+
+/// How long a program may take until it works.
+const START_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// How often what takes seconds is measured.
 const ROUNDS: u32 = 5;
@@ -66,6 +73,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
             replay::measure(ground, ROUNDS, promises)?;
             saturation::measure(ground, promises)
         }),
+        Of::Forwarder(arguments) => forwarder::main(arguments),
         Of::Latency => of_sensor(latency::measure),
         Of::Start => of_sensor(|ground, promises| start::measure(ground, ROUNDS, promises)),
         Of::Replay => of_sensor(|ground, promises| replay::measure(ground, ROUNDS, promises)),

@@ -7,6 +7,7 @@ mod demo;
 mod deploy;
 mod fuzz;
 mod image;
+mod loss;
 mod oci;
 mod run;
 mod scale;
@@ -42,6 +43,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Run the chain under load while its parts go and come back, and count what is lost
     Soak(soak::Arguments),
+    /// Many alerts while a part of their way is taken away, again and again: what is lost (root)
+    Loss(loss::Arguments),
     /// Many nodes on one bus, all writing at once
     Scale(scale::Arguments),
     /// Build our programs as an OCI image
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::main(&arguments),
         Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Soak(arguments) => soak::main(&arguments),
+        Command::Loss(arguments) => loss::main(&arguments),
         Command::Scale(arguments) => scale::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),
         Command::Cluster(arguments) => cluster::main(&arguments),

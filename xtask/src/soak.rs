@@ -9,9 +9,9 @@
 //! Held: each alert that was written is stored once, and each that a playbook
 //! is for is answered, whatever is killed meanwhile.
 //!
-//! Not held, for the first cut promises nothing there: the forwarder keeps in
-//! memory what waits, so it is stopped (SIGTERM) and never killed, and never
-//! while the bus is away.
+//! The forwarder is stopped (SIGTERM) and not killed: of what it has read from a
+//! pipe and not yet spooled nobody has a copy. What it has taken on survives its
+//! death as well, which `cargo xtask loss` shows over the sensor's socket.
 
 mod outages;
 mod tally;

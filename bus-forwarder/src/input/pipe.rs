@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use lanner_alert::ALERT_BYTES_MAX;
+use lanner_alert::FALCO_BYTES_MAX;
 use lanner_service::CancellationToken;
 use rustix::{
     fs::{CWD, FileType, FlockOperation, Mode, OFlags},
@@ -47,7 +47,7 @@ impl Pipe {
         intake: Arc<Intake>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let mut splitter = LineSplitter::new(ALERT_BYTES_MAX);
+        let mut splitter = LineSplitter::new(FALCO_BYTES_MAX);
         let mut bytes = vec![0; READ_BYTES];
         loop {
             let read = tokio::select! {

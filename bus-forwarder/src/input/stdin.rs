@@ -3,7 +3,7 @@
 use std::{io::Read as _, sync::Arc, thread};
 
 use anyhow::Context as _;
-use lanner_alert::ALERT_BYTES_MAX;
+use lanner_alert::FALCO_BYTES_MAX;
 use lanner_service::CancellationToken;
 use tokio::sync::mpsc;
 
@@ -16,7 +16,7 @@ const AHEAD: usize = 2;
 /// Reads lines until standard input ends or `stop`.
 pub(crate) async fn run(intake: Arc<Intake>, stop: CancellationToken) -> anyhow::Result<()> {
     let mut chunks = start_reading()?;
-    let mut splitter = LineSplitter::new(ALERT_BYTES_MAX);
+    let mut splitter = LineSplitter::new(FALCO_BYTES_MAX);
     loop {
         let chunk = tokio::select! {
             chunk = chunks.recv() => chunk,

@@ -110,11 +110,11 @@ mod tests {
         assert_eq!(AckedFile::open(&path).unwrap().1, at(3));
         for torn in 0..2 * SLOT_BYTES {
             let mut bytes = whole.clone();
-            bytes[torn] ^= 0x55;
+            *bytes.get_mut(torn).unwrap() ^= 0x55;
             std::fs::write(&path, &bytes).unwrap();
             let found = AckedFile::open(&path).unwrap().1;
             assert!(found == at(3) || found == at(2), "byte {torn}: {found:?}");
-            std::fs::write(&path, &whole[..torn]).unwrap();
+            std::fs::write(&path, whole.get(..torn).unwrap()).unwrap();
             AckedFile::open(&path).unwrap();
         }
     }

@@ -55,6 +55,13 @@ struct Segment {
     is_synced: bool,
 }
 
+impl Segment {
+    /// Whether there is more in it than its header: removing that makes no room.
+    fn holds_something(&self) -> bool {
+        self.len > BEGIN
+    }
+}
+
 #[derive(Debug)]
 struct UnderWay {
     place: Place,
@@ -275,7 +282,7 @@ impl Log {
     /// whether there were some.
     pub(super) fn reclaim(&mut self) -> bool {
         let is_idle = self.under_way.is_empty() && !self.has_more();
-        if !is_idle || self.segments.is_empty() {
+        if !is_idle || !self.segments.iter().any(Segment::holds_something) {
             return false;
         }
         self.acked = self.acked.max(self.end());
@@ -288,8 +295,10 @@ impl Log {
     /// with it: not those under way, which live on in memory.
     pub(super) fn evict(&mut self) -> Option<u64> {
         let is_used = |id: u64| self.under_way.iter().any(|record| record.place.segment == id);
-        let free = self.segments.iter().position(|segment| !is_used(segment.id));
-        let segment = self.remove(free.unwrap_or(0))?;
+        let mut full = self.segments.iter().enumerate().filter(|(_, it)| it.holds_something());
+        let (first, _) = full.clone().next()?;
+        let free = full.find(|(_, segment)| !is_used(segment.id));
+        let segment = self.remove(free.map_or(first, |(index, _)| index))?;
         Some(segment.unread)
     }
 

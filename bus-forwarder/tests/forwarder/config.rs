@@ -31,6 +31,20 @@ fn the_example_names_every_key() {
         "uids:",
         "mode:",
         "stdin:",
+        "http:",
+        "listen:",
+        "tls:",
+        "cert_file:",
+        "key_file:",
+        "client_ca_file:",
+        "allow_plain_text:",
+        "custom_fields:",
+        "custom_tags:",
+        "redact:",
+        "defaults:",
+        "hash_key_file:",
+        "rules:",
+        "bad_inputs:",
         "spool:",
         "dir:",
         "size_bytes_max:",
@@ -82,7 +96,7 @@ fn a_typo_is_named_with_its_place() {
 fn what_cannot_work_is_told_with_its_key() {
     check_refused(
         "bus: {servers: ['nats://localhost']}\ninputs: {}\n",
-        expect!["inputs: name at least one of socket, pipe, stdin"],
+        expect!["inputs: name at least one of socket, pipe, stdin, http"],
     );
     check_refused(
         "bus: {servers: ['nats://10.0.0.1']}\ninputs: {stdin: true}\n",
@@ -93,6 +107,26 @@ fn what_cannot_work_is_told_with_its_key() {
     check_refused(
         "bus: {servers: ['nats://localhost']}\ninputs: {socket: {path: run/x.sock}}\n",
         expect!["inputs.socket.path: not an absolute path"],
+    );
+    check_refused(
+        "bus: {servers: ['nats://localhost']}\ninputs: {http: {listen: '0.0.0.0:2801'}}\n",
+        expect![
+            "inputs.http: listen: 0.0.0.0:2801 is not loopback and would be without TLS; set tls, or allow_plain_text: true"
+        ],
+    );
+    check_refused(
+        "bus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\ncustom_fields: {env: '%LANNER_NOT_SET'}\n",
+        expect![
+            "custom_fields.env: %LANNER_NOT_SET is a variable of the environment, and not set; %% begins a percent sign: environment variable not found"
+        ],
+    );
+    check_refused(
+        "bus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\nbad_inputs: {dir: bad}\n",
+        expect!["bad_inputs.dir: not an absolute path"],
+    );
+    check_refused(
+        "bus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\nredact: {rules: [{fields: [x], with: hash}]}\n",
+        expect!["redact.rules[0]: with: hash needs redact.hash_key_file"],
     );
     check_refused(
         "bus: {servers: ['nats://localhost']}\ninputs: {pipe: {path: /run/x, mode: '0888'}}\n",

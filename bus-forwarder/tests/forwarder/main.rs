@@ -1,12 +1,19 @@
 //! The forwarder against a real bus with mutual TLS: in this process, and as
 //! the real program where signals and other processes matter.
 
+mod bad_inputs;
 mod config;
+mod decoration;
+mod hostile;
+mod http;
 mod lines;
+mod loss;
 mod outage;
 mod pipe;
 mod program;
+mod redaction;
 mod rig;
 mod socket;
 mod spool;
 mod stdin;
+mod tags;

@@ -1,10 +1,10 @@
 //! A bus, a forwarder on it, and a sensor's side of its socket.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use lanner_alert::frame::{Decoder, Frame};
 use lanner_alert::{Alert, AlertId, FalcoInput, Priority, frame};
-use lanner_bus::{Connection, Consumer, Identity};
+use lanner_bus::{Connection, Consumer, Identity, layout::Layout};
 use lanner_bus_forwarder::{Config, Counters, Forwarder, Spool, Summary};
 use lanner_service::CancellationToken;
 use lanner_testkit::{SecuredBus, eventually_async};
@@ -27,6 +27,7 @@ pub(crate) struct Rig {
 pub(crate) struct Running {
     pub(crate) counters: Arc<Counters>,
     pub(crate) spool: Arc<Spool>,
+    http: Option<SocketAddr>,
     stop: CancellationToken,
     done: JoinHandle<anyhow::Result<u64>>,
 }
@@ -34,6 +35,12 @@ pub(crate) struct Running {
 impl Rig {
     pub(crate) async fn new() -> Self {
         Self { bus: SecuredBus::start(&[NODE, "n2"]).await, dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// On a bus whose permissions are of this layout, and nothing is set up.
+    pub(crate) fn on_empty_bus(layout: Layout) -> Self {
+        let bus = SecuredBus::start_empty_with_layout(&[NODE], layout);
+        Self { bus, dir: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -76,11 +83,17 @@ impl Rig {
 
     /// A forwarder with a socket, in this process.
     pub(crate) fn start(&self, rest: &str) -> Running {
-        let config = self.config(&self.socket_input(), rest);
+        self.start_with(&self.socket_input(), rest)
+    }
+
+    /// A forwarder with these inputs, in this process.
+    pub(crate) fn start_with(&self, inputs: &str, rest: &str) -> Running {
+        let config = self.config(inputs, rest);
         let forwarder = Forwarder::open(config, None).unwrap();
         let (counters, spool) = (forwarder.counters(), forwarder.spool());
-        let stop = CancellationToken::new();
-        Running { counters, spool, stop: stop.clone(), done: tokio::spawn(forwarder.run(stop)) }
+        let (http, stop) = (forwarder.http_address(), CancellationToken::new());
+        let done = tokio::spawn(forwarder.run(stop.clone()));
+        Running { counters, spool, http, stop, done }
     }
 
     pub(crate) async fn sensor(&self) -> Sensor {
@@ -112,6 +125,11 @@ pub(crate) async fn next_alert(alerts: &mut Consumer) -> Alert {
 }
 
 impl Running {
+    /// Where it listens for HTTP.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http.unwrap()
+    }
+
     /// Stops it; gives the number of alerts it left behind.
     pub(crate) async fn stop(self) -> u64 {
         self.stop.cancel();
@@ -183,7 +201,7 @@ pub(crate) fn alert(rule: &str, priority: Priority) -> Vec<u8> {
 }
 
 pub(crate) fn alert_of(node: &str, rule: &str, priority: Priority) -> Vec<u8> {
-    let falco = FalcoInput { node: node.to_owned(), cluster: None };
+    let falco = FalcoInput { node: node.to_owned(), cluster: Some("test".to_owned()) };
     let mut alert = falco.read(falco_line(rule, priority).as_bytes()).unwrap();
     alert.id = AlertId::new();
     alert.to_json().unwrap()

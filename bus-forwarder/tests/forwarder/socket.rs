@@ -59,7 +59,7 @@ async fn what_is_no_alert_or_another_nodes_is_counted_and_stops_nothing() {
     let stored = rig.stored(2).await;
     assert_eq!(stored.into_keys().collect::<Vec<_>>(), ["first", "second"]);
     let summary = running.counters.summary();
-    assert_eq!((summary.taken, summary.unreadable, summary.foreign), ([2, 0, 0], 1, 1));
+    assert_eq!((summary.taken, summary.unreadable, summary.foreign), ([2, 0, 0, 0], 1, 1));
     running.stop().await;
 }
 

@@ -254,10 +254,10 @@ async fn with_power_safe_an_append_waits_for_the_disk() {
 }
 
 /// A file system of that size, gone on drop.
-struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(pub(crate) TempDir);
 
 impl SmallDisk {
-    fn mount(bytes: u64) -> Option<Self> {
+    pub(crate) fn mount(bytes: u64) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let options = std::ffi::CString::new(format!("size={bytes}")).unwrap();
         let flags = rustix::mount::MountFlags::empty();

@@ -62,7 +62,7 @@ async fn follow(reader: &mut Reader, since: Option<Timestamp>) -> anyhow::Result
     }
 }
 
-fn tell(interruption: Interruption) {
+pub(super) fn tell(interruption: Interruption) {
     match interruption {
         Interruption::Lost => eprintln!("lost the connection to the bus, trying again"),
         Interruption::Over { lasted } => eprintln!("connected again after {}", seconds(lasted)),

@@ -1,10 +1,11 @@
 //! Which alerts: what the subjects can say, the server decides; the rest is
-//! looked at here.
+//! looked at here. So is the node: who publishes for another one has a part of
+//! its own in the subject.
 
 use std::{collections::BTreeSet, str::FromStr};
 
 use clap::Args;
-use lanner_alert::{Alert, Priority, SubjectRoot, node_token, slug};
+use lanner_alert::{Alert, Priority, SubjectRoot, slug};
 use lanner_engine::Diagnostic;
 use regex::Regex;
 
@@ -101,27 +102,25 @@ impl Which {
             return vec![subject.clone()];
         }
         let root = self.subject_root.as_str();
-        let (priorities, rules, nodes) = (self.priorities(), self.rules(), self.nodes());
+        let (priorities, rules) = (self.priorities(), self.rules());
         let tags: BTreeSet<String> = self.tags.iter().map(|tag| slug(tag)).collect();
-        let combinations = |rules: &[String], nodes: &[String]| {
+        let combinations = |rules: &[String]| {
             let mut subjects = Vec::new();
             for priority in &priorities {
                 for rule in rules {
-                    for node in nodes {
-                        if tags.is_empty() {
-                            subjects.push(format!("{root}.alerts.{priority}.*.{rule}.{node}"));
-                        }
-                        for tag in &tags {
-                            subjects.push(format!("{root}.tags.{tag}.{priority}.{rule}.{node}"));
-                        }
+                    if tags.is_empty() {
+                        subjects.push(format!("{root}.alerts.{priority}.*.{rule}.*"));
+                    }
+                    for tag in &tags {
+                        subjects.push(format!("{root}.tags.{tag}.{priority}.{rule}.*"));
                     }
                 }
             }
             subjects
         };
-        let mut subjects = combinations(&rules, &nodes);
+        let mut subjects = combinations(&rules);
         if subjects.len() > SUBJECTS_MAX {
-            subjects = combinations(&any(), &any());
+            subjects = combinations(&any());
         }
         subjects.iter().map(|subject| shortened(subject)).collect()
     }
@@ -138,8 +137,8 @@ impl Which {
             Err(_) => "*".to_owned(),
         };
         let root = self.subject_root.as_str();
-        let (priority, rule, node) = (one(self.priorities()), one(self.rules()), one(self.nodes()));
-        Some(shortened(&format!("{root}.alerts.{priority}.*.{rule}.{node}")))
+        let (priority, rule) = (one(self.priorities()), one(self.rules()));
+        Some(shortened(&format!("{root}.alerts.{priority}.*.{rule}.*")))
     }
 
     fn priorities(&self) -> Vec<String> {
@@ -152,29 +151,21 @@ impl Which {
         }
     }
 
+    /// The parts of subjects that hold these rules, or any part.
     fn rules(&self) -> Vec<String> {
-        tokens(&self.rules, slug)
-    }
-
-    fn nodes(&self) -> Vec<String> {
-        tokens(&self.nodes, node_token)
+        let exact = |name: &Name| match name {
+            Name::Exact(name) => Some(slug(name)),
+            Name::Like(_) => None,
+        };
+        match self.rules.iter().map(exact).collect::<Option<BTreeSet<_>>>() {
+            Some(tokens) if !tokens.is_empty() => tokens.into_iter().collect(),
+            _ => any(),
+        }
     }
 }
 
 fn any() -> Vec<String> {
     vec!["*".to_owned()]
-}
-
-/// The parts of subjects that hold these names, or any part.
-fn tokens(names: &[Name], token: impl Fn(&str) -> String) -> Vec<String> {
-    let exact = |name: &Name| match name {
-        Name::Exact(name) => Some(token(name)),
-        Name::Like(_) => None,
-    };
-    match names.iter().map(exact).collect::<Option<BTreeSet<_>>>() {
-        Some(tokens) if !tokens.is_empty() => tokens.into_iter().collect(),
-        _ => any(),
-    }
 }
 
 /// `a.b.*.*` as `a.b.>`: permissions are written that way.
@@ -220,11 +211,11 @@ mod tests {
                 "lanner.tags.a.emergency.> lanner.tags.b.emergency.>",
                 "lanner.alerts.emergency.>",
             ),
-            ("--node a.b", "lanner.alerts.*.*.*.a_b", "lanner.alerts.*.*.*.a_b"),
+            ("--node a.b", "lanner.alerts.>", "lanner.alerts.>"),
             ("--rule A-b", "lanner.alerts.*.*.a_b.>", "lanner.alerts.*.*.a_b.>"),
             ("--rule A-b --rule c*", "lanner.alerts.>", "lanner.alerts.>"),
             ("--rule a --rule b", "lanner.alerts.*.*.a.> lanner.alerts.*.*.b.>", "lanner.alerts.>"),
-            ("--subject-root eu.x --node n", "eu.x.alerts.*.*.*.n", "eu.x.alerts.*.*.*.n"),
+            ("--subject-root eu.x --rule r", "eu.x.alerts.*.*.r.>", "eu.x.alerts.*.*.r.>"),
             ("--subject x.y", "x.y", "x.y"),
         ] {
             let which = which(flags);
@@ -236,10 +227,10 @@ mod tests {
 
     #[test]
     fn too_many_combinations_become_fewer() {
-        let nodes: String = (0..10).map(|node| format!("--node {node} ")).collect();
-        let subjects = which(&format!("{nodes} --priority notice")).live_subjects();
+        let rules: String = (0..10).map(|rule| format!("--rule {rule} ")).collect();
+        let subjects = which(&format!("{rules} --priority notice")).live_subjects();
         assert_eq!(subjects.len(), SUBJECTS_MAX - 4);
-        let subjects = which(&format!("{nodes} --priority notice --tag a --tag b")).live_subjects();
+        let subjects = which(&format!("{rules} --priority notice --tag a --tag b")).live_subjects();
         assert_eq!(subjects.len(), 12);
         assert_eq!(subjects[0], "lanner.tags.a.emergency.>");
     }

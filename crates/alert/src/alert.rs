@@ -63,15 +63,20 @@ pub struct Alert {
 /// Why bytes are not an alert.
 #[derive(Debug, thiserror::Error)]
 pub enum AlertError {
-    /// Longer than [`ALERT_BYTES_MAX`].
-    #[error("alert of {len} bytes is longer than {ALERT_BYTES_MAX}")]
+    /// Longer than it may be: [`ALERT_BYTES_MAX`], unless something else was asked for.
+    #[error("alert of {len} bytes is longer than {max}")]
     TooLong {
         /// Bytes that were offered.
         len: usize,
+        /// Most that are taken.
+        max: usize,
     },
     /// Not the JSON of an alert; the cause names the key and the place.
     #[error("not an alert")]
     Json(#[source] serde_json::Error),
+    /// Neither JSON nor a text alert of Falco.
+    #[error("neither JSON nor a text such as `13:53:31.726060287: Critical Something happened`")]
+    NotText,
     /// A key that must hold a text is empty.
     #[error("alert without {key}")]
     Empty {
@@ -87,7 +92,7 @@ impl Alert {
     /// When the bytes are too long, not JSON, or lack a key.
     pub fn from_json(bytes: &[u8]) -> Result<Self, AlertError> {
         if bytes.len() > ALERT_BYTES_MAX {
-            return Err(AlertError::TooLong { len: bytes.len() });
+            return Err(AlertError::TooLong { len: bytes.len(), max: ALERT_BYTES_MAX });
         }
         let alert: Self = serde_json::from_slice(bytes).map_err(AlertError::Json)?;
         if alert.node.is_empty() {
@@ -107,7 +112,7 @@ impl Alert {
     pub fn to_json(&self) -> Result<Vec<u8>, AlertError> {
         let bytes = serde_json::to_vec(self).map_err(AlertError::Json)?;
         if bytes.len() > ALERT_BYTES_MAX {
-            return Err(AlertError::TooLong { len: bytes.len() });
+            return Err(AlertError::TooLong { len: bytes.len(), max: ALERT_BYTES_MAX });
         }
         Ok(bytes)
     }

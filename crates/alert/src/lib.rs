@@ -38,7 +38,7 @@ mod template;
 pub use crate::{
     alert::{ALERT_BYTES_MAX, Alert, AlertError, SCHEMA},
     entity::Entity,
-    falco::FalcoInput,
+    falco::{FALCO_BYTES_MAX, FalcoInput, TEXT_RULE},
     id::{AlertId, InvalidAlertId},
     outcome::{Outcome, Status, StepOutcome},
     plan::{Action, Class, InvalidPlanId, Mode, PLAN_SCHEMA, Place, Plan, PlanId, Step, Target},

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 pub use self::config::{ConnectionConfig, InvalidConnection};
 use self::link::Links;
-pub(crate) use self::link::State;
+pub(crate) use self::link::{State, without_restricted};
 use crate::{Cause, headers::Headers};
 
 /// How long one attempt to connect may take.

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::{
-    Cause, Connection,
+    Cause, Connection, Durable,
     grant::Reader,
     layout::{ALERTS, Layout, RESPONDER, restricted_stream},
 };
@@ -86,6 +86,13 @@ impl Connection {
 }
 
 impl Consumer {
+    pub(crate) fn of_durables(connection: &Connection, durables: &[Durable]) -> Self {
+        Self::of(durables.iter().map(|durable| {
+            let Durable { stream, consumer } = durable.clone();
+            Source::new(connection, stream, consumer, None)
+        }))
+    }
+
     /// Each source gets its turn.
     fn of(sources: impl Iterator<Item = Source>) -> Self {
         // What a source is about to do goes on while another one delivers.

@@ -29,6 +29,7 @@ pub mod certs;
 mod connection;
 mod consumer;
 mod dead_letters;
+mod durable;
 pub mod grant;
 pub mod headers;
 pub mod hub;
@@ -48,6 +49,7 @@ pub use crate::{
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
     dead_letters::{DeadLetter, DeadLetterError, KeptMessage},
+    durable::{Durable, DurableError, InvalidDurable},
     identity::Identity,
     interruption::{Interruption, Interruptions},
     publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},

@@ -34,6 +34,7 @@ use tracing::debug;
 pub use self::window::{Done, Window};
 use crate::{
     Cause, Connection,
+    connection::without_restricted,
     headers::{Headers, MESSAGE_ID},
 };
 
@@ -74,13 +75,19 @@ pub struct Stored {
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// Our certificate does not give us this subject.
-    #[error("the bus refuses {subject} to our certificate")]
+    #[error("the bus refuses {} to our certificate", without_restricted(subject))]
     Denied {
         /// Where it was to go.
         subject: String,
     },
+    /// Nothing on the server stores messages of this subject.
+    #[error("no stream of the bus takes {}", without_restricted(subject))]
+    NoStream {
+        /// Where it was to go.
+        subject: String,
+    },
     /// The message itself is at fault: too long, or not a subject.
-    #[error("the bus cannot take a message for {subject}")]
+    #[error("the bus cannot take a message for {}", without_restricted(subject))]
     Refused {
         /// Where it was to go.
         subject: String,

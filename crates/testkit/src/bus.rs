@@ -40,7 +40,7 @@ impl SecuredBus {
     /// # Panics
     /// When any of that fails.
     pub async fn start_with_layout(nodes: &[&str], layout: Layout) -> Self {
-        let bus = Self::start_server(nodes, layout);
+        let bus = Self::start_empty_with_layout(nodes, layout);
         let admin = Connection::connect(&bus.connection(&Identity::Admin)).await;
         admin
             .expect("connect as the admin")
@@ -55,15 +55,19 @@ impl SecuredBus {
     /// # Panics
     /// When the server cannot be started.
     pub fn start_empty(nodes: &[&str]) -> Self {
-        Self::start_server(nodes, small_layout())
+        Self::start_empty_with_layout(nodes, small_layout())
     }
 
-    fn start_server(nodes: &[&str], layout: Layout) -> Self {
+    /// As [`SecuredBus::start_empty`], with the permissions of this layout.
+    ///
+    /// # Panics
+    /// When the server cannot be started.
+    pub fn start_empty_with_layout(nodes: &[&str], layout: Layout) -> Self {
         Self::start_linked(nodes, layout, Links::default())
     }
 
-    /// As [`SecuredBus::start_empty`], with another layout, and with other servers.
-    /// The certificates of the layout's edges are beside all others.
+    /// As [`SecuredBus::start_empty_with_layout`], with other servers. The
+    /// certificates of the layout's edges are beside all others.
     ///
     /// # Panics
     /// When the server cannot be started.

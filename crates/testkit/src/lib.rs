@@ -3,6 +3,7 @@
 //! ```text
 //! programs   which program in which version, and where it lies (also xtask's)
 //! process    a child process that goes when its owner goes, however it goes
+//! loss       what becomes of many alerts while parts of the way are taken away (feature `bus`)
 //! nats       NatsServer           kubernetes  KubeApiserver
 //! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
 //! bus_cluster       several servers that keep the same streams (feature `bus`)
@@ -35,6 +36,8 @@ pub mod eventually;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod kubernetes;
+#[cfg(feature = "bus")]
+pub mod loss;
 pub mod nats;
 pub mod not_run;
 pub mod official_rules;

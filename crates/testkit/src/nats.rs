@@ -112,6 +112,14 @@ impl NatsServer {
         assert_eq!(address, self.address, "nats-server came back elsewhere");
     }
 
+    /// Makes it read its configuration and certificates again.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn reload(&self) {
+        self.process.signal("HUP");
+    }
+
     /// What the server logged last.
     pub fn log_tail(&self) -> String {
         self.process.log_tail()

@@ -76,6 +76,17 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal by its name, such as `TERM` or `HUP`.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    pub fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", name]).arg(self.id().to_string());
+        let status = kill.status().expect("run kill");
+        assert!(status.success(), "kill ended with {status}");
+    }
+
     /// Fails when the process has ended, with the end of its log.
     ///
     /// # Panics

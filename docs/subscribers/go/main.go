@@ -38,10 +38,11 @@ func main() {
 	log.SetFlags(0)
 	var bus connection
 	flag.StringVar(&bus.servers, "server", "tls://127.0.0.1:4222", "addresses, separated by commas")
-	flag.StringVar(&bus.user, "user", "", "the DNS name in our certificate, such as reader.soc.lanner")
+	flag.StringVar(&bus.user, "user", "", "who we are, such as reader.soc.lanner")
 	flag.StringVar(&bus.ca, "ca", "ca.crt", "certificate of the authority")
 	flag.StringVar(&bus.cert, "cert", "", "our certificate")
 	flag.StringVar(&bus.key, "key", "", "the key of our certificate")
+	flag.StringVar(&bus.creds, "creds", "", "our credentials, in place of a certificate")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -67,14 +68,18 @@ func run(ctx context.Context, bus connection, args []string) error {
 	}
 }
 
-type connection struct{ servers, user, ca, cert, key string }
+type connection struct{ servers, user, ca, cert, key, creds string }
 
 func (c connection) open() (*nats.Conn, error) {
+	// Both are read again at each connection, so that renewed ones are used.
+	proof := nats.ClientCert(c.cert, c.key)
+	if c.creds != "" {
+		proof = nats.UserCredentials(c.creds)
+	}
 	return nats.Connect(c.servers,
 		nats.Name(c.user),
 		nats.RootCAs(c.ca),
-		// Read again at each connection, so that a renewed one is used.
-		nats.ClientCert(c.cert, c.key),
+		proof,
 		// The bus speaks TLS from the first byte on.
 		nats.TLSHandshakeFirst(),
 		// Answers come to inboxes of our own; other ones are refused.

@@ -49,7 +49,8 @@ async def connect(args):
     tls = ssl.create_default_context(cafile=args.ca)
     tls.minimum_version = ssl.TLSVersion.TLSv1_3
     # Read once: start again after a certificate was renewed.
-    tls.load_cert_chain(args.cert, args.key)
+    if args.cert:
+        tls.load_cert_chain(args.cert, args.key)
 
     async def disconnected():
         log("disconnected")
@@ -67,6 +68,8 @@ async def connect(args):
         tls=tls,
         # The bus speaks TLS from the first byte on.
         tls_handshake_first=True,
+        # In place of a certificate; takes `pip install nats-py[nkeys]`.
+        user_credentials=args.creds,
         inbox_prefix=inbox(args.user),
         # For ever: the default gives up after two minutes.
         max_reconnect_attempts=-1,
@@ -167,10 +170,11 @@ async def main(args):
 def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", default="tls://127.0.0.1:4222", help="addresses, separated by commas")
-    parser.add_argument("--user", required=True, help="the DNS name in our certificate, such as reader.soc.lanner")
+    parser.add_argument("--user", required=True, help="who we are, such as reader.soc.lanner")
     parser.add_argument("--ca", default="ca.crt", help="certificate of the authority")
-    parser.add_argument("--cert", required=True, help="our certificate")
-    parser.add_argument("--key", required=True, help="the key of our certificate")
+    parser.add_argument("--cert", help="our certificate")
+    parser.add_argument("--key", help="the key of our certificate")
+    parser.add_argument("--creds", help="our credentials, in place of a certificate")
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("live")
     one.add_argument("subject")

@@ -25,6 +25,10 @@ use crate::{Cause, Connection, connection::State, headers::MESSAGE_ID};
 const SIZE_BYTES_MAX: usize = 4 << 20;
 /// How often deadlines are looked at.
 const DEADLINE_PAUSE: Duration = Duration::from_millis(250);
+/// How often a message is sent that may be without a stream: twice, for a stream
+/// that changes its leader takes nothing for a moment.
+const TRIES_WITHOUT_STREAM: u32 = 2;
+const WITHOUT_STREAM_PAUSE: Duration = Duration::from_secs(2);
 /// A message that was never answered waits as many times longer, at most.
 const PATIENCE_MAX: u32 = 6;
 /// Beside a header's name and value, and around all of them.
@@ -68,6 +72,10 @@ struct UnderWay<K> {
     message: Message,
     attempts: u32,
     sent: Option<Instant>,
+    /// Is given back when no stream takes it.
+    may_lack_stream: bool,
+    /// The server said that no stream takes it, and is asked again then.
+    again: Option<Instant>,
 }
 
 /// A message whose fate is known.
@@ -142,10 +150,24 @@ impl<K> Window<K> {
 
     /// Adds a message, to be sent by [`next`](Self::next).
     pub fn push(&mut self, key: K, message: Message) {
+        self.add(key, message, false);
+    }
+
+    /// As [`push`](Self::push), for a subject that the server may have no stream
+    /// for: such a message holds up no other, and is given back with
+    /// [`PublishError::NoStream`] when it was not stored in time. It may be
+    /// stored out of order.
+    pub fn push_if_stream(&mut self, key: K, message: Message) {
+        self.add(key, message, true);
+    }
+
+    fn add(&mut self, key: K, message: Message, may_lack_stream: bool) {
         self.pushed += 1;
         self.size_bytes += size(&message);
         self.to_send.insert(self.pushed);
-        self.under_way.insert(self.pushed, UnderWay { key, message, attempts: 0, sent: None });
+        let (sent, again) = (None, None);
+        let under_way = UnderWay { key, message, attempts: 0, sent, may_lack_stream, again };
+        self.under_way.insert(self.pushed, under_way);
     }
 
     /// The next message whose fate is known, if that is so without waiting.
@@ -236,6 +258,7 @@ impl<K> Window<K> {
                 let attempts = under_way.attempts;
                 self.finish(number, Ok(Stored { sequence, duplicate, attempts }));
             }
+            Answer::Later(_) if under_way.may_lack_stream => self.lacks_stream(number),
             Answer::Later(error) => {
                 debug!(subject = under_way.message.subject, %error, "not stored yet");
                 self.to_send.insert(number);
@@ -245,6 +268,17 @@ impl<K> Window<K> {
                 let subject = under_way.message.subject.clone();
                 self.finish(number, Err(PublishError::Refused { subject, source }));
             }
+        }
+    }
+
+    /// It is sent again soon, or it was often enough.
+    fn lacks_stream(&mut self, number: u64) {
+        let Some(under_way) = self.under_way.get_mut(&number) else { return };
+        if under_way.attempts < TRIES_WITHOUT_STREAM {
+            under_way.again = Some(Instant::now() + WITHOUT_STREAM_PAUSE);
+        } else {
+            let subject = under_way.message.subject.clone();
+            self.finish(number, Err(PublishError::NoStream { subject }));
         }
     }
 
@@ -276,16 +310,34 @@ impl<K> Window<K> {
 
     fn look_at_deadlines(&mut self) {
         let now = Instant::now();
-        self.send_again(|under_way| {
+        let is_due = |under_way: &UnderWay<K>| {
             let patience = ACK_MAX * under_way.attempts.min(PATIENCE_MAX);
-            under_way.sent.is_some_and(|sent| now.duration_since(sent) >= patience)
-        });
+            under_way.again.is_some_and(|again| now >= again)
+                || under_way.sent.is_some_and(|sent| now.duration_since(sent) >= patience)
+        };
+        // Where somebody listens, the server does not say that no stream does. And
+        // nothing is answered while it is away.
+        if self.connection.is_connected() {
+            let tired = |under_way: &UnderWay<K>| {
+                under_way.may_lack_stream
+                    && under_way.attempts >= TRIES_WITHOUT_STREAM
+                    && is_due(under_way)
+            };
+            let tired: Vec<u64> = self
+                .under_way
+                .iter()
+                .filter(|(_, under_way)| tired(under_way))
+                .map(|(number, _)| *number)
+                .collect();
+            tired.into_iter().for_each(|number| self.lacks_stream(number));
+        }
+        self.send_again(is_due);
     }
 
     fn send_again(&mut self, is_due: impl Fn(&UnderWay<K>) -> bool) {
         for (number, under_way) in &mut self.under_way {
             if under_way.sent.is_some() && is_due(under_way) {
-                under_way.sent = None;
+                (under_way.sent, under_way.again) = (None, None);
                 self.to_send.insert(*number);
             }
         }
