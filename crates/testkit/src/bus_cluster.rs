@@ -8,6 +8,7 @@ use lanner_bus::{
     permissions::{Links, ServerCluster},
 };
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::{
     NatsServer,
@@ -18,6 +19,8 @@ use crate::{
 
 /// Electing the first leader, and then one for each stream.
 const SETUP_MAX: Duration = Duration::from_secs(30);
+/// A request that came before the leader is never answered.
+const ATTEMPT_MAX: Duration = Duration::from_secs(3);
 
 /// Three servers with mutual TLS among them, and the folder of the certificates.
 #[derive(Debug)]
@@ -58,18 +61,16 @@ impl ClusteredBus {
         let admin = admin.expect("connect as the admin");
         let mut last = None;
         // Until they have elected a leader there is no JetStream.
-        let set_up = async || match admin.set_up(&bus.layout).await {
-            Ok(_) => Some(()),
-            Err(error) => {
+        let set_up = async || match timeout(ATTEMPT_MAX, admin.set_up(&bus.layout)).await {
+            Ok(Ok(_)) => Some(()),
+            Err(_elapsed) => None,
+            Ok(Err(error)) => {
                 last = Some(format!("{error:?}"));
                 None
             }
         };
-        let done = tokio::time::timeout(
-            SETUP_MAX,
-            eventually_async("the streams stand", SETUP_MAX * 2, set_up),
-        );
-        if done.await.is_err() {
+        let done = eventually_async("the streams stand", SETUP_MAX * 2, set_up);
+        if timeout(SETUP_MAX, done).await.is_err() {
             panic!("the streams do not stand: {last:?}\n{}", bus.logs());
         }
         bus

@@ -1,6 +1,10 @@
 //! Three servers that keep the same streams.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::FuturesUnordered};
@@ -15,7 +19,9 @@ const LONG: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_when_the_leader_is_killed() {
     const COUNT: u32 = 4000;
+    let began = Instant::now();
     let mut bus = ClusteredBus::start(&["n1"]).await;
+    println!("three servers stand after {:?}", began.elapsed());
     let forwarder = Identity::Forwarder { node: "n1".to_owned() };
     let connection = Connection::connect(&bus.connection(&forwarder)).await.unwrap();
     let publisher = Arc::new(Publisher::new(connection));
@@ -42,6 +48,8 @@ async fn nothing_is_lost_or_doubled_when_the_leader_is_killed() {
     })
     .await;
 
+    println!("all is acknowledged, and another one leads, after {:?}", began.elapsed());
+
     // What a subscriber finds, read from the two that are left.
     let reader = Connection::connect(&bus.connection(&Identity::Subscriber)).await.unwrap();
     let mut archive = reader.archive(ALERTS).await.unwrap();
@@ -65,6 +73,7 @@ async fn nothing_is_lost_or_doubled_when_the_leader_is_killed() {
         (current == 2).then_some(())
     })
     .await;
+    println!("all three are current after {:?}", began.elapsed());
 }
 
 /// A route carries everything, unasked: a node's certificate must not open one.
