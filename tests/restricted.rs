@@ -12,7 +12,7 @@ use std::{
 
 use lanner_alert::{Alert, Outcome, Status, Tag};
 use lanner_bus::{
-    Connection, Identity, Message, Publisher, SubscribeError, Subscription,
+    Connection, Consumer, Identity, Message, Publisher, SubscribeError, Subscription,
     grant::{Grant, Reader},
     headers::{self, Headers},
     layout::Layout,
@@ -138,6 +138,12 @@ fn reader(layout: &Layout, name: &str) -> Reader {
     layout.readers().find(|reader| reader.name.as_str() == name).unwrap()
 }
 
+/// The messages of the consumers that were made for this reader.
+async fn consumer_of(stack: &Stack, reader: &Reader) -> Consumer {
+    let connection = connect(stack, &Identity::Reader(reader.clone())).await;
+    connection.consume(&reader.durables(stack.bus.layout())).await.unwrap()
+}
+
 /// How many messages a stream holds, none of which mentions what it must not.
 async fn clean_messages(connection: &Connection, stream: &str) -> usize {
     let mut archive = connection.archive(stream).await.unwrap();
@@ -206,8 +212,7 @@ async fn who_may_read_everything_else_finds_nothing_of_restricted_alerts() {
 
     // Who is allowed to gets all of them, and what was done about them.
     let privacy = reader(&layout, "privacy");
-    let mut granted =
-        connect(&stack, &Identity::Reader(privacy.clone())).await.granted(&privacy, &layout);
+    let mut granted = consumer_of(&stack, &privacy).await;
     let (mut alerts, mut told, mut refused) = (BTreeSet::new(), 0, 0);
     while alerts.len() < RESTRICTED || told < ANSWERED / 2 || refused < 1 {
         let delivery = timeout(SOON, granted.next()).await.unwrap_or_else(|_| {
@@ -260,8 +265,7 @@ async fn who_may_read_everything_else_finds_nothing_of_restricted_alerts() {
     }
     for name in ["all", "shells"] {
         let reader = reader(&layout, name);
-        let mut granted =
-            connect(&stack, &Identity::Reader(reader.clone())).await.granted(&reader, &layout);
+        let mut granted = consumer_of(&stack, &reader).await;
         let mut acks = JoinSet::new();
         for _ in 0..others {
             let delivery = timeout(SOON, granted.next()).await.unwrap();

@@ -11,7 +11,8 @@ use lanner_service::http::HttpConfig;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
-    BadInputsConfig, RedactionConfig, Redactor, SpoolConfig, decoration::Decoration, input::http,
+    BadInputsConfig, RedactionConfig, Redactor, SpoolConfig, decoration::Decoration,
+    gateway::Gateway, input::http,
 };
 
 /// The forwarder's settings, as written in `forwarder.yaml`.
@@ -22,6 +23,10 @@ pub struct Config {
     /// this host's name.
     #[serde(default)]
     pub node: Option<String>,
+
+    /// Nodes that we publish for in place of our own.
+    #[serde(default)]
+    pub gateway: Option<Gateway>,
 
     /// The cluster of that node, told in alerts that name none.
     #[serde(default)]
@@ -129,6 +134,13 @@ impl Config {
         self.bus.validate().context("bus")?;
         self.spool.check()?;
         self.routing().check()?;
+        if let Some(gateway) = &self.gateway {
+            anyhow::ensure!(!gateway.nodes.is_empty(), "gateway.nodes: name at least one");
+            anyhow::ensure!(
+                gateway.nodes.iter().all(|node| !node.is_empty() && node.len() <= 253),
+                "gateway.nodes: a node's name is 1 to 253 bytes long"
+            );
+        }
         let Inputs { socket, pipe, stdin, http } = &self.inputs;
         anyhow::ensure!(
             socket.is_some() || pipe.is_some() || *stdin || http.is_some(),
@@ -177,6 +189,7 @@ impl Config {
             tag_streams: self.tag_streams.clone(),
             restricted_tags: self.restricted_tags.clone(),
             subject_template: self.subject_template.clone(),
+            gateway: self.gateway.as_ref().map(|gateway| gateway.name.clone()),
         }
     }
 

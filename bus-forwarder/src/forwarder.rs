@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     counters::{Counters, PerPriority, Summary},
     decoration::Decoration,
+    gateway::Nodes,
     input::{http, pipe::Pipe, socket::SocketServer, stdin},
     intake::{Intake, Way},
     keeper,
@@ -45,6 +46,10 @@ impl Forwarder {
         let node = config.node()?;
         let way = Way {
             falco: FalcoInput { node: node.clone(), cluster: config.cluster.clone() },
+            nodes: match &config.gateway {
+                None => Nodes::Own(node.clone()),
+                Some(gateway) => Nodes::Of(gateway.clone()),
+            },
             decoration: Decoration::new(&config)?,
             redactor: Redactor::new(&config.redact)?,
             routing: config.routing(),

@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use lanner_alert::{
     ALERT_BYTES_MAX, Alert, AlertError, FALCO_BYTES_MAX, FalcoInput, Routing, shorten,
 };
-use lanner_bus::{Message, headers::Headers};
+use lanner_bus::{
+    Message,
+    headers::{GATEWAY, Headers},
+};
 use lanner_service::{CancellationToken, Chain};
 use tracing::warn;
 
@@ -20,6 +23,7 @@ use crate::{
     bad_inputs::BadInputs,
     counters::{Counters, Input},
     decoration::Decoration,
+    gateway::Nodes,
     lines::{Beginning, Line},
     redaction::Redactor,
     seldom::Seldom,
@@ -32,6 +36,7 @@ const FULL_FOR: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Way {
     pub(crate) falco: FalcoInput,
+    pub(crate) nodes: Nodes,
     pub(crate) decoration: Decoration,
     pub(crate) redactor: Redactor,
     pub(crate) routing: Routing,
@@ -113,16 +118,8 @@ impl Intake {
                 return None;
             }
         };
-        let ours = &self.way.falco.node;
-        if alert.node != *ours {
-            self.counters.foreign();
-            if self.bad.now() {
-                warn!(
-                    node = %Beginning(alert.node.as_bytes()),
-                    ours,
-                    "refused an alert of another node; sensor and forwarder must name the same"
-                );
-            }
+        if !self.way.nodes.has(&alert.node) {
+            self.foreign(&alert);
             return None;
         }
         let len = json.len();
@@ -147,13 +144,30 @@ impl Intake {
                 return None;
             }
         };
-        let read = self.way.falco.read_any(line, Timestamp::now());
+        let mut read = self.way.falco.read_any(line, Timestamp::now());
+        if let Ok(alert) = &mut read
+            && !self.way.nodes.claim(alert)
+        {
+            self.foreign(alert);
+            return None;
+        }
         match read.and_then(|alert| self.outgoing(input, alert, None)) {
             Ok(outgoing) => Some(outgoing),
             Err(error) => {
                 self.unreadable(input, &error, line, line.len());
                 None
             }
+        }
+    }
+
+    fn foreign(&self, alert: &Alert) {
+        self.counters.foreign();
+        if self.bad.now() {
+            warn!(
+                node = %Beginning(alert.node.as_bytes()),
+                "refused an alert of another node; sensor and forwarder must name the same, \
+                 and a gateway lists the nodes that it publishes for"
+            );
         }
     }
 
@@ -195,6 +209,10 @@ impl Intake {
         }
         self.counters.took(input);
         let routed = self.way.routing.route(&alert);
+        let mut headers = Headers::of_alert(&alert);
+        if let Some(gateway) = &self.way.routing.gateway {
+            headers.set(GATEWAY, gateway.as_str());
+        }
         let copies = routed.copies.into_iter().map(|copy| TagCopy {
             subject: copy.subject.to_string(),
             stored: copy.stored.map(|tag| tag.as_str().to_owned()),
@@ -204,7 +222,7 @@ impl Intake {
             message: Message {
                 subject: routed.subject.to_string(),
                 id: alert.id.to_string(),
-                headers: Headers::of_alert(&alert),
+                headers,
                 payload: Bytes::from(json),
             },
             copies: copies.collect(),

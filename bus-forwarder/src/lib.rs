@@ -12,7 +12,8 @@
 //! Promises:
 //! - What is not an alert is counted and told in the log, and stops nothing.
 //! - Secrets that a pattern knows are gone before the alert is on the disk.
-//! - An alert names this node or is refused: Falco's get the node from the
+//! - An alert is of this node, or of one that a gateway lists, or is refused: Falco's
+//!   get the node from the
 //!   configuration, and a sensor's has to say the same.
 //! - An alert that was taken on is on the disk, and is published once the bus
 //!   is there, under the same id each time, also after this process was killed;
@@ -30,6 +31,7 @@ mod counters;
 mod daemon;
 mod decoration;
 mod forwarder;
+mod gateway;
 mod input;
 mod intake;
 pub mod keeper;
@@ -47,6 +49,7 @@ pub use crate::{
     counters::{Counters, Input, Summary},
     daemon::ForwarderDaemon,
     forwarder::Forwarder,
+    gateway::Gateway,
     lines::{Line, LineSplitter},
     outgoing::{Outgoing, TagCopy},
     redaction::{RedactionConfig, RedactionRule, Redactor, With},

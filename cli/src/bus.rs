@@ -1,6 +1,8 @@
 //! `lanner bus`: certificates, the server's permissions, and what stands on it.
 
 mod certs;
+mod client;
+mod creds;
 mod dlq;
 mod grant;
 mod permissions;
@@ -12,14 +14,22 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use lanner_bus::{Rights, layout::Layout};
 
-use crate::{Verdict, connection::ConnectionArgs};
+use crate::{
+    Verdict,
+    connection::{self, ConnectionArgs},
+    printable::Printable,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a certificate authority, and certificates for the server, roles and nodes
     #[command(subcommand)]
     Certs(certs::Command),
-    /// Print a nats-server configuration: mutual TLS, and no more for each than it needs
+    /// Make identities that are added and revoked while the server runs: signed
+    /// tokens, in place of a certificate for each
+    #[command(subcommand)]
+    Creds(creds::Command),
+    /// Print a nats-server configuration: TLS 1.3, and no more for each than it needs
     Permissions(permissions::PermissionsArgs),
     /// Create or update streams, buckets and consumers (as `admin`)
     ///
@@ -32,10 +42,14 @@ pub(crate) enum Command {
     /// Let somebody read alerts with certain tags, or of certain priorities, and
     /// nothing else: keeps the grant in the layout file
     Grant(grant::GrantArgs),
-    /// Connect, and say what the server lets this certificate do
+    /// Connect, say who the server takes us for, and try what it must refuse.
+    ///
+    /// Changes nothing. As `admin`, streams and consumers are compared with the layout too.
     Check {
         #[command(flatten)]
         connection: ConnectionArgs,
+        #[command(flatten)]
+        layout: LayoutArgs,
     },
 }
 
@@ -44,7 +58,7 @@ pub(crate) enum Command {
 pub(crate) struct LayoutArgs {
     /// YAML file with `subject_root`, `replicas`, sizes and ages of `alerts`,
     /// `responses`, `dead_letters`, `plans` and `locks`, `tag_streams`,
-    /// `restricted_tags`, `subject_template` and `grants`
+    /// `restricted_tags`, `subject_template`, `grants` and `gateways`
     #[arg(long, value_name = "FILE")]
     layout: Option<PathBuf>,
 }
@@ -67,16 +81,27 @@ fn load_layout(path: &Path) -> anyhow::Result<Layout> {
 pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
     match command {
         Command::Certs(command) => certs::run(command)?,
+        Command::Creds(command) => creds::run(command)?,
         Command::Permissions(args) => print!("{}", args.server_config()?.render()),
         Command::Setup(args) => return setup::run(args),
         Command::Dlq(command) => return dlq::run(command),
         Command::Grant(args) => grant::run(args)?,
-        Command::Check { connection } => connection.on_bus(async |bus| {
-            print_rights(&bus.rights().await?);
-            Ok(())
-        })?,
+        Command::Check { connection, layout } => return check(connection, &layout),
     }
     Ok(Verdict::Good)
+}
+
+fn check(connection: ConnectionArgs, layout: &LayoutArgs) -> anyhow::Result<Verdict> {
+    let (config, layout) = (connection.resolve()?, layout.load()?);
+    connection::on_bus(&config, async |bus| {
+        let report = lanner_bus::check::check(&config, &bus, &layout).await?;
+        print_rights(&report.rights);
+        for checked in &report.checked {
+            println!("{}", Printable(&checked.to_string()));
+        }
+        let good = report.checked.iter().all(|checked| checked.good);
+        Ok(if good { Verdict::Good } else { Verdict::BadInput })
+    })
 }
 
 fn print_rights(rights: &Rights) {

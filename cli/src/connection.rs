@@ -14,7 +14,7 @@ pub(crate) struct ConnectionArgs {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["servers", "ca", "cert", "key"]
+        conflicts_with_all = ["servers", "ca", "cert", "key", "creds", "insecure_for_tests"]
     )]
     config: Option<PathBuf>,
     /// Address of a server; once for each
@@ -29,6 +29,12 @@ pub(crate) struct ConnectionArgs {
     /// The key of our certificate
     #[arg(long, value_name = "FILE", requires = "servers")]
     key: Option<PathBuf>,
+    /// Our credentials, in place of a certificate or beside it
+    #[arg(long, value_name = "FILE", requires = "servers")]
+    creds: Option<PathBuf>,
+    /// Take nats:// addresses on loopback, which are without TLS
+    #[arg(long, requires = "servers")]
+    insecure_for_tests: bool,
 }
 
 /// A daemon's settings, of which we read one section. The others are the
@@ -45,13 +51,10 @@ impl ConnectionArgs {
         self,
         work: impl AsyncFnOnce(Connection) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let config = self.resolve()?;
-        lanner_service::install_crypto();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async { work(Connection::connect(&config).await?).await })
+        on_bus(&self.resolve()?, work)
     }
 
-    fn resolve(self) -> anyhow::Result<ConnectionConfig> {
+    pub(crate) fn resolve(self) -> anyhow::Result<ConnectionConfig> {
         if let Some(path) = self.config {
             return Ok(lanner_service::config::load::<DaemonSettings>(&path)?.bus);
         }
@@ -60,7 +63,19 @@ impl ConnectionArgs {
             ca_file: self.ca,
             cert_file: self.cert,
             key_file: self.key,
+            creds_file: self.creds,
             name: None,
+            insecure_for_tests: self.insecure_for_tests,
         })
     }
+}
+
+/// Connects, and has `work` done on the connection.
+pub(crate) fn on_bus<T>(
+    config: &ConnectionConfig,
+    work: impl AsyncFnOnce(Connection) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    lanner_service::install_crypto();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { work(Connection::connect(config).await?).await })
 }

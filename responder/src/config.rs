@@ -41,6 +41,10 @@ pub struct Config {
     #[serde(default)]
     pub protected_namespaces: Vec<String>,
 
+    /// What is done about alerts that a gateway published for a node.
+    #[serde(default)]
+    pub gateways: Gateways,
+
     /// An alert older than this is not acted upon: who knows what runs there now.
     #[serde(default = "five_minutes")]
     pub alert_age_max: SignedDuration,
@@ -53,6 +57,25 @@ pub struct Config {
     /// How to reach the Kubernetes API; unset, as the pod that we run in.
     #[serde(default)]
     pub kubeconfig: Option<PathBuf>,
+}
+
+/// What is done about alerts of gateways.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateways {
+    /// Whether a plan may do what cannot be taken back.
+    pub final_verbs: FinalVerbs,
+}
+
+/// Whether verbs that cannot be taken back are done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinalVerbs {
+    /// The plan is refused, and says why.
+    #[default]
+    Refuse,
+    /// As for an alert of the node itself.
+    Allow,
 }
 
 fn five_minutes() -> SignedDuration {

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::{
     action::Cluster,
-    config::Config,
+    config::{Config, FinalVerbs},
     executor::{Executor, Patience},
     guard::Guard,
     intake::Intake,
@@ -155,6 +155,7 @@ async fn tell_tally(tally: &Tally, stop: &CancellationToken) {
 fn guard(config: &Config, cluster: &Cluster) -> Guard {
     let own = cluster.own_namespace().map(str::to_owned);
     Guard::new(config.protected_namespaces.iter().cloned().chain(own))
+        .allowing_final_verbs_to_gateways(config.gateways.final_verbs == FinalVerbs::Allow)
 }
 
 /// Names this process: the pod or host, and which process there.

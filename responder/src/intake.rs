@@ -15,7 +15,8 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use lanner_alert::{
-    Alert, Mode, Plan, PlanId, PlanRecord, Status, SubjectRoot, Tag, node_of_token, node_token,
+    Alert, GatewayName, Mode, Plan, PlanId, PlanRecord, Status, SubjectRoot, Tag, node_of_token,
+    node_token,
 };
 use lanner_bus::Delivery;
 use lanner_service::Chain;
@@ -69,6 +70,14 @@ struct Poison {
     reason: String,
 }
 
+/// How an alert came.
+struct Origin<'a> {
+    /// The restricted tag that it was stored under.
+    restricted: Option<&'a Tag>,
+    /// Who published it for its node.
+    gateway: Option<GatewayName>,
+}
+
 impl Intake {
     /// Takes one message to its end: acknowledged, terminated, or to come again.
     pub async fn take(self: &Arc<Self>, delivery: &Delivery) {
@@ -78,7 +87,10 @@ impl Intake {
                 self.refuse(delivery, poison).await;
                 delivery.term().await
             }
-            Ok(alert) => match self.plan_all(alert, delivery.restricted_tag()).await {
+            Ok((alert, gateway)) => match self
+                .plan_all(alert, &Origin { restricted: delivery.restricted_tag(), gateway })
+                .await
+            {
                 Ok(()) => delivery.ack().await,
                 Err(error) => {
                     warn!(error = %format!("{error:#}"), "plans cannot be stored, takes the alert again");
@@ -92,8 +104,9 @@ impl Intake {
         }
     }
 
-    /// The alert, if it is one, under its own node's name and of our cluster.
-    fn read(&self, subject: &str, payload: &[u8]) -> Result<Alert, Poison> {
+    /// The alert, if it is one, under its own node's name and of our cluster;
+    /// and the gateway that published it, as the bus proves it.
+    fn read(&self, subject: &str, payload: &[u8]) -> Result<(Alert, Option<GatewayName>), Poison> {
         let poison = |alert: Option<Alert>, node: Option<&str>, reason: String| Poison {
             alert: alert.map(Box::new),
             node: node.map(str::to_owned),
@@ -111,13 +124,20 @@ impl Intake {
             );
             return Err(poison(Some(alert), Some(named.node), reason));
         }
+        let gateway = match named.gateway.map(str::parse).transpose() {
+            Ok(gateway) => gateway,
+            Err(error) => {
+                let reason = Chain(&error).to_string();
+                return Err(poison(Some(alert), Some(named.node), reason));
+            }
+        };
         if let Some(ours) = &self.cluster
             && alert.cluster.as_ref() != Some(ours)
         {
             let reason = format!("the alert is of cluster {:?}, not of {ours}", alert.cluster);
             return Err(poison(Some(alert), Some(named.node), reason));
         }
-        Ok(alert)
+        Ok((alert, gateway))
     }
 
     async fn refuse(&self, delivery: &Delivery, poison: Poison) {
@@ -130,11 +150,7 @@ impl Intake {
         self.outcomes.tell(&format!("message-{}", delivery.sequence()), &outcome).await;
     }
 
-    async fn plan_all(
-        self: &Arc<Self>,
-        alert: Alert,
-        restricted: Option<&Tag>,
-    ) -> anyhow::Result<()> {
+    async fn plan_all(self: &Arc<Self>, alert: Alert, origin: &Origin<'_>) -> anyhow::Result<()> {
         let mut facts = AlertFacts::new(alert);
         let answers: Vec<&Playbook> =
             self.playbooks.iter().filter(|playbook| playbook.matches(&facts)).collect();
@@ -144,7 +160,7 @@ impl Intake {
         }
         let facts = Arc::new(facts);
         for &playbook in &answers {
-            self.plan_one(playbook, &facts, restricted).await.with_context(|| {
+            self.plan_one(playbook, &facts, origin).await.with_context(|| {
                 format!("playbook {}, alert {}", playbook.head.name, facts.alert().id)
             })?;
         }
@@ -179,12 +195,12 @@ impl Intake {
         self: &Arc<Self>,
         playbook: &Playbook,
         facts: &Arc<AlertFacts>,
-        restricted: Option<&Tag>,
+        origin: &Origin<'_>,
     ) -> anyhow::Result<()> {
         let alert = facts.alert();
         let without_plan = |status, reason| {
             let playbook = Some(playbook.head.name.as_str());
-            self.outcomes.of_alert(Some(alert), restricted, playbook, status, reason)
+            self.outcomes.of_alert(Some(alert), origin.restricted, playbook, status, reason)
         };
         let name = &playbook.head.name;
         let id = PlanId::of(alert.id, name, &playbook.version);
@@ -199,7 +215,11 @@ impl Intake {
             return Ok(());
         }
         let plan = match self.run(name.clone(), facts.clone(), now).await {
-            Ok(plan) => Plan { restricted: restricted.cloned(), ..plan },
+            Ok(plan) => Plan {
+                restricted: origin.restricted.cloned(),
+                gateway: origin.gateway.clone(),
+                ..plan
+            },
             Err(problem) => {
                 self.tally.playbook_errors.add();
                 let outcome = without_plan(Status::Failed, problem.to_string());

@@ -122,6 +122,7 @@ impl Playbooks {
             node: alert.node.clone(),
             cluster: alert.cluster.clone(),
             restricted: None,
+            gateway: None,
             entity: alert.entity.clone(),
             playbook: playbook.head.name.clone(),
             version: playbook.version.clone(),

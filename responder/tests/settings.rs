@@ -38,7 +38,8 @@ impl Place {
     }
 }
 
-const BUS: &str = "bus: { servers: [nats://127.0.0.1:1] }\nplaybooks: [playbooks]\n";
+const BUS: &str =
+    "bus: { servers: [nats://127.0.0.1:1], insecure_for_tests: true }\nplaybooks: [playbooks]\n";
 
 #[track_caller]
 fn check(settings: &str, code: i32, expected: Expect) {
@@ -61,7 +62,7 @@ fn an_unknown_key_is_named_with_its_place_and_its_cure() {
             lanner-responder: responder.yaml:3:1: unknown key `mod`; did you mean `mode`?
              --> responder.yaml:3:1
               |
-            1 | bus: { servers: [nats://127.0.0.1:1] }
+            1 | bus: { servers: [nats://127.0.0.1:1], insecure_for_tests: true }
             2 | playbooks: [playbooks]
             3 | mod: enforce
               | ^ unknown field `mod`, expected one of bus, subject_root, restricted_tags, cluster, mode, playbooks, protected_namespaces, alert_age_max, lease, kubeconfig"#]],
@@ -73,7 +74,7 @@ fn an_unknown_key_is_named_with_its_place_and_its_cure() {
         lanner-responder: responder.yaml:3:7: unknown value `enforced`; did you mean `enforce`?
          --> responder.yaml:3:7
           |
-        1 | bus: { servers: [nats://127.0.0.1:1] }
+        1 | bus: { servers: [nats://127.0.0.1:1], insecure_for_tests: true }
         2 | playbooks: [playbooks]
         3 | mode: enforced
           |       ^ unknown variant `enforced`, expected one of observe, enforce"#]],
@@ -95,7 +96,7 @@ fn an_unknown_key_is_named_with_its_place_and_its_cure() {
 #[test]
 fn values_that_cannot_work() {
     check(
-        "bus: { servers: [nats://127.0.0.1:1] }\nplaybooks: []\n",
+        "bus: { servers: [nats://127.0.0.1:1], insecure_for_tests: true }\nplaybooks: []\n",
         1,
         expect![
             "lanner-responder: playbooks: name at least one folder; without playbooks nothing is responded to"
@@ -105,7 +106,7 @@ fn values_that_cannot_work() {
         "bus: { servers: [nats://10.0.0.1:1] }\nplaybooks: [playbooks]\n",
         1,
         expect![
-            "lanner-responder: servers: nats://10.0.0.1:1 would be without TLS; write tls:// instead of nats://, which is for loopback only"
+            "lanner-responder: servers: nats://10.0.0.1:1 would be without TLS; write tls:// instead of nats://, which is for tests on loopback that say insecure_for_tests"
         ],
     );
     check(
@@ -115,7 +116,7 @@ fn values_that_cannot_work() {
         lanner-responder: responder.yaml:3:16: failed to parse input in the "friendly" duration format: expected duration to start with a unit value (a decimal integer) after an optional sign, but no integer was found
          --> responder.yaml:3:16
           |
-        1 | bus: { servers: [nats://127.0.0.1:1] }
+        1 | bus: { servers: [nats://127.0.0.1:1], insecure_for_tests: true }
         2 | playbooks: [playbooks]
         3 | alert_age_max: soon
           |                ^ failed to parse input in the "friendly" duration format: expected duration to start with a unit value (a decimal integer) after an optional sign, but no integer was found"#]],

@@ -15,7 +15,10 @@ fn every_setting_of_the_page_is_known() {
         }
         let named = block.text.lines().any(|line| line == "inputs:");
         let inputs = if named { "" } else { "inputs: {stdin: true}\n" };
-        let text = format!("bus: {{servers: [\"nats://localhost\"]}}\n{inputs}{}", block.text);
+        let text = format!(
+            "bus: {{servers: [\"nats://localhost\"], insecure_for_tests: true}}\n{inputs}{}",
+            block.text
+        );
         fs::write(place.path("shown.yaml"), text).unwrap();
         let (_, printed) = place.run("lanner-forwarder check --config shown.yaml");
         // The files that it names are not there; what it says is understood.

@@ -80,13 +80,13 @@ fn the_example_names_every_key() {
 #[test]
 fn a_typo_is_named_with_its_place() {
     check_refused(
-        "bus: {servers: ['nats://localhost'], cert_fil: x}\ninputs: {stdin: true}\n",
+        "bus: {servers: ['nats://localhost'], cert_fil: x, insecure_for_tests: true}\ninputs: {stdin: true}\n",
         expect![[r#"
             forwarder.yaml:1:38: unknown key `cert_fil`; did you mean `cert_file`?
              --> forwarder.yaml:1:38
               |
-            1 | bus: {servers: ['nats://localhost'], cert_fil: x}
-              |                                      ^ unknown field `cert_fil`, expected one of servers, ca_file, cert_file, key_file, name
+            1 | bus: {servers: ['nats://localhost'], cert_fil: x, insecure_for_tests: true}
+              |                                      ^ unknown field `cert_fil`, expected one of servers, ca_file, cert_file, key_file, creds_file, name, insecure_for_tests
             2 | inputs: {stdin: true}
               |"#]],
     );
@@ -95,59 +95,59 @@ fn a_typo_is_named_with_its_place() {
 #[test]
 fn what_cannot_work_is_told_with_its_key() {
     check_refused(
-        "bus: {servers: ['nats://localhost']}\ninputs: {}\n",
+        "bus: {servers: ['nats://localhost'], insecure_for_tests: true}\ninputs: {}\n",
         expect!["inputs: name at least one of socket, pipe, stdin, http"],
     );
     check_refused(
         "bus: {servers: ['nats://10.0.0.1']}\ninputs: {stdin: true}\n",
         expect![
-            "bus: servers: nats://10.0.0.1 would be without TLS; write tls:// instead of nats://, which is for loopback only"
+            "bus: servers: nats://10.0.0.1 would be without TLS; write tls:// instead of nats://, which is for tests on loopback that say insecure_for_tests"
         ],
     );
     check_refused(
-        "bus: {servers: ['nats://localhost']}\ninputs: {socket: {path: run/x.sock}}\n",
+        "bus: {servers: ['nats://localhost'], insecure_for_tests: true}\ninputs: {socket: {path: run/x.sock}}\n",
         expect!["inputs.socket.path: not an absolute path"],
     );
     check_refused(
-        "bus: {servers: ['nats://localhost']}\ninputs: {http: {listen: '0.0.0.0:2801'}}\n",
+        "bus: {servers: ['nats://localhost'], insecure_for_tests: true}\ninputs: {http: {listen: '0.0.0.0:2801'}}\n",
         expect![
             "inputs.http: listen: 0.0.0.0:2801 is not loopback and would be without TLS; set tls, or allow_plain_text: true"
         ],
     );
     check_refused(
-        "bus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\ncustom_fields: {env: '%LANNER_NOT_SET'}\n",
+        "bus: {servers: ['nats://localhost'], insecure_for_tests: true}\ninputs: {stdin: true}\ncustom_fields: {env: '%LANNER_NOT_SET'}\n",
         expect![
             "custom_fields.env: %LANNER_NOT_SET is a variable of the environment, and not set; %% begins a percent sign: environment variable not found"
         ],
     );
     check_refused(
-        "bus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\nbad_inputs: {dir: bad}\n",
+        "bus: {servers: ['nats://localhost'], insecure_for_tests: true}\ninputs: {stdin: true}\nbad_inputs: {dir: bad}\n",
         expect!["bad_inputs.dir: not an absolute path"],
     );
     check_refused(
-        "bus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\nredact: {rules: [{fields: [x], with: hash}]}\n",
+        "bus: {servers: ['nats://localhost'], insecure_for_tests: true}\ninputs: {stdin: true}\nredact: {rules: [{fields: [x], with: hash}]}\n",
         expect!["redact.rules[0]: with: hash needs redact.hash_key_file"],
     );
     check_refused(
-        "bus: {servers: ['nats://localhost']}\ninputs: {pipe: {path: /run/x, mode: '0888'}}\n",
+        "bus: {servers: ['nats://localhost'], insecure_for_tests: true}\ninputs: {pipe: {path: /run/x, mode: '0888'}}\n",
         expect![[r#"
             forwarder.yaml:2:37: expected permissions in octal, such as "0620"
              --> forwarder.yaml:2:37
               |
-            1 | bus: {servers: ['nats://localhost']}
+            1 | bus: {servers: ['nats://localhost'], insecure_for_tests: true}
             2 | inputs: {pipe: {path: /run/x, mode: '0888'}}
               |                                     ^ expected permissions in octal, such as "0620""#]],
     );
     check_refused(
-        "spool: {size_bytes_max: 1000}\nbus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\n",
+        "spool: {size_bytes_max: 1000}\nbus: {servers: ['nats://localhost'], insecure_for_tests: true}\ninputs: {stdin: true}\n",
         expect!["spool.size_bytes_max: less than 1048576"],
     );
     check_refused(
-        "spool: {dir: spool}\nbus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\n",
+        "spool: {dir: spool}\nbus: {servers: ['nats://localhost'], insecure_for_tests: true}\ninputs: {stdin: true}\n",
         expect!["spool.dir: not an absolute path"],
     );
     check_refused(
-        "node: ''\nbus: {servers: ['nats://localhost']}\ninputs: {stdin: true}\n",
+        "node: ''\nbus: {servers: ['nats://localhost'], insecure_for_tests: true}\ninputs: {stdin: true}\n",
         expect!["node: not 1 to 253 bytes long"],
     );
 }

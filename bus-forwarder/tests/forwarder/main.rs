@@ -4,8 +4,10 @@
 mod bad_inputs;
 mod config;
 mod decoration;
+mod gateway;
 mod hostile;
 mod http;
+mod injection;
 mod lines;
 mod loss;
 mod outage;

@@ -54,9 +54,14 @@ impl Rig {
     /// The text of a configuration; `rest` is what follows `inputs:`.
     pub(crate) fn yaml(&self, inputs: &str, rest: &str) -> String {
         let forwarder = Identity::Forwarder { node: NODE.to_owned() };
+        format!("node: {NODE}\n{}", self.yaml_of(&forwarder, inputs, rest))
+    }
+
+    /// As [`Rig::yaml`] of any identity; `rest` may name the node.
+    fn yaml_of(&self, identity: &Identity, inputs: &str, rest: &str) -> String {
         format!(
-            "node: {NODE}\ncluster: test\nrouting_tags: [shell]\nbus:\n{}inputs:\n{inputs}{}{rest}",
-            self.bus.connection_yaml(&forwarder, "  "),
+            "cluster: test\nrouting_tags: [shell]\nbus:\n{}inputs:\n{inputs}{}{rest}",
+            self.bus.connection_yaml(identity, "  "),
             self.spool_unless_in(rest),
         )
     }
@@ -77,8 +82,11 @@ impl Rig {
     }
 
     pub(crate) fn config(&self, inputs: &str, rest: &str) -> Config {
-        let text = self.yaml(inputs, rest);
-        lanner_service::config::parse(&text, &self.dir.path().join("forwarder.yaml")).unwrap()
+        self.parse(&self.yaml(inputs, rest))
+    }
+
+    fn parse(&self, yaml: &str) -> Config {
+        lanner_service::config::parse(yaml, &self.dir.path().join("forwarder.yaml")).unwrap()
     }
 
     /// A forwarder with a socket, in this process.
@@ -88,12 +96,12 @@ impl Rig {
 
     /// A forwarder with these inputs, in this process.
     pub(crate) fn start_with(&self, inputs: &str, rest: &str) -> Running {
-        let config = self.config(inputs, rest);
-        let forwarder = Forwarder::open(config, None).unwrap();
-        let (counters, spool) = (forwarder.counters(), forwarder.spool());
-        let (http, stop) = (forwarder.http_address(), CancellationToken::new());
-        let done = tokio::spawn(forwarder.run(stop.clone()));
-        Running { counters, spool, http, stop, done }
+        run(self.config(inputs, rest))
+    }
+
+    /// A forwarder of another identity, in this process.
+    pub(crate) fn start_as(&self, identity: &Identity, inputs: &str, rest: &str) -> Running {
+        run(self.parse(&self.yaml_of(identity, inputs, rest)))
     }
 
     pub(crate) async fn sensor(&self) -> Sensor {
@@ -115,6 +123,14 @@ impl Rig {
         assert!(more.is_err(), "more than {count} alerts are stored");
         rules
     }
+}
+
+fn run(config: Config) -> Running {
+    let forwarder = Forwarder::open(config, None).unwrap();
+    let (counters, spool) = (forwarder.counters(), forwarder.spool());
+    let (http, stop) = (forwarder.http_address(), CancellationToken::new());
+    let done = tokio::spawn(forwarder.run(stop.clone()));
+    Running { counters, spool, http, stop, done }
 }
 
 /// Takes the next alert off the bus.

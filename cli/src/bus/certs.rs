@@ -4,9 +4,10 @@ use clap::{Args, Subcommand};
 use lanner_bus::{
     Identity,
     certs::{Authority, Issued},
-    grant::{Grant, Reader, ReaderName},
     hub::ClusterName,
 };
+
+use super::client::Client;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -48,28 +49,13 @@ pub(crate) enum Holder {
         #[arg(long = "host", value_name = "HOST", required = true)]
         hosts: Vec<String>,
     },
-    /// Who sets up streams, buckets and consumers
-    Admin,
-    /// The responders, all together
-    Responder,
-    /// Readers of alerts, tag copies and outcomes
-    Subscriber,
-    /// A reader who has a grant; see `lanner bus grant`
-    Reader {
-        /// Its name
-        name: ReaderName,
-    },
     /// An edge cluster, which connects its server to this one as its hub
     Cluster {
         /// The cluster's name in the layouts of both
         name: ClusterName,
     },
-    /// The forwarder of a node, which may publish as this node alone
-    Forwarder {
-        /// The node's name, as in its alerts; once for each
-        #[arg(long = "node", value_name = "NODE", required = true)]
-        nodes: Vec<String>,
-    },
+    #[command(flatten)]
+    Client(Client),
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
@@ -77,25 +63,14 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Init { place } => tell(&Authority::init(&place.dir)?),
         Command::Issue { place, holder } => {
             let authority = Authority::open(&place.dir)?;
-            let identities = match holder {
-                Holder::Server { hosts } => {
-                    tell(&authority.issue_server(&hosts)?);
-                    return Ok(());
+            match holder {
+                Holder::Server { hosts } => tell(&authority.issue_server(&hosts)?),
+                Holder::Cluster { name } => tell(&authority.issue(&Identity::Cluster(name))?),
+                Holder::Client(client) => {
+                    for identity in client.identities() {
+                        tell(&authority.issue(&identity)?);
+                    }
                 }
-                Holder::Admin => vec![Identity::Admin],
-                Holder::Responder => vec![Identity::Responder],
-                Holder::Subscriber => vec![Identity::Subscriber],
-                Holder::Reader { name } => {
-                    // What it may read is not told by its certificate.
-                    vec![Identity::Reader(Reader { name, grant: Grant::default() })]
-                }
-                Holder::Cluster { name } => vec![Identity::Cluster(name)],
-                Holder::Forwarder { nodes } => {
-                    nodes.into_iter().map(|node| Identity::Forwarder { node }).collect()
-                }
-            };
-            for identity in identities {
-                tell(&authority.issue(&identity)?);
             }
         }
         Command::Renew { place, files } => {

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use lanner_bus::{
     Identity,
+    creds::CredsFolder,
     layout::Layout,
     permissions::{HubLink, Links, ServerCluster, ServerConfig},
 };
@@ -14,11 +15,15 @@ use super::{LayoutArgs, absolute};
 #[derive(Debug, Args)]
 pub(crate) struct PermissionsArgs {
     /// A node whose forwarder may publish; once for each
-    #[arg(long = "node", value_name = "NODE")]
+    #[arg(long = "node", value_name = "NODE", conflicts_with = "creds_dir")]
     nodes: Vec<String>,
     /// File with such nodes, one a line; `kubectl get nodes -o name` gives one
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "creds_dir")]
     nodes_file: Option<PathBuf>,
+    /// Folder of `lanner bus creds`: who connects is known by credentials, and
+    /// nodes are not listed
+    #[arg(long, value_name = "DIR")]
+    creds_dir: Option<PathBuf>,
     /// Folder with `ca.crt`, `server.crt` and `server.key`, as the server sees it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
@@ -101,6 +106,14 @@ impl PermissionsArgs {
         }
         let dir = absolute(&self.dir)?;
         let layout = self.layout.load()?;
+        let tokens = match &self.creds_dir {
+            None => None,
+            Some(dir) => {
+                let folder = CredsFolder::open(dir)?;
+                folder.update(&layout)?;
+                Some(folder.tokens()?)
+            }
+        };
         let config = ServerConfig {
             listen: self.listen.clone(),
             store_dir: absolute(&self.store_dir)?,
@@ -110,6 +123,7 @@ impl PermissionsArgs {
             links: self.links.links(&layout)?,
             layout,
             nodes,
+            tokens,
         };
         config.check()?;
         Ok(config)

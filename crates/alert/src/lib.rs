@@ -23,6 +23,7 @@ mod alert;
 mod entity;
 mod falco;
 pub mod frame;
+mod gateway;
 mod id;
 mod outcome;
 mod plan;
@@ -39,6 +40,7 @@ pub use crate::{
     alert::{ALERT_BYTES_MAX, Alert, AlertError, SCHEMA},
     entity::Entity,
     falco::{FALCO_BYTES_MAX, FalcoInput, TEXT_RULE},
+    gateway::{GatewayName, InvalidGatewayName, node_token_via},
     id::{AlertId, InvalidAlertId},
     outcome::{Outcome, Status, StepOutcome},
     plan::{Action, Class, InvalidPlanId, Mode, PLAN_SCHEMA, Place, Plan, PlanId, Step, Target},

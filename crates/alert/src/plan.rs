@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use crate::{AlertId, Entity, Priority, Tag};
+use crate::{AlertId, Entity, GatewayName, Priority, Tag};
 
 /// The version of the shapes of plans, records and outcomes that this build writes.
 pub const PLAN_SCHEMA: u32 = 1;
@@ -34,6 +34,10 @@ pub struct Plan {
     /// is published to who may not read alerts with that tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restricted: Option<Tag>,
+    /// The gateway that published the alert for its node. A node says of itself
+    /// what happened; a gateway has it from somebody, so less is done at its word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewayName>,
     /// Who the alert is about. The targets come from here, and are checked
     /// against the cluster by it.
     pub entity: Entity,

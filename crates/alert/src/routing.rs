@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::{Alert, Subject, SubjectRoot, SubjectTemplate, Tag, slug};
+use crate::{Alert, GatewayName, Subject, SubjectRoot, SubjectTemplate, Tag, slug};
 
 /// Most live copies of one alert. Rules have six tags; who writes thousands
 /// into one alert must not make thousands of messages of it.
@@ -20,6 +20,9 @@ pub struct Routing {
     pub restricted_tags: Vec<Tag>,
     /// Where one more live copy goes.
     pub subject_template: Option<SubjectTemplate>,
+    /// Who we are, where we publish for nodes that do not do it themselves: a
+    /// mark in every subject.
+    pub gateway: Option<GatewayName>,
 }
 
 /// Where one alert goes.
@@ -86,15 +89,16 @@ impl Routing {
 
     /// Where `alert` goes.
     pub fn route(&self, alert: &Alert) -> Routed {
+        let gateway = self.gateway.as_ref();
         if let Some(tag) = self.restriction(&alert.tags) {
             return Routed {
-                subject: self.root.restricted_alert(alert, tag),
+                subject: self.root.restricted_alert(alert, tag).via(gateway),
                 copies: Vec::new(),
                 restricted: Some(tag.clone()),
             };
         }
         Routed {
-            subject: self.root.alert(alert, &self.routing_tags),
+            subject: self.root.alert(alert, &self.routing_tags).via(gateway),
             copies: self.copies(alert),
             restricted: None,
         }
@@ -110,20 +114,23 @@ impl Routing {
 
     /// The stored ones first: of these, none is left out.
     fn copies(&self, alert: &Alert) -> Vec<SubjectCopy> {
+        let gateway = self.gateway.as_ref();
         // Tags that share a token share the copy.
         let tokens: BTreeSet<String> = alert.tags.iter().map(|tag| slug(tag)).collect();
         let stored = self.tag_streams.iter().filter(|tag| tokens.contains(tag.as_str()));
         let mut copies: Vec<SubjectCopy> = stored
             .map(|tag| SubjectCopy {
-                subject: self.root.tag_copy(alert, tag.as_str()),
+                subject: self.root.tag_copy(alert, tag.as_str()).via(gateway),
                 stored: Some(tag.clone()),
             })
             .collect();
         let live = |subject| SubjectCopy { subject, stored: None };
-        copies.extend(self.subject_template.iter().map(|template| live(template.subject(alert))));
+        copies.extend(
+            self.subject_template.iter().map(|template| live(template.subject(alert, gateway))),
+        );
         let is_stored = |token: &String| self.tag_streams.iter().any(|tag| tag.as_str() == token);
         let rest = tokens.iter().filter(|token| !is_stored(token)).take(LIVE_COPIES_MAX);
-        copies.extend(rest.map(|token| live(self.root.tag_copy(alert, token))));
+        copies.extend(rest.map(|token| live(self.root.tag_copy(alert, token).via(gateway))));
         copies
     }
 }

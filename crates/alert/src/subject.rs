@@ -2,7 +2,10 @@ use std::{fmt, fmt::Write as _, str::FromStr};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::{Alert, Priority, RoutingTags, Tag};
+use crate::{
+    Alert, GatewayName, Priority, RoutingTags, Tag,
+    gateway::{mark, split_token},
+};
 
 /// Most bytes of a slugged token.
 const TOKEN_BYTES_MAX: usize = 64;
@@ -18,6 +21,14 @@ impl Subject {
     /// The subject as NATS takes it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The same of a gateway's: the node is the last token.
+    pub(crate) fn via(mut self, gateway: Option<&GatewayName>) -> Self {
+        if let Some(gateway) = gateway {
+            mark(&mut self.0, gateway);
+        }
+        self
     }
 
     /// `text` must hold to the invariant.
@@ -152,6 +163,7 @@ impl SubjectRoot {
                 restricted: false,
                 rule: tokens.next()?,
                 node: tokens.next()?,
+                gateway: None,
             },
             "restricted" => {
                 let tag = tokens.next()?;
@@ -164,11 +176,13 @@ impl SubjectRoot {
                     restricted: true,
                     rule: tokens.next()?,
                     node: tokens.next()?,
+                    gateway: None,
                 }
             }
             _ => return None,
         };
-        tokens.next().is_none().then_some(parsed)
+        let (node, gateway) = split_token(parsed.node);
+        tokens.next().is_none().then_some(AlertSubject { node, gateway, ..parsed })
     }
 }
 
@@ -190,6 +204,9 @@ pub struct AlertSubject<'a> {
     /// Its node, as [`node_token`] writes it. The bus lets a node publish only
     /// under its own name, so this one is proven where the alert's `node` is said.
     pub node: &'a str,
+    /// Who published it, unless the node did itself. Then it is this one that is
+    /// proven, and that it may speak for the node.
+    pub gateway: Option<&'a str>,
 }
 
 /// `text` as one token of a subject: lower case, `[^a-z0-9]+` becomes `_`, at

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::{Alert, Subject, SubjectRoot, node_token, slug};
+use crate::{Alert, GatewayName, Subject, SubjectRoot, node_token_via, slug};
 
 /// Most tokens of a template.
 const TOKENS_MAX: usize = 8;
@@ -43,13 +43,13 @@ pub enum InvalidTemplate {
 }
 
 impl SubjectTemplate {
-    /// The subject of this alert.
-    pub fn subject(&self, alert: &Alert) -> Subject {
+    /// The subject of this alert, which a gateway may have published.
+    pub fn subject(&self, alert: &Alert, gateway: Option<&GatewayName>) -> Subject {
         Subject::of_tokens(self.fill(|token| match token {
             Token::Fixed(text) => text.clone(),
             Token::Priority => alert.priority.as_token().to_owned(),
             Token::Rule => as_falcosidekick(&alert.rule),
-            Token::Node => node_token(&alert.node),
+            Token::Node => node_token_via(&alert.node, gateway),
         }))
     }
 

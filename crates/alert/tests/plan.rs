@@ -41,6 +41,7 @@ fn plan() -> Plan {
         node: "node-7".to_owned(),
         cluster: Some("eu-1".to_owned()),
         restricted: None,
+        gateway: None,
         entity: Entity { pod_name: Some("cart-7f".to_owned()), ..Entity::default() },
         playbook: "p".to_owned(),
         version: "0011223344556677".to_owned(),

@@ -158,7 +158,7 @@ fn a_template_keeps_to_its_place() {
     let template: SubjectTemplate = "falco.<priority>.<rule>.<node>".parse().unwrap();
     assert_eq!(template.to_string(), "falco.<priority>.<rule>.<node>");
     assert_eq!(template.pattern("n_eu"), "falco.*.*.n_eu");
-    assert_eq!(template.subject(&alert("  A b ", &[])).as_str(), "falco.critical.a_b.n_eu");
+    assert_eq!(template.subject(&alert("  A b ", &[]), None).as_str(), "falco.critical.a_b.n_eu");
     let below = |template: &str, root: &str| {
         template.parse::<SubjectTemplate>().unwrap().is_below(&root.parse().unwrap())
     };

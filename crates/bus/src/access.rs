@@ -20,7 +20,7 @@
 //! Readers get live alerts from the nodes' account, for the server does not hand
 //! on to a third account what came by way of a service.
 
-use lanner_alert::node_token;
+use lanner_alert::{node_token, node_token_via};
 
 use crate::{
     Identity,
@@ -140,7 +140,7 @@ impl Identity {
     pub fn account(&self) -> Account {
         match self {
             Self::Admin | Self::Responder | Self::Cluster(_) => Account::Lanner,
-            Self::Forwarder { .. } => Account::Nodes,
+            Self::Forwarder { .. } | Self::Gateway(_) => Account::Nodes,
             Self::Subscriber | Self::Reader(_) => Account::Readers,
         }
     }
@@ -198,11 +198,25 @@ impl Identity {
             }
             Self::Forwarder { node } => (published_by_node(layout, &node_token(node)), vec![]),
             Self::Cluster(_) => (vec![], vec![]),
+            Self::Gateway(gateway) => {
+                let tokens =
+                    gateway.nodes.iter().map(|node| node_token_via(node, Some(&gateway.name)));
+                (tokens.flat_map(|token| published_by_node(layout, &token)).collect(), vec![])
+            }
         };
         publish.push(USER_INFO.to_owned());
         subscribe.push(inbox);
         Permissions { publish, subscribe }
     }
+}
+
+/// What each forwarder may do, with its user's name left open: the server puts
+/// the name of whoever connects in its place.
+pub fn forwarder_template(layout: &Layout) -> Permissions {
+    const NAME: &str = "{{name()}}";
+    let mut publish = published_by_node(layout, NAME);
+    publish.push(USER_INFO.to_owned());
+    Permissions { publish, subscribe: vec![format!("_INBOX_forwarder_{NAME}_lanner.>")] }
 }
 
 /// What the node with this token publishes: its own as [`node_token`] writes it,

@@ -12,13 +12,12 @@
 //! overwritten but by `renew`, which replaces a certificate in one step.
 //!
 //! Not here: revocation. A node that is not trusted any more is taken out of
-//! the server's users (`lanner bus permissions`), which locks it out at once.
+//! the server's users (`lanner bus permissions`), which locks it out at once;
+//! [`crate::creds`] has identities that are revoked without touching the server.
 
 pub(crate) mod certificate;
-mod files;
 
 use std::{
-    io,
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -30,7 +29,7 @@ use rcgen::{
 use time::{Duration, OffsetDateTime};
 
 use self::certificate::Certificate;
-use crate::{Cause, Identity};
+use crate::{Cause, FileError, Identity, files};
 
 const AUTHORITY_DAYS: i64 = 3653;
 const LEAF_DAYS: i64 = 366;
@@ -41,28 +40,9 @@ const HOSTS_MAX: usize = 100;
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum CertError {
-    /// A file that would be overwritten.
-    #[error("{} exists, and is not overwritten", path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The authority is not there, or something else cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The folder is full, read-only, ...
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    /// A file cannot be made or read.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file that does not hold what its name says.
     #[error("{} holds no usable {what}", path.display())]
     Unusable {
@@ -209,7 +189,7 @@ impl Authority {
             if old.is_server { of_server() } else { vec![ExtendedKeyUsagePurpose::ClientAuth] };
         let name = old.common_name;
         let renewed = self.sign(&name, names, usages, &key)?;
-        files::replace(cert_file, &renewed)?;
+        files::replace(cert_file, &renewed, files::CERT_MODE)?;
         Ok(Issued { name, cert_file: cert_file.to_owned(), key_file: None })
     }
 

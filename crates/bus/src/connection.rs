@@ -1,20 +1,27 @@
 //! One connection to the bus, kept for as long as the process lives.
 
 mod config;
+mod follow;
 mod link;
+mod tls;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use async_nats::{Client, ConnectOptions, jetstream};
+use async_nats::{Auth, AuthError, Client, ConnectOptions, jetstream};
 use tokio::{
     sync::{broadcast, watch},
     time::timeout,
 };
 use tracing::{info, warn};
 
+pub(crate) use self::config::host_and_port;
 pub use self::config::{ConnectionConfig, InvalidConnection};
-use self::link::Links;
 pub(crate) use self::link::{State, without_restricted};
+use self::{
+    follow::{Follower, Look, Proof, Shown, look},
+    link::Links,
+    tls::Current,
+};
 use crate::{Cause, headers::Headers};
 
 /// How long one attempt to connect may take.
@@ -28,6 +35,15 @@ pub struct Connection {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
     links: Links,
+    /// Follows the files for as long as there is a clone of us.
+    _follower: Option<Arc<Follower>>,
+}
+
+/// What it takes to connect.
+struct Prepared {
+    options: ConnectOptions,
+    links: Links,
+    proof: Option<(Proof, Vec<Look>)>,
 }
 
 /// Why there is no connection.
@@ -72,8 +88,7 @@ impl Connection {
     /// When the settings are wrong or the server cannot be reached now. Once
     /// connected, a lost connection is made anew for ever.
     pub async fn connect(config: &ConnectionConfig) -> Result<Self, ConnectError> {
-        let (options, links) = prepare(config)?;
-        let connection = Self::attempt(config, options, links).await?;
+        let connection = Self::attempt(config, prepare(config)?).await?;
         // The library tells of it a little later. If the connection is lost
         // before that, nobody has to know: it is made anew.
         let _ = timeout(CONNECT_MAX, connection.connected()).await;
@@ -91,22 +106,23 @@ impl Connection {
             Err(error @ ConnectError::Invalid(_)) => Err(error),
             Err(ConnectError::Refused { servers, source }) => {
                 warn!(%servers, error = %source, "cannot connect to the bus yet, keeps trying");
-                let (options, links) = prepare(config)?;
-                Self::attempt(config, options.retry_on_initial_connect(), links).await
+                let mut prepared = prepare(config)?;
+                prepared.options = prepared.options.retry_on_initial_connect();
+                Self::attempt(config, prepared).await
             }
         }
     }
 
-    async fn attempt(
-        config: &ConnectionConfig,
-        options: ConnectOptions,
-        links: Links,
-    ) -> Result<Self, ConnectError> {
+    async fn attempt(config: &ConnectionConfig, prepared: Prepared) -> Result<Self, ConnectError> {
+        let Prepared { options, links, proof } = prepared;
         let client = options.connect(config.servers.as_slice()).await.map_err(|error| {
             ConnectError::Refused { servers: config.servers.join(", "), source: Cause::of(&error) }
         })?;
         let jetstream = jetstream::new(client.clone());
-        Ok(Self { client, jetstream, links })
+        let follower = proof.map(|(proof, seen)| {
+            Arc::new(Follower::start(config.clone(), proof, seen, client.clone()))
+        });
+        Ok(Self { client, jetstream, links, _follower: follower })
     }
 
     /// Whether the server can be reached just now.
@@ -186,11 +202,24 @@ impl Connection {
     }
 }
 
-fn prepare(config: &ConnectionConfig) -> Result<(ConnectOptions, Links), ConnectError> {
+fn prepare(config: &ConnectionConfig) -> Result<Prepared, ConnectError> {
+    // Before they are read: a change in between is seen.
+    let seen = look(config);
     let checked = config.check()?;
     let links = Links::new(config.servers.join(", "));
     let events = links.clone();
-    let mut options = ConnectOptions::new()
+    let shown = Shown::new(None);
+    let mut options = match checked.loaded.as_ref().and_then(|loaded| loaded.credentials.as_ref()) {
+        None => ConnectOptions::new(),
+        Some(_) => {
+            let shown = shown.clone();
+            ConnectOptions::with_auth_callback(move |nonce| {
+                let auth = sign(&shown, &nonce);
+                async move { auth }
+            })
+        }
+    };
+    options = options
         .name(&checked.name)
         .custom_inbox_prefix(checked.inbox_prefix)
         .connection_timeout(CONNECT_MAX)
@@ -200,14 +229,21 @@ fn prepare(config: &ConnectionConfig) -> Result<(ConnectOptions, Links), Connect
             let events = events.clone();
             async move { events.take_in(event) }
         });
-    if let Some(tls) = checked.tls {
-        // As files, and not as a rustls configuration: files are read again at
-        // each attempt, so that a renewed certificate is used from then on.
-        options = options
-            .require_tls(true)
-            .tls_first()
-            .add_root_certificates(PathBuf::from(tls.ca_file))
-            .add_client_certificate(PathBuf::from(tls.cert_file), PathBuf::from(tls.key_file));
-    }
-    Ok((options, links))
+    let Some(loaded) = checked.loaded else {
+        return Ok(Prepared { options, links, proof: None });
+    };
+    let tls = Current::new(loaded.material);
+    shown.replace(loaded.credentials);
+    let client_config = tls.client_config().map_err(InvalidConnection::Tls)?;
+    options = options.require_tls(true).tls_first().tls_client_config(client_config);
+    Ok(Prepared { options, links, proof: Some((Proof { tls, shown }, seen)) })
+}
+
+/// Proves who we are, by the credentials of now.
+fn sign(shown: &Shown, nonce: &[u8]) -> Result<Auth, AuthError> {
+    let credentials = shown.get().ok_or_else(|| AuthError::new("no credentials"))?;
+    let mut auth = Auth::new();
+    auth.signature = Some(credentials.sign(nonce).map_err(AuthError::new)?);
+    auth.jwt = Some(credentials.token.clone());
+    Ok(auth)
 }

@@ -17,8 +17,7 @@ use tracing::{debug, warn};
 
 use crate::{
     Cause, Connection, Durable,
-    grant::Reader,
-    layout::{ALERTS, Layout, RESPONDER, restricted_stream},
+    layout::{ALERTS, RESPONDER, restricted_stream},
 };
 
 /// Messages that one consumer of a stream takes ahead of who works on them.
@@ -71,17 +70,6 @@ impl Connection {
         let restricted =
             restricted.iter().map(|tag| source(restricted_stream(tag), Some(tag.clone())));
         Consumer::of(restricted.chain([source(ALERTS.to_owned(), None)]))
-    }
-
-    /// What this reader was granted, oldest first: the messages of the consumers
-    /// that `setup` made for it.
-    pub fn granted(&self, reader: &Reader, layout: &Layout) -> Consumer {
-        let sources = reader.sources(layout).into_iter();
-        Consumer::of(
-            sources.map(|granted| {
-                Source::new(self, granted.stream, reader.durable(), granted.restricted)
-            }),
-        )
     }
 }
 

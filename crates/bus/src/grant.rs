@@ -20,7 +20,10 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use lanner_alert::{Priority, Tag};
 use serde::{Deserialize, Deserializer};
 
-use crate::layout::{ALERTS, Layout, restricted_stream, tag_stream};
+use crate::{
+    Durable,
+    layout::{ALERTS, Layout, restricted_stream, tag_stream},
+};
 
 const NAME_BYTES_MAX: usize = 32;
 /// Messages that a reader may hold unacknowledged.
@@ -69,8 +72,6 @@ pub struct Source {
     pub stream: String,
     /// Subjects of that stream.
     pub subjects: Vec<String>,
-    /// The restricted tag that the stream is of.
-    pub restricted: Option<Tag>,
 }
 
 /// A grant that cannot be kept.
@@ -120,6 +121,15 @@ impl Grant {
 }
 
 impl Reader {
+    /// Its consumers, from which it takes what was granted.
+    pub fn durables(&self, layout: &Layout) -> Vec<Durable> {
+        let consumer = self.durable();
+        let sources = self.sources(layout).into_iter();
+        sources
+            .map(|Source { stream, .. }| Durable { stream, consumer: consumer.clone() })
+            .collect()
+    }
+
     /// The name of its consumer, in each of its streams.
     pub fn durable(&self) -> String {
         format!("reader_{}", self.name)
@@ -130,7 +140,7 @@ impl Reader {
         let root = layout.subject_root.as_str();
         if self.grant.tags.is_empty() {
             let subjects = self.grant.by_priority(&format!("{root}.alerts"));
-            return vec![Source { stream: ALERTS.to_owned(), subjects, restricted: None }];
+            return vec![Source { stream: ALERTS.to_owned(), subjects }];
         }
         let of_tag = |tag: &Tag| {
             if layout.restricted_tags.contains_key(tag) {
@@ -140,11 +150,10 @@ impl Reader {
                 if self.grant.is_of_all_priorities() {
                     subjects.push(format!("{before}.responses.>"));
                 }
-                let restricted = Some(tag.clone());
-                return Some(Source { stream: restricted_stream(tag), subjects, restricted });
+                return Some(Source { stream: restricted_stream(tag), subjects });
             }
             let subjects = self.grant.by_priority(&format!("{root}.tags.{tag}"));
-            let source = Source { stream: tag_stream(tag), subjects, restricted: None };
+            let source = Source { stream: tag_stream(tag), subjects };
             layout.tag_streams.contains_key(tag).then_some(source)
         };
         self.grant.tags.iter().filter_map(of_tag).collect()

@@ -13,6 +13,8 @@ pub const TAGS: &str = "Lanner-Tags";
 pub const RULE: &str = "Lanner-Rule";
 /// The node's name.
 pub const NODE: &str = "Lanner-Node";
+/// Who published it for its node, where that is a gateway. The subject proves it.
+pub const GATEWAY: &str = "Lanner-Gateway";
 /// The event source: `syscall`, `k8s_audit`.
 pub const SOURCE: &str = "Lanner-Source";
 /// The version of the alert's shape.

@@ -30,11 +30,12 @@ use async_nats::jetstream::{
     kv,
     stream::{self, DiscardPolicy, StorageType},
 };
-use lanner_alert::{InvalidRouting, Routing, SubjectRoot, SubjectTemplate, Tag};
+use lanner_alert::{GatewayName, InvalidRouting, Routing, SubjectRoot, SubjectTemplate, Tag};
 use serde::Deserialize;
 
 use crate::{
     Cause,
+    gateway::{Gateway, GatewayNodes},
     grant::{Grant, Reader, ReaderName},
     hub::ClusterName,
 };
@@ -112,6 +113,8 @@ pub struct Layout {
     /// The clusters of which we are the hub: for each of their streams we have one
     /// that keeps as much as our own.
     pub edges: BTreeSet<ClusterName>,
+    /// Forwarders that publish for nodes without one.
+    pub gateways: BTreeMap<GatewayName, GatewayNodes>,
 }
 
 /// A layout that cannot stand.
@@ -163,6 +166,7 @@ impl Default for Layout {
             grants: BTreeMap::new(),
             cluster: None,
             edges: BTreeSet::new(),
+            gateways: BTreeMap::new(),
         }
     }
 }
@@ -215,6 +219,13 @@ impl Layout {
     /// The readers that have a grant.
     pub fn readers(&self) -> impl Iterator<Item = Reader> {
         self.grants.iter().map(|(name, grant)| Reader { name: name.clone(), grant: grant.clone() })
+    }
+
+    /// The gateways, with their nodes.
+    pub fn gateways(&self) -> impl Iterator<Item = Gateway> {
+        self.gateways
+            .iter()
+            .map(|(name, of)| Gateway { name: name.clone(), nodes: of.nodes.clone() })
     }
 
     /// Bytes that the server must be allowed to store for all of this.

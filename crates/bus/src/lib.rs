@@ -11,12 +11,13 @@
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
-//! certs, access, permissions: who may connect, and what each may do
+//! check: a live server, by trying what it must refuse
+//! certs, creds, access, permissions: who may connect, and what each may do
 //! ```
 //!
 //! Promises:
 //! - No type of the NATS library leaves this crate.
-//! - Without TLS it connects to loopback only.
+//! - Without TLS 1.3 it does not connect, but to loopback in tests that say so.
 //! - Every wait for the server is bounded, or says that it is not.
 
 #![warn(missing_docs)]
@@ -26,10 +27,15 @@ pub mod access;
 mod archive;
 mod cause;
 pub mod certs;
+pub mod check;
 mod connection;
 mod consumer;
+mod credentials;
+pub mod creds;
 mod dead_letters;
 mod durable;
+mod files;
+pub mod gateway;
 pub mod grant;
 pub mod headers;
 pub mod hub;
@@ -39,6 +45,7 @@ pub mod layout;
 pub mod permissions;
 mod publisher;
 mod rights;
+mod secret;
 mod setup;
 mod store;
 mod subscription;
@@ -50,10 +57,12 @@ pub use crate::{
     consumer::{AckError, Consumer, Delivery},
     dead_letters::{DeadLetter, DeadLetterError, KeptMessage},
     durable::{Durable, DurableError, InvalidDurable},
+    files::FileError,
     identity::Identity,
     interruption::{Interruption, Interruptions},
     publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},
     rights::{Rights, RightsError},
+    secret::ReadError,
     setup::{Difference, Kind, Outcome, Setup, SetupError, Standing},
     store::{Change, Entry, Store, StoreError},
     subscription::{Kept, Seen, SubscribeError, Subscription},

@@ -1,5 +1,5 @@
-//! The nats-server's configuration: mutual TLS, and for each identity no more
-//! than it needs.
+//! The nats-server's configuration: TLS 1.3, and for each identity no more than
+//! it needs; who connects is known by a certificate or by a token.
 
 mod links;
 
@@ -10,6 +10,7 @@ pub use self::links::{HubLink, InvalidLinks, Links, ServerCluster};
 use crate::{
     Identity,
     access::{Account, Permissions, Share, ShareKind, shares},
+    creds::AccountToken,
     layout::Layout,
 };
 
@@ -28,19 +29,39 @@ pub struct ServerConfig {
     pub ca_file: PathBuf,
     /// Subjects and sizes; see [`Layout::size_bytes`].
     pub layout: Layout,
-    /// The nodes whose forwarders may publish.
+    /// The nodes whose forwarders may publish, where certificates say who connects.
     pub nodes: Vec<String>,
     /// Other servers.
     pub links: Links,
+    /// Where tokens say it instead. A certificate is not asked for then.
+    pub tokens: Option<Tokens>,
+}
+
+/// What a server has to trust: see [`crate::creds`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    /// The operator's token.
+    pub operator: String,
+    /// The key of the account that may change accounts.
+    pub system_account: String,
+    /// All accounts, as the server knows them until it is told otherwise.
+    pub accounts: Vec<AccountToken>,
 }
 
 impl ServerConfig {
     /// The text of the configuration file.
     pub fn render(&self) -> String {
-        let mut text = String::from(
-            "# Written by `lanner bus permissions`: write it anew when nodes come or go, and\n\
-             # reload the server (SIGHUP). Who is not named under `users` is not let in.\n",
-        );
+        let mut text = String::from("# Written by `lanner bus permissions`");
+        text.push_str(match &self.tokens {
+            None => {
+                ": write it anew when nodes come or go, and\n\
+                 # reload the server (SIGHUP). Who is not named under `users` is not let in.\n"
+            }
+            Some(_) => {
+                ". Nodes come and go without it: see\n\
+                 # `lanner bus creds`.\n"
+            }
+        });
         let mut line = |line: &str| {
             text.push_str(line);
             text.push('\n');
@@ -57,16 +78,42 @@ impl ServerConfig {
         line("tls {");
         line(&format!("  cert_file: {}", quoted(&self.cert_file.to_string_lossy())));
         line(&format!("  key_file: {}", quoted(&self.key_file.to_string_lossy())));
-        line(&format!("  ca_file: {}", quoted(&self.ca_file.to_string_lossy())));
-        line("  # A client needs a certificate, and its DNS name is the user below.");
-        line("  verify_and_map: true");
+        if self.tokens.is_none() {
+            line(&format!("  ca_file: {}", quoted(&self.ca_file.to_string_lossy())));
+            line("  # A client needs a certificate, and its DNS name is the user below.");
+            line("  verify_and_map: true");
+        }
         line("  # TLS before the first byte: nothing is told to who has no certificate.");
         line("  handshake_first: true");
+        line("  min_version: \"1.3\"");
         line("  # Many nodes come back at once after an outage.");
         line("  timeout: 5");
         line("}");
         line("");
-        text.push_str(&self.accounts());
+        match &self.tokens {
+            None => text.push_str(&self.accounts()),
+            Some(tokens) => text.push_str(&self.trust(tokens)),
+        }
+        text
+    }
+
+    fn trust(&self, tokens: &Tokens) -> String {
+        let mut text = format!(
+            "operator: {}\nsystem_account: {}\n\
+             # Accounts as they are now. What `lanner bus creds` pushes later is kept in `dir`,\n\
+             # and the newer of both counts.\n\
+             resolver {{\n  type: full\n  dir: {}\n  allow_delete: false\n  interval: \"2m\"\n}}\n\
+             resolver_preload {{\n",
+            quoted(&tokens.operator),
+            quoted(&tokens.system_account),
+            quoted(&self.store_dir.join("accounts").to_string_lossy()),
+        );
+        for account in &tokens.accounts {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  # {}", account.name);
+            let _ = writeln!(text, "  {}: {}", account.key, quoted(&account.token));
+        }
+        text.push_str("}\n");
         text
     }
 
@@ -109,6 +156,7 @@ impl ServerConfig {
     fn identities(&self) -> Vec<Identity> {
         let mut identities = vec![Identity::Admin, Identity::Responder, Identity::Subscriber];
         identities.extend(self.layout.readers().map(Identity::Reader));
+        identities.extend(self.layout.gateways().map(Identity::Gateway));
         let nodes: BTreeSet<&String> = self.nodes.iter().collect();
         identities.extend(nodes.into_iter().map(|node| Identity::Forwarder { node: node.clone() }));
         identities

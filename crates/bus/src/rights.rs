@@ -12,7 +12,7 @@ pub(crate) const USER_INFO: &str = "$SYS.REQ.USER.INFO";
 /// Who we are to the server, and what it lets us do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// The user that our certificate was mapped to.
+    /// The user that our certificate was mapped to, or the key of our credentials.
     pub user: String,
     /// The account that the user is in.
     pub account: String,
@@ -38,6 +38,9 @@ struct Answer {
 struct UserInfo {
     user: String,
     account: String,
+    /// Where the account itself is a key; servers before 2.12 do not tell it.
+    #[serde(default)]
+    account_name: String,
     permissions: Option<Permissions>,
 }
 
@@ -71,7 +74,7 @@ impl Connection {
         let Permissions { publish, subscribe } = data.permissions.unwrap_or_default();
         Ok(Rights {
             user: data.user,
-            account: data.account,
+            account: if data.account_name.is_empty() { data.account } else { data.account_name },
             publish: sorted(publish),
             subscribe: sorted(subscribe),
         })

@@ -3,18 +3,22 @@
 
 use std::{
     num::{NonZeroU32, NonZeroU64},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use lanner_bus::{
     Connection, ConnectionConfig, Identity,
     certs::Authority,
+    creds::{self, CredsFolder},
     layout::{Bounds, Layout},
     permissions::{Links, ServerConfig},
 };
 use tempfile::TempDir;
 
 use crate::NatsServer;
+
+/// Below the folder of the certificates.
+const CREDS: &str = "creds";
 
 /// A server with mutual TLS, and the folder of the certificates.
 #[derive(Debug)]
@@ -23,6 +27,16 @@ pub struct SecuredBus {
     pub server: NatsServer,
     pki: TempDir,
     layout: Layout,
+    admission: Admission,
+}
+
+/// By what the server knows who connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// A certificate for each.
+    Certificates,
+    /// Credentials for each: nodes are added while the server runs.
+    Credentials,
 }
 
 impl SecuredBus {
@@ -40,7 +54,23 @@ impl SecuredBus {
     /// # Panics
     /// When any of that fails.
     pub async fn start_with_layout(nodes: &[&str], layout: Layout) -> Self {
-        let bus = Self::start_empty_with_layout(nodes, layout);
+        Self::start_as(Admission::Certificates, nodes, layout).await
+    }
+
+    /// As [`SecuredBus::start`], where credentials say who connects.
+    ///
+    /// # Panics
+    /// When any of that fails.
+    pub async fn start_with_creds(nodes: &[&str]) -> Self {
+        Self::start_as(Admission::Credentials, nodes, small_layout()).await
+    }
+
+    /// As [`SecuredBus::start`], by certificates or by credentials.
+    ///
+    /// # Panics
+    /// When any of that fails.
+    pub async fn start_as(admission: Admission, nodes: &[&str], layout: Layout) -> Self {
+        let bus = Self::start_server(admission, nodes, layout, Links::default());
         let admin = Connection::connect(&bus.connection(&Identity::Admin)).await;
         admin
             .expect("connect as the admin")
@@ -72,14 +102,56 @@ impl SecuredBus {
     /// # Panics
     /// When the server cannot be started.
     pub fn start_linked(nodes: &[&str], layout: Layout, links: Links) -> Self {
+        Self::start_server(Admission::Certificates, nodes, layout, links)
+    }
+
+    fn start_server(admission: Admission, nodes: &[&str], layout: Layout, links: Links) -> Self {
         let pki = make_pki(nodes, &layout);
-        let config = server_config(pki.path(), "store", nodes, &layout, links);
+        let mut config = server_config(pki.path(), "store", nodes, &layout, links);
+        if admission == Admission::Credentials {
+            let (mut folder, _system) =
+                CredsFolder::init(&pki.path().join(CREDS), &layout).expect("make an operator");
+            for identity in clients(nodes, &layout) {
+                folder.issue(&identity, creds::VALID).expect("issue credentials");
+            }
+            // With the keys of readers and gateways.
+            folder.update(&layout).expect("write the accounts");
+            config.tokens = Some(folder.tokens().expect("read the tokens"));
+        }
         let server = NatsServer::start_with_config(&config.render());
-        Self { server, pki, layout }
+        Self { server, pki, layout, admission }
+    }
+
+    /// The folder of the credentials, where there are some.
+    ///
+    /// # Panics
+    /// When certificates say who connects.
+    pub fn creds(&self) -> CredsFolder {
+        CredsFolder::open(&self.pki.path().join(CREDS)).expect("open the folder of credentials")
+    }
+
+    /// How a holder of this file connects.
+    pub fn connection_with_creds(&self, creds_file: &Path) -> ConnectionConfig {
+        ConnectionConfig {
+            servers: vec![format!("tls://127.0.0.1:{}", self.server.port())],
+            ca_file: Some(self.pki.path().join("ca.crt")),
+            creds_file: Some(creds_file.to_owned()),
+            ..ConnectionConfig::default()
+        }
+    }
+
+    /// How whoever runs the bus tells it of changed accounts.
+    pub fn system_connection(&self) -> ConnectionConfig {
+        self.connection_with_creds(&self.pki.path().join(CREDS).join("system.creds"))
     }
 
     /// How this identity connects.
     pub fn connection(&self, identity: &Identity) -> ConnectionConfig {
+        if self.admission == Admission::Credentials {
+            let stem = identity.file_stem();
+            let creds = self.pki.path().join(CREDS).join(format!("{stem}.creds"));
+            return self.connection_with_creds(&creds);
+        }
         connection_to([&self.server], self.pki.path(), identity)
     }
 
@@ -91,14 +163,18 @@ impl SecuredBus {
     /// The same connection as the text of a configuration file.
     pub fn connection_yaml(&self, identity: &Identity, indent: &str) -> String {
         let config = self.connection(identity);
-        let path = |path: Option<PathBuf>| path.unwrap_or_default().display().to_string();
-        format!(
-            "{indent}servers: [\"{}\"]\n{indent}ca_file: {}\n{indent}cert_file: {}\n{indent}key_file: {}\n",
-            config.servers.join("\", \""),
-            path(config.ca_file),
-            path(config.cert_file),
-            path(config.key_file),
-        )
+        let mut text = format!("{indent}servers: [\"{}\"]\n", config.servers.join("\", \""));
+        for (key, path) in [
+            ("ca_file", config.ca_file),
+            ("cert_file", config.cert_file),
+            ("key_file", config.key_file),
+            ("creds_file", config.creds_file),
+        ] {
+            if let Some(path) = path {
+                text.push_str(&format!("{indent}{key}: {}\n", path.display()));
+            }
+        }
+        text
     }
 
     /// What stands on the server after [`SecuredBus::start`].
@@ -120,8 +196,17 @@ pub(crate) fn connection_to<'a>(
         ca_file: Some(pki.join("ca.crt")),
         cert_file: Some(pki.join(format!("{stem}.crt"))),
         key_file: Some(pki.join(format!("{stem}.key"))),
-        name: None,
+        ..ConnectionConfig::default()
     }
+}
+
+/// Everybody who connects as a client.
+fn clients(nodes: &[&str], layout: &Layout) -> Vec<Identity> {
+    let mut clients = vec![Identity::Admin, Identity::Responder, Identity::Subscriber];
+    clients.extend(nodes.iter().map(|node| Identity::Forwarder { node: (*node).to_owned() }));
+    clients.extend(layout.readers().map(Identity::Reader));
+    clients.extend(layout.gateways().map(Identity::Gateway));
+    clients
 }
 
 /// A folder with an authority, and a certificate for everybody.
@@ -133,13 +218,8 @@ pub(crate) fn make_pki(nodes: &[&str], layout: &Layout) -> TempDir {
     // Other servers know it by its host's name, clients by the address.
     let hosts = ["127.0.0.1", "localhost"].map(str::to_owned);
     authority.issue_server(&hosts).expect("issue the server's certificate");
-    let nodes = nodes.iter().map(|node| Identity::Forwarder { node: (*node).to_owned() });
-    let everybody = [Identity::Admin, Identity::Responder, Identity::Subscriber]
-        .into_iter()
-        .chain(nodes)
-        .chain(layout.readers().map(Identity::Reader))
-        .chain(layout.edges.iter().cloned().map(Identity::Cluster));
-    for identity in everybody {
+    let edges = layout.edges.iter().cloned().map(Identity::Cluster);
+    for identity in clients(nodes, layout).into_iter().chain(edges) {
         authority.issue(&identity).expect("issue a certificate");
     }
     pki
@@ -162,6 +242,7 @@ pub(crate) fn server_config(
         layout: layout.clone(),
         nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
         links,
+        tokens: None,
     };
     config.check().expect("the servers can find each other");
     config

@@ -51,7 +51,7 @@ pub mod stack;
 
 #[cfg(feature = "bus")]
 pub use crate::{
-    bus::{SecuredBus, small_bounds, small_layout},
+    bus::{Admission, SecuredBus, small_bounds, small_layout},
     bus_cluster::ClusteredBus,
     bus_hub::HubAndEdges,
     stack::Stack,

@@ -226,6 +226,7 @@ pub(crate) fn plan(
         node: NODE.to_owned(),
         cluster: None,
         restricted: None,
+        gateway: None,
         entity: Entity {
             pod_namespace: Some(namespace.to_owned()),
             pod_name: Some(pod.to_owned()),

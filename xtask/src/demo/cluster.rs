@@ -69,7 +69,7 @@ impl ClusterStage {
             ca_file: file("ca.crt"),
             cert_file: file("subscriber.crt"),
             key_file: file("subscriber.key"),
-            name: None,
+            ..ConnectionConfig::default()
         }
     }
 

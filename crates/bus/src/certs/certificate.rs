@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use x509_parser::{
     extensions::GeneralName,
     pem::{Pem, parse_x509_pem},
-    prelude::X509Certificate,
+    prelude::{FromDer as _, X509Certificate},
 };
 
 use crate::Cause;
@@ -55,6 +55,18 @@ impl Certificate {
 /// The name by which the bus knows the holder of this certificate.
 pub(crate) fn first_dns_name(pem: &str) -> Option<String> {
     Certificate::parse(pem).ok()?.dns_names.into_iter().next()
+}
+
+/// When a certificate ends: seconds since 1970.
+pub(crate) fn end(pem: &str) -> Option<i64> {
+    let (_rest, pem) = parse_x509_pem(pem.as_bytes()).ok()?;
+    end_of_der(&pem.contents)
+}
+
+/// The same of a certificate as it is sent.
+pub(crate) fn end_of_der(der: &[u8]) -> Option<i64> {
+    let (_rest, x509) = X509Certificate::from_der(der).ok()?;
+    Some(x509.validity().not_after.timestamp())
 }
 
 fn alternative_names(x509: &X509Certificate<'_>) -> (Vec<String>, Vec<IpAddr>) {

@@ -80,6 +80,12 @@ impl ServerConfig {
             }
         }
         let layout = &self.layout;
+        if self.tokens.is_some() && (self.links.hub.is_some() || self.links.edges_listen.is_some())
+        {
+            return Err(InvalidLinks::Layout(
+                "a hub and its edges know their users by certificates, not by tokens",
+            ));
+        }
         match (&self.links.hub, &layout.cluster, &self.links.edges_listen, layout.edges.is_empty())
         {
             (Some(_), None, ..) => Err(InvalidLinks::Layout(

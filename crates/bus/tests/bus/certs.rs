@@ -1,7 +1,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use lanner_bus::{
-    Connection, Identity,
+    Connection, FileError, Identity,
     certs::{Authority, CertError},
 };
 use lanner_testkit::SecuredBus;
@@ -44,8 +44,8 @@ fn keys_are_for_their_owner_and_nothing_is_overwritten() {
     assert_eq!(files(&dir), expected.map(|(name, mode)| (name.to_owned(), mode)));
 
     let before = fs::read(dir.join("ca.key")).unwrap();
-    assert!(matches!(Authority::init(&dir), Err(CertError::Exists { .. })));
-    assert!(matches!(authority.issue(&node), Err(CertError::Exists { .. })));
+    assert!(matches!(Authority::init(&dir), Err(CertError::File(FileError::Exists { .. }))));
+    assert!(matches!(authority.issue(&node), Err(CertError::File(FileError::Exists { .. }))));
     assert_eq!(fs::read(dir.join("ca.key")).unwrap(), before);
     assert_eq!(files(&dir).len(), expected.len());
 }

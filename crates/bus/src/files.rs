@@ -5,34 +5,61 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::CertError;
+/// Why a file could not be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// A file that would be overwritten.
+    #[error("{} exists, and is not overwritten", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not there, or cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The folder is full, read-only, ...
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
 
-const KEY_MODE: u32 = 0o600;
-const CERT_MODE: u32 = 0o644;
+/// For its owner alone.
+pub(crate) const KEY_MODE: u32 = 0o600;
+/// For everybody to read.
+pub(crate) const CERT_MODE: u32 = 0o644;
 const DIR_MODE: u32 = 0o700;
 
-pub(super) fn make_dir(dir: &Path) -> Result<(), CertError> {
+pub(crate) fn make_dir(dir: &Path) -> Result<(), FileError> {
     DirBuilder::new()
         .recursive(true)
         .mode(DIR_MODE)
         .create(dir)
-        .map_err(|source| CertError::Write { path: dir.to_owned(), source })
+        .map_err(|source| FileError::Write { path: dir.to_owned(), source })
 }
 
-pub(super) fn read(path: &Path) -> Result<String, CertError> {
-    fs::read_to_string(path).map_err(|source| CertError::Read { path: path.to_owned(), source })
+pub(crate) fn read(path: &Path) -> Result<String, FileError> {
+    fs::read_to_string(path).map_err(|source| FileError::Read { path: path.to_owned(), source })
 }
 
 /// Writes `<stem>.crt` and `<stem>.key`, neither of which may be there.
-pub(super) fn create_pair(
+pub(crate) fn create_pair(
     dir: &Path,
     stem: &str,
     cert: &str,
     key: &str,
-) -> Result<(PathBuf, PathBuf), CertError> {
+) -> Result<(PathBuf, PathBuf), FileError> {
     let (cert_file, key_file) = (dir.join(format!("{stem}.crt")), dir.join(format!("{stem}.key")));
     if cert_file.exists() {
-        return Err(CertError::Exists { path: cert_file });
+        return Err(FileError::Exists { path: cert_file });
     }
     create(&key_file, key, KEY_MODE)?;
     if let Err(error) = create(&cert_file, cert, CERT_MODE) {
@@ -44,14 +71,14 @@ pub(super) fn create_pair(
     Ok((cert_file, key_file))
 }
 
-/// Puts a certificate in the place of another in one step: who opens the file
-/// finds the old one or the new one, whole.
-pub(super) fn replace(path: &Path, text: &str) -> Result<(), CertError> {
-    let failed = |source| CertError::Write { path: path.to_owned(), source };
+/// Puts a file in the place of another in one step: who opens it finds the old
+/// one or the new one, whole.
+pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> Result<(), FileError> {
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.new", std::process::id()));
     let beside = PathBuf::from(beside);
-    create(&beside, text, CERT_MODE)?;
+    create(&beside, text, mode)?;
     let renamed = fs::rename(&beside, path);
     if renamed.is_err() {
         // The error that counts is the first.
@@ -63,10 +90,11 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), CertError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
 }
 
-fn create(path: &Path, text: &str, mode: u32) -> Result<(), CertError> {
+/// Writes a file that may not be there.
+pub(crate) fn create(path: &Path, text: &str, mode: u32) -> Result<(), FileError> {
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AlreadyExists => CertError::Exists { path: path.to_owned() },
-        _ => CertError::Write { path: path.to_owned(), source },
+        io::ErrorKind::AlreadyExists => FileError::Exists { path: path.to_owned() },
+        _ => FileError::Write { path: path.to_owned(), source },
     };
     // Never another mode, not even for the moment between open and chmod.
     let mut file =
