@@ -87,7 +87,7 @@ fn an_unknown_key_is_named_with_its_place_and_its_cure() {
          --> responder.yaml:1:8
           |
         1 | bus: { server: [x] }
-          |        ^ unknown field `server`, expected one of servers, ca_file, cert_file, key_file, name
+          |        ^ unknown field `server`, expected one of servers, ca_file, cert_file, key_file, creds_file, name, insecure_for_tests
         2 | playbooks: []
           |"#]],
     );

@@ -34,7 +34,8 @@ async fn the_page_does_as_it_says() {
                 "{bus}  cert_file: /etc/lanner/pki/forwarder.node-1.crt\n  \
                  key_file: /etc/lanner/pki/forwarder.node-1.key\nnode: node-1\ncluster: prod-eu\n\
                  inputs:\n  socket: {{path: /run/lanner/forwarder.sock}}\n  \
-                 pipe: {{path: /run/lanner/falco.pipe}}\n"
+                 pipe: {{path: /run/lanner/falco.pipe}}\n\
+                 spool: {{dir: /var/lib/lanner/spool}}\n"
             ),
         ),
         (

@@ -19,7 +19,7 @@ use crate::page::{Block, Shown, is_as_shown};
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// What a reader has on a host, and we have below our folder.
-const FOLDERS: [&str; 3] = ["/etc/lanner", "/run/lanner", "/var/log/lanner"];
+const FOLDERS: [&str; 4] = ["/etc/lanner", "/run/lanner", "/var/lib/lanner", "/var/log/lanner"];
 
 pub(crate) struct Place {
     dir: TempDir,
@@ -73,7 +73,13 @@ impl Place {
         let Some(file) = block.kind.strip_prefix("file=") else { return false };
         let path = self.path(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, self.here(&block.text)).unwrap();
+        let mut text = self.here(&block.text);
+        // Without a word about it, the spool is in a folder of this host, where
+        // another page's forwarder may have it.
+        if file.ends_with("/forwarder.yaml") && !text.contains("spool:") {
+            text.push_str(&self.here("spool: {dir: /var/lib/lanner/spool}\n"));
+        }
+        fs::write(path, text).unwrap();
         true
     }
 

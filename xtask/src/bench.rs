@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what the hot paths cost, as ratios measured side by side in one run.
 
 mod forwarder;
-mod ground;
+pub(crate) mod ground;
 mod latency;
 mod replay;
 mod saturation;

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use lanner_testkit::{
     loss::{self, Plan, Trouble},
-    product::Binary,
+    programs::Program,
 };
 
 use crate::{
-    run::is_root,
+    bench::ground::release_build,
+    run::{is_root, run},
+    test::cargo,
     tools::{self, Tool},
 };
 
@@ -31,10 +33,11 @@ pub(crate) struct Arguments {
 /// Fails when an alert is lost, or stored twice.
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
     anyhow::ensure!(is_root(), "a disk that fills takes a mount, and that takes root");
-    tools::get(&Tool::FOR_TESTS)?;
+    tools::get(&[Tool::Built(Program::NatsServer)])?;
+    run(cargo(&["build", "--locked", "--release", "-p", "lanner-bus-forwarder"]))?;
     let Arguments { alerts, times, stall_seconds } = *arguments;
     let stall = Duration::from_secs(stall_seconds);
-    let plan = Plan { program: Binary::Forwarder.path(), alerts, times, stall };
+    let plan = Plan { program: release_build("lanner-forwarder"), alerts, times, stall };
     let runtime = tokio::runtime::Runtime::new()?;
     let mut good = true;
     for trouble in Trouble::ALL {

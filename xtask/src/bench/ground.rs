@@ -45,7 +45,7 @@ fn rules() -> anyhow::Result<Vec<String>> {
 }
 
 /// Where cargo puts a program.
-pub(super) fn release_build(name: &str) -> PathBuf {
+pub(crate) fn release_build(name: &str) -> PathBuf {
     let elsewhere = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     elsewhere.unwrap_or_else(|| repository().join("target")).join("release").join(name)
 }
