@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
     anyhow::ensure!(is_root(), "a disk that fills takes a mount, and that takes root");
     tools::get(&[Tool::Built(Program::NatsServer)])?;
-    run(cargo(&["build", "--locked", "--release", "-p", "lanner-bus-forwarder"]))?;
+    run(&mut cargo(&["build", "--locked", "--release", "-p", "lanner-bus-forwarder"]))?;
     let Arguments { alerts, times, stall_seconds } = *arguments;
     let stall = Duration::from_secs(stall_seconds);
     let plan = Plan { program: release_build("lanner-forwarder"), alerts, times, stall };

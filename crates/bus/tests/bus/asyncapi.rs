@@ -10,7 +10,10 @@ use lanner_alert::{
     Alert, Priority, Status, SubjectRoot,
     schema::{ALERT, ASYNCAPI, RESPONSE},
 };
-use lanner_bus::{headers::Headers, layout};
+use lanner_bus::{
+    headers::{GATEWAY, Headers},
+    layout,
+};
 use serde_json::{Value, json};
 
 fn document() -> Value {
@@ -115,7 +118,7 @@ fn its_values_and_headers_are_ours() {
     let shown: BTreeSet<&str> =
         headers["properties"].as_object().unwrap().keys().map(String::as_str).collect();
     let sent = Headers::of_alert(&alert());
-    // The publisher adds the id.
-    let sent: BTreeSet<&str> = sent.names().chain(["Nats-Msg-Id"]).collect();
+    // The publisher adds the id, a gateway its name.
+    let sent: BTreeSet<&str> = sent.names().chain(["Nats-Msg-Id", GATEWAY]).collect();
     assert_eq!(shown, sent);
 }

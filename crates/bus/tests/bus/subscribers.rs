@@ -12,8 +12,8 @@ use std::{
 use lanner_alert::{Alert, AlertId, SubjectRoot};
 use lanner_bus::{Connection, Identity, Message, Publisher, grant::Grant, headers::Headers};
 use lanner_testkit::{
-    SecuredBus, bus::small_layout, eventually, not_run, process::Process, product::workspace,
-    programs::Library,
+    Admission, SecuredBus, eventually, not_run, process::Process, product::workspace,
+    programs::Library, small_layout,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -60,10 +60,10 @@ struct Subscriber {
 }
 
 impl Stage {
-    async fn start(program: impl Fn(&Path) -> Program) -> Self {
+    async fn start(admission: Admission, program: impl Fn(&Path) -> Program) -> Self {
         let mut layout = small_layout();
         layout.grants.insert(READER.parse().unwrap(), Grant::default());
-        let bus = SecuredBus::start_with_layout(&["node-1"], layout).await;
+        let bus = SecuredBus::start_as(admission, &["node-1"], layout).await;
         let folder = tempfile::tempdir().unwrap();
         let program = program(folder.path());
         let node = Identity::Forwarder { node: "node-1".to_owned() };
@@ -74,17 +74,18 @@ impl Stage {
     /// Returns once it reads.
     fn run(&self, name: &str, arguments: &[&str], says: &str) -> Subscriber {
         let (program, first) = &self.program;
-        let pki = self.bus.pki().display();
-        let server = format!("tls://127.0.0.1:{}", self.bus.server.port());
+        let reader = self.bus.layout().readers().next().unwrap();
+        let reader = self.bus.connection(&Identity::Reader(reader));
         let mut all = first.clone();
-        for (flag, value) in [
-            ("--server", server),
-            ("--user", format!("reader.{READER}.lanner")),
-            ("--ca", format!("{pki}/ca.crt")),
-            ("--cert", format!("{pki}/reader.{READER}.crt")),
-            ("--key", format!("{pki}/reader.{READER}.key")),
+        all.extend(["--server".to_owned(), reader.servers.join(",")]);
+        all.extend(["--user".to_owned(), format!("reader.{READER}.lanner")]);
+        for (flag, file) in [
+            ("--ca", reader.ca_file),
+            ("--cert", reader.cert_file),
+            ("--key", reader.key_file),
+            ("--creds", reader.creds_file),
         ] {
-            all.extend([flag.to_owned(), value]);
+            all.extend(file.iter().flat_map(|file| [flag.to_owned(), file.display().to_string()]));
         }
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         let log = self.folder.path().join(name);
@@ -186,7 +187,7 @@ fn can_run(test: &str, library: Library) -> bool {
 }
 
 async fn each_alert_is_worked_on_once(program: impl Fn(&Path) -> Program) {
-    let mut stage = Stage::start(program).await;
+    let mut stage = Stage::start(Admission::Certificates, program).await;
     let all = alerts(300);
     let (before, rest) = all.split_at(100);
     let (during, after) = rest.split_at(100);
@@ -243,6 +244,20 @@ async fn each_alert_is_worked_on_once(program: impl Fn(&Path) -> Program) {
 async fn in_go() {
     if can_run("subscribers::in_go", Library::NatsGo) {
         each_alert_is_worked_on_once(go).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_go_with_credentials() {
+    if can_run("subscribers::in_go_with_credentials", Library::NatsGo) {
+        let stage = Stage::start(Admission::Credentials, go).await;
+        let (mut live, mut durable) = (stage.live(), stage.durable("durable.log"));
+        let all = alerts(3);
+        stage.publish_all(&all).await;
+        live.has_seen(&all);
+        durable.has_seen(&all);
+        live.end();
+        durable.end();
     }
 }
 
