@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     BadInputsConfig, RedactionConfig, Redactor, SpoolConfig, decoration::Decoration,
-    gateway::Gateway, input::http,
+    gateway::Gateway, input::http, metrics,
 };
 
 /// The forwarder's settings, as written in `forwarder.yaml`.
@@ -85,6 +85,15 @@ pub struct Config {
     /// How long a stop may take to publish what still waits.
     #[serde(default = "ten")]
     pub stop_seconds_max: u64,
+
+    /// How often the bus is told how this node is. A node that misses three is
+    /// called silent.
+    #[serde(default = "fifteen")]
+    pub heartbeat_seconds: u64,
+
+    /// Where `/metrics`, `/healthz` and `/readyz` are served; nowhere unless set.
+    #[serde(default)]
+    pub metrics: Option<HttpConfig>,
 }
 
 /// Where alerts come from.
@@ -156,6 +165,14 @@ impl Config {
                 "{key}: not an absolute path"
             );
         }
+        anyhow::ensure!(
+            (1..=300).contains(&self.heartbeat_seconds),
+            "heartbeat_seconds: {} is not between 1 and 300",
+            self.heartbeat_seconds
+        );
+        if let Some(metrics) = &self.metrics {
+            metrics.check(metrics::LISTEN).context("metrics")?;
+        }
         if let Some(http) = http {
             http.check(http::ADDRESS).context("inputs.http")?;
         }
@@ -178,7 +195,24 @@ impl Config {
             },
         };
         anyhow::ensure!(!node.is_empty() && node.len() <= 253, "node: not 1 to 253 bytes long");
+        anyhow::ensure!(
+            !node.starts_with('_'),
+            "node: {node} begins with _, as do publishers that are no node"
+        );
         Ok(node)
+    }
+
+    /// Our certificates, each with what it is for.
+    pub(crate) fn certificates(&self) -> Vec<(&'static str, PathBuf)> {
+        let metrics = self.metrics.as_ref().and_then(|metrics| metrics.tls.as_ref());
+        [
+            ("bus", self.bus.cert_file.clone()),
+            ("bus_authority", self.bus.ca_file.clone()),
+            ("metrics", metrics.map(|tls| tls.cert_file.clone())),
+        ]
+        .into_iter()
+        .filter_map(|(purpose, path)| Some((purpose, path?)))
+        .collect()
     }
 
     /// Where alerts go.
@@ -200,6 +234,10 @@ impl Config {
 
 fn ten() -> u64 {
     10
+}
+
+fn fifteen() -> u64 {
+    15
 }
 
 fn owner_only() -> u32 {

@@ -18,14 +18,24 @@ pub enum Input {
     Http,
 }
 
-impl fmt::Display for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Input {
+    /// All of them, in the order of [`Summary::taken`].
+    pub(crate) const ALL: [Self; 4] = [Self::Socket, Self::Pipe, Self::Stdin, Self::Http];
+
+    /// As logs and metrics call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::Socket => "socket",
             Self::Pipe => "pipe",
             Self::Stdin => "stdin",
             Self::Http => "http",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -56,6 +66,10 @@ pub struct Counters {
     copies: AtomicU64,
     copies_missed: AtomicU64,
     copies_unstored: AtomicU64,
+    /// What a sensor told of itself, and nobody could read.
+    statuses_unreadable: AtomicU64,
+    beats: AtomicU64,
+    beats_failed: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -95,6 +109,12 @@ pub struct Summary {
     pub copies_missed: u64,
     /// Copies for a tag of `tag_streams` that the bus has no stream for.
     pub copies_unstored: u64,
+    /// What a sensor told of itself, and nobody could read.
+    pub statuses_unreadable: u64,
+    /// Heartbeats that the bus stored.
+    pub beats: u64,
+    /// Heartbeats that it did not.
+    pub beats_failed: u64,
 }
 
 impl Counters {
@@ -173,6 +193,14 @@ impl Counters {
         add(if arrived { &self.copies } else { &self.copies_missed });
     }
 
+    pub(crate) fn unreadable_status(&self) {
+        add(&self.statuses_unreadable);
+    }
+
+    pub(crate) fn beat(&self, stored: bool) {
+        add(if stored { &self.beats } else { &self.beats_failed });
+    }
+
     pub(crate) fn copy_unstored(&self) {
         add(&self.copies_unstored);
     }
@@ -198,6 +226,9 @@ impl Counters {
             copies: get(&self.copies),
             copies_missed: get(&self.copies_missed),
             copies_unstored: get(&self.copies_unstored),
+            statuses_unreadable: get(&self.statuses_unreadable),
+            beats: get(&self.beats),
+            beats_failed: get(&self.beats_failed),
         }
     }
 }

@@ -1,9 +1,20 @@
-use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use lanner_alert::FalcoInput;
 use lanner_bus::Connection;
-use lanner_service::{CancellationToken, http::HttpServer};
+use lanner_service::{
+    CancellationToken,
+    http::{HttpLimits, HttpServer},
+};
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
@@ -17,10 +28,13 @@ use crate::{
     counters::{Counters, PerPriority, Summary},
     decoration::Decoration,
     gateway::Nodes,
+    heartbeat,
     input::{http, pipe::Pipe, socket::SocketServer, stdin},
     intake::{Intake, Way},
-    keeper,
+    keeper, metrics,
+    pulse::Pulse,
     pump::Pump,
+    vitals::Vitals,
 };
 
 const REPORT_PAUSE: Duration = Duration::from_secs(60);
@@ -34,14 +48,16 @@ pub struct Forwarder {
     intake: Arc<Intake>,
     spool: Arc<Spool>,
     counters: Arc<Counters>,
+    metrics: Option<HttpServer>,
+    vitals: Arc<Vitals>,
 }
 
 impl Forwarder {
-    /// Opens the spool and the inputs. `keeper_program` is this program itself, which keeps
-    /// the pipe open while we are away; without it nobody does.
+    /// Opens the spool and the inputs, and listens for who reads metrics. `keeper_program` is this
+    /// program itself, which keeps the pipe open while we are away; without it nobody does.
     ///
     /// # Errors
-    /// When the spool or an input cannot be opened.
+    /// When the spool or an input cannot be opened, or the metrics' address not be listened at.
     pub fn open(config: Config, keeper_program: Option<PathBuf>) -> anyhow::Result<Self> {
         let node = config.node()?;
         let way = Way {
@@ -61,6 +77,10 @@ impl Forwarder {
         let socket = config.inputs.socket.as_ref().map(SocketServer::bind).transpose()?;
         let pipe = config.inputs.pipe.as_ref().map(Pipe::open).transpose()?;
         let http = config.inputs.http.as_ref().map(http::bind).transpose()?;
+        let metrics = config.metrics.as_ref().map(|config| {
+            HttpServer::bind(config, metrics::LISTEN, HttpLimits::default()).context("metrics")
+        });
+        let metrics = metrics.transpose()?;
         if let (Some(pipe), Some(program)) = (&config.inputs.pipe, keeper_program) {
             // Without it a writer is worse off during our restart, not now.
             if let Err(error) = keeper::start(&program, &pipe.path) {
@@ -80,13 +100,39 @@ impl Forwarder {
             durability = ?config.spool.durability,
             "takes alerts"
         );
+        let vitals = Arc::new(Vitals {
+            node,
+            cluster: config.cluster.clone(),
+            heartbeat: Duration::from_secs(config.heartbeat_seconds),
+            wants_sensor: config.inputs.socket.is_some(),
+            routing: config.routing(),
+            counters: counters.clone(),
+            spool: spool.clone(),
+            spool_config: config.spool.clone(),
+            sensors: Arc::default(),
+            certificates: config.certificates(),
+            pump: Pulse::of("pump"),
+            beating: Pulse::of("heartbeat"),
+            started: Timestamp::now(),
+            up_since: std::time::Instant::now(),
+            connection: OnceLock::new(),
+            losses: Mutex::default(),
+        });
         let intake = Arc::new(Intake::new(way, spool.clone(), counters.clone()));
-        Ok(Self { config, socket, pipe, http, intake, spool, counters })
+        Ok(Self { config, socket, pipe, http, intake, spool, counters, metrics, vitals })
     }
 
     /// What it does, while it runs.
     pub fn counters(&self) -> Arc<Counters> {
         self.counters.clone()
+    }
+
+    /// Where metrics are served, if they are.
+    ///
+    /// # Errors
+    /// When the system cannot say.
+    pub fn metrics_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.metrics.as_ref().map(HttpServer::local_address).transpose()
     }
 
     /// Where it listens for HTTP.
@@ -105,14 +151,15 @@ impl Forwarder {
     /// # Errors
     /// When the bus's settings cannot work, or an input broke.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<u64> {
-        let Self { config, socket, pipe, http, intake, spool, counters } = self;
+        let Self { config, socket, pipe, http, intake, spool, counters, metrics, vitals } = self;
         // Its own token: an input that breaks stops the others as well.
         let stop = stop.child_token();
         let mut inputs = JoinSet::new();
         if let Some(socket) = socket {
             let (intake, stop) = (intake.clone(), stop.clone());
+            let sensors = vitals.sensors.clone();
             inputs.spawn(async move {
-                socket.run(intake, stop).await;
+                socket.run(intake, sensors, stop).await;
                 Ok(())
             });
         }
@@ -130,14 +177,29 @@ impl Forwarder {
             inputs.spawn(stdin::run(intake, stop.clone()));
         }
 
+        // Dropped at the end, and with it what is under way: nobody waits for metrics.
+        let mut beside = JoinSet::new();
+        if let Some(metrics) = metrics {
+            let router = metrics::router(vitals.clone());
+            beside.spawn(metrics.run(router, CancellationToken::new()));
+        }
         let kept = CancellationToken::new();
         let (keeper, end_of_keeper) = (spool.clone(), kept.clone());
         let keeper = tokio::spawn(async move { keeper.keep(end_of_keeper).await });
 
         // The inputs work already: whoever has an alert need not wait for this.
         let connection = Connection::open(&config.bus).await.context("bus")?;
+        // It is set here alone.
+        let _ = vitals.connection.set(connection.clone());
+        let pulse = vitals.pump.clone();
+        let beating = connection.clone();
+        // A gateway stands for nodes that have no forwarder: it is none of them.
+        if config.gateway.is_none() {
+            beside.spawn(async move { heartbeat::run(&vitals, &beating).await });
+        }
         let pump =
-            Pump::open(spool.clone(), counters.clone(), connection, &config.subject_root).await?;
+            Pump::open(spool.clone(), counters.clone(), connection, &config.subject_root, pulse)
+                .await?;
         let inputs_ended = CancellationToken::new();
         let watch_inputs = async {
             let outcome = wait_for(inputs, &stop).await;

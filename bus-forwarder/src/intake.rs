@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use lanner_alert::{
-    ALERT_BYTES_MAX, Alert, AlertError, FALCO_BYTES_MAX, FalcoInput, Routing, shorten,
+    ALERT_BYTES_MAX, Alert, AlertError, FALCO_BYTES_MAX, FalcoInput, Routing, StatusError, shorten,
 };
 use lanner_bus::{
     Message,
@@ -157,6 +157,14 @@ impl Intake {
                 self.unreadable(input, &error, line, line.len());
                 None
             }
+        }
+    }
+
+    /// What a sensor told of itself cannot be read; its alerts still can.
+    pub(crate) fn unreadable_status(&self, error: &StatusError) {
+        self.counters.unreadable_status();
+        if self.bad.now() {
+            warn!(error = %Chain(error), "passed over what a sensor told of itself");
         }
     }
 

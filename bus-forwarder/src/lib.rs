@@ -7,6 +7,7 @@
 //!         stdin──▶ ├ decorates, on disk,      │      copies, acknowledged
 //!         HTTP───▶ ┘ redacts,   bounded       └────▶ live copies, one for each tag
 //!                    refuses
+//! Vitals, what is known of all that ─▶ heartbeat on the bus; /metrics, /healthz, /readyz
 //! ```
 //!
 //! Promises:
@@ -32,16 +33,21 @@ mod daemon;
 mod decoration;
 mod forwarder;
 mod gateway;
+mod heartbeat;
 mod input;
 mod intake;
 pub mod keeper;
 mod lines;
+mod metrics;
 mod missing;
 mod outgoing;
+mod pulse;
 mod pump;
 mod redaction;
 mod seldom;
+mod sensors;
 pub mod spool;
+mod vitals;
 
 pub use crate::{
     bad_inputs::BadInputsConfig,

@@ -17,6 +17,7 @@ use crate::{
     Outgoing, Spool,
     counters::{Counters, PerPriority},
     missing::{MissingStreams, Pace, TagStream},
+    pulse::Pulse,
     seldom::Seldom,
     spool::{Taken, Ticket},
 };
@@ -42,6 +43,7 @@ pub(crate) struct Pump {
     missing: MissingStreams,
     deferred: Pace,
     told: Seldom,
+    pulse: Pulse,
 }
 
 /// An alert until all its messages are stored.
@@ -61,6 +63,7 @@ impl Pump {
         counters: Arc<Counters>,
         connection: Connection,
         root: &SubjectRoot,
+        pulse: Pulse,
     ) -> anyhow::Result<Self> {
         let window = Window::open(connection.clone()).await.context("bus")?;
         Ok(Self {
@@ -75,16 +78,19 @@ impl Pump {
             missing: MissingStreams::default(),
             deferred: Pace::new(DEFERRED_PER_SECOND),
             told: Seldom::every(Duration::from_secs(10)),
+            pulse,
         })
     }
 
     /// Works until `inputs_ended`, and then for at most `stop_max` on what
     /// still waits. Gives the number of alerts that stay in the spool.
     pub(crate) async fn run(mut self, inputs_ended: CancellationToken, stop_max: Duration) -> u64 {
+        let pulse = self.pulse.clone();
         while !inputs_ended.is_cancelled() {
             tokio::select! {
                 () = self.work() => {}
                 () = inputs_ended.cancelled() => {}
+                () = pulse.beat() => {}
             }
         }
         let deadline = Instant::now() + stop_max;
@@ -92,6 +98,7 @@ impl Pump {
             tokio::select! {
                 () = self.work() => {}
                 () = sleep_until(deadline) => break,
+                () = pulse.beat() => {}
             }
         }
         self.connection.close(Duration::from_secs(1)).await;

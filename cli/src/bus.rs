@@ -57,7 +57,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct LayoutArgs {
     /// YAML file with `subject_root`, `replicas`, sizes and ages of `alerts`,
-    /// `responses`, `dead_letters`, `plans` and `locks`, `tag_streams`,
+    /// `responses`, `dead_letters`, `plans`, `locks` and `fleet`, `tag_streams`,
     /// `restricted_tags`, `subject_template`, `grants` and `gateways`
     #[arg(long, value_name = "FILE")]
     layout: Option<PathBuf>,

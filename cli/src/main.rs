@@ -9,6 +9,7 @@ mod event;
 mod explanation;
 mod filter;
 mod generate;
+mod nodes;
 mod plan;
 mod playbook;
 mod printable;
@@ -50,6 +51,8 @@ enum Command {
     /// Do harmless things that rules should notice, and see whether they did
     #[command(subcommand)]
     Generate(generate::Command),
+    /// See how each node is, and which fell silent
+    Nodes(nodes::NodesArgs),
     /// See what the responders did, and have it taken back
     #[command(subcommand)]
     Plan(plan::Command),
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Alerts(command) => alerts::run(command),
         Command::Schema(command) => Ok(schema::run(command)),
         Command::Generate(command) => generate::run(command),
+        Command::Nodes(args) => nodes::run(args),
         Command::Plan(command) => plan::run(command),
     };
     match verdict {

@@ -13,6 +13,7 @@ use crate::{
     action::Cluster,
     config::{Config, FinalVerbs},
     executor::{Executor, Patience},
+    fleet::FleetWatch,
     guard::Guard,
     intake::Intake,
     outcomes::Outcomes,
@@ -101,7 +102,13 @@ impl Daemon for Responder {
             plans,
             tally: tally.clone(),
         });
+        let watch = FleetWatch::new(
+            connection.clone(),
+            config.subject_root.clone(),
+            config.cluster.clone(),
+        );
         tokio::join!(
+            watch.run(stop.clone()),
             worker.run(stop.clone()),
             take_in(intake, connection.alerts_and(&config.restricted_tags), stop.clone()),
             tell_tally(&tally, &stop),

@@ -10,18 +10,20 @@
 //! - A message that no responder could act upon is terminated, never retried.
 //! - Every refusal is an outcome, with its reason.
 
+mod message;
+
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use lanner_alert::{
     Alert, GatewayName, Mode, Plan, PlanId, PlanRecord, Status, SubjectRoot, Tag, node_of_token,
-    node_token,
 };
 use lanner_bus::Delivery;
 use lanner_service::Chain;
 use tracing::{debug, warn};
 
+use self::message::Poison;
 use crate::{
     action::{ActError, Cluster},
     guard::Guard,
@@ -63,13 +65,6 @@ pub struct Intake {
     pub tally: Arc<Tally>,
 }
 
-/// A message that no responder can act upon.
-struct Poison {
-    alert: Option<Box<Alert>>,
-    node: Option<String>,
-    reason: String,
-}
-
 /// How an alert came.
 struct Origin<'a> {
     /// The restricted tag that it was stored under.
@@ -82,7 +77,12 @@ impl Intake {
     /// Takes one message to its end: acknowledged, terminated, or to come again.
     pub async fn take(self: &Arc<Self>, delivery: &Delivery) {
         self.tally.received.add();
-        let answered = match self.read(delivery.subject(), delivery.payload()) {
+        let answered = match message::read(
+            &self.root,
+            self.cluster.as_deref(),
+            delivery.subject(),
+            delivery.payload(),
+        ) {
             Err(poison) => {
                 self.refuse(delivery, poison).await;
                 delivery.term().await
@@ -102,42 +102,6 @@ impl Intake {
             // It comes again, and finds its plans stored.
             warn!(error = %Chain(&error), "message not answered");
         }
-    }
-
-    /// The alert, if it is one, under its own node's name and of our cluster;
-    /// and the gateway that published it, as the bus proves it.
-    fn read(&self, subject: &str, payload: &[u8]) -> Result<(Alert, Option<GatewayName>), Poison> {
-        let poison = |alert: Option<Alert>, node: Option<&str>, reason: String| Poison {
-            alert: alert.map(Box::new),
-            node: node.map(str::to_owned),
-            reason,
-        };
-        let Some(named) = self.root.parse_alert(subject) else {
-            return Err(poison(None, None, format!("{subject} is not an alert's subject")));
-        };
-        let alert = Alert::from_json(payload)
-            .map_err(|error| poison(None, Some(named.node), Chain(&error).to_string()))?;
-        if node_token(&alert.node) != named.node {
-            let reason = format!(
-                "the alert names node {:?}, its subject another one: {}",
-                alert.node, named.node
-            );
-            return Err(poison(Some(alert), Some(named.node), reason));
-        }
-        let gateway = match named.gateway.map(str::parse).transpose() {
-            Ok(gateway) => gateway,
-            Err(error) => {
-                let reason = Chain(&error).to_string();
-                return Err(poison(Some(alert), Some(named.node), reason));
-            }
-        };
-        if let Some(ours) = &self.cluster
-            && alert.cluster.as_ref() != Some(ours)
-        {
-            let reason = format!("the alert is of cluster {:?}, not of {ours}", alert.cluster);
-            return Err(poison(Some(alert), Some(named.node), reason));
-        }
-        Ok((alert, gateway))
     }
 
     async fn refuse(&self, delivery: &Delivery, poison: Poison) {

@@ -3,6 +3,7 @@
 //! ```text
 //! bus ─▶ intake ─▶ playbook ─▶ guard ─▶ plan_store ─▶ worker ─▶ executor ─▶ action ─▶ Kubernetes
 //!                                                                  └▶ outcomes ─▶ bus
+//! heartbeats ─▶ fleet ─▶ alerts about nodes ─▶ bus
 //! cases: tests of playbooks, as data      explain: a plan for people      daemon: the parts together
 //! ```
 //!
@@ -21,6 +22,7 @@ pub mod config;
 pub mod daemon;
 pub mod executor;
 pub mod explain;
+pub mod fleet;
 pub mod guard;
 pub mod intake;
 pub mod outcomes;

@@ -24,7 +24,7 @@ use std::{
 };
 
 use lanner_alert::{Alert, Priority};
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tracing::warn;
 
 pub use self::{format::Format, socket::LossAlert};
@@ -69,9 +69,13 @@ struct Handle {
 #[derive(Clone)]
 pub struct AlertSender(Arc<[Handle]>);
 
+/// The way to whoever wants to know how the sensor is, as the JSON of its status.
+pub type StatusSender = watch::Sender<Option<Arc<[u8]>>>;
+
 /// All outputs.
 pub struct Outputs {
     sender: AlertSender,
+    status: StatusSender,
     tasks: JoinSet<()>,
 }
 
@@ -104,6 +108,7 @@ impl Outputs {
     pub fn start(config: &OutputsConfig, loss_alert: LossAlert) -> Self {
         let mut handles = Vec::new();
         let mut tasks = JoinSet::new();
+        let status = StatusSender::default();
         let mut add = |name| {
             let drops = Arc::new(DropCounts::default());
             let (queue, taken) = queue::queue(Arc::clone(&drops));
@@ -112,7 +117,8 @@ impl Outputs {
         };
         if let Some(config) = &config.socket {
             let (queue, drops) = add("socket");
-            tasks.spawn(socket::run(config.path.clone(), queue, drops, loss_alert));
+            let status = status.clone();
+            tasks.spawn(socket::run(config.path.clone(), queue, drops, loss_alert, status));
         }
         if let Some(config) = &config.stdout {
             let (queue, drops) = add("stdout");
@@ -130,7 +136,12 @@ impl Outputs {
             let (queue, drops) = add("fifo");
             tasks.spawn(fifo::run(config.path.clone(), config.format, queue, drops));
         }
-        Self { sender: AlertSender(handles.into()), tasks }
+        Self { sender: AlertSender(handles.into()), status, tasks }
+    }
+
+    /// For whoever knows how the sensor is.
+    pub fn status(&self) -> &StatusSender {
+        &self.status
     }
 
     /// For whoever has alerts.

@@ -19,6 +19,7 @@ mod metrics;
 mod partition;
 mod progress;
 mod recorder;
+mod status;
 mod totals;
 
 use std::{
@@ -39,8 +40,9 @@ pub use self::{
     early::EARLY_MAX,
     held::HELD_MAX,
     losses::{Cause, LossCounts},
-    metrics::{Fields, Metrics},
+    metrics::{Fields, Metrics, STATUS_EVERY},
     recorder::Recorder,
+    status::tell_rules,
     totals::{Totals, TotalsReader},
 };
 use self::{losses::LossReport, partition::Partition, progress::Progress};
@@ -157,6 +159,8 @@ impl Pipeline {
                     self.common.node.end_missing();
                     self.tell_losses(&mut report, EVERY);
                     self.tell_repeated(Some(now_ns()));
+                    let totals = self.totals();
+                    upkeep.metrics.tell_status(Instant::now(), &self.common, &totals);
                     if let Some(snapshot) = upkeep.metrics.due(Instant::now()) {
                         self.tell_metrics(&upkeep.metrics, snapshot);
                     }

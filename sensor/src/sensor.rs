@@ -33,9 +33,10 @@ use crate::{
     event::CONTAINER_EVENT,
     features::{self, Feature},
     message_needs::MessageNeeds,
-    output::{AlertSender, LossAlert, Outputs},
+    output::{AlertSender, LossAlert, Outputs, StatusSender},
     pipeline::{
-        Common, EARLY_MAX, Fields, HELD_MAX, LossCounts, Metrics, Pipeline, Recorder, Upkeep,
+        Common, EARLY_MAX, Fields, HELD_MAX, LossCounts, Metrics, Pipeline, Recorder, STATUS_EVERY,
+        Upkeep, tell_rules,
     },
     reload::{Reloader, Stamps},
     repetition::Repetition,
@@ -113,6 +114,7 @@ impl Daemon for Sensor {
         }
         match events {
             Events::Recorded(recording) => {
+                tell_rules(outputs.status(), &rules);
                 let alerts = outputs.sender().clone();
                 let replay = move || replay_file(&recording, &rules, &maker, &alerts);
                 let ended = tokio::task::spawn_blocking(replay).await;
@@ -127,6 +129,7 @@ impl Daemon for Sensor {
                     rules: LiveRules::new(rules),
                     maker,
                     alerts: outputs.sender().clone(),
+                    status: outputs.status().clone(),
                 };
                 let ended = daemon.run(flags, stop).await;
                 outputs.finish().await;
@@ -211,11 +214,12 @@ struct Watcher {
     rules: LiveRules,
     maker: AlertMaker,
     alerts: AlertSender,
+    status: StatusSender,
 }
 
 impl Watcher {
     async fn run(self, flags: Flags, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { loading, config, stamps, rules, maker, alerts } = self;
+        let Self { loading, config, stamps, rules, maker, alerts, status } = self;
         let losses = Arc::<LossCounts>::default();
         let record = |path: &Path| Recorder::create(path, Arc::clone(&losses));
         let recorder = flags.record.as_deref().map(record).transpose()?;
@@ -289,6 +293,7 @@ impl Watcher {
         info!(node = node_name, processes, "watching");
         let follower = tokio::spawn(runtimes::run(sockets, asked, answers, stop.clone()));
         let mut metrics = Metrics::new(&config.metrics);
+        metrics.tell(status, STATUS_EVERY);
         metrics.add(pass_counts(Arc::clone(&loaded)));
         let reloader = Reloader { config, stamps, rules, repetition, maker, alerts };
         let reloading = tokio::spawn(reloader.run(stop.clone()));

@@ -119,6 +119,37 @@ async fn a_pipe_that_nobody_reads_costs_only_its_own_alerts() {
     assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 1);
 }
 
+#[tokio::test]
+async fn a_forwarder_is_told_how_the_sensor_is_unless_it_is_too_old() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let outputs = start(&format!("{{ socket: {{ path: {} }} }}", path.display()));
+    let tell = |text: &str| drop(outputs.status().send_replace(Some(text.as_bytes().into())));
+    let told = |text: &str| Frame::Status { json: text.as_bytes().to_vec() };
+
+    let mut forwarder = Forwarder::accept(&listener).await;
+    tell("first");
+    assert_eq!(forwarder.next().await, told("first"));
+    tell("second");
+    assert_eq!(forwarder.next().await, told("second"));
+    drop(forwarder);
+    // Another one is told at once.
+    let mut forwarder = Forwarder::accept(&listener).await;
+    assert_eq!(forwarder.next().await, told("second"));
+    drop(forwarder);
+
+    let (stream, _) = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
+    let mut old = Forwarder { stream, decoder: Decoder::default() };
+    old.send(&Frame::Hello { oldest: 1, newest: 1 }).await;
+    assert_eq!(old.next().await, frame::HELLO);
+    tell("third");
+    outputs.sender().send(&alert("what it understands"));
+    assert!(matches!(old.next().await, Frame::Alert { sequence: 1, .. }));
+    old.send(&Frame::Ack { sequence: 1 }).await;
+    outputs.finish().await;
+}
+
 /// The forwarder's end of the socket.
 struct Forwarder {
     stream: UnixStream,
@@ -129,8 +160,8 @@ impl Forwarder {
     async fn accept(listener: &UnixListener) -> Self {
         let (stream, _) = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
         let mut forwarder = Self { stream, decoder: Decoder::default() };
-        forwarder.send(&Frame::Hello { version: frame::VERSION }).await;
-        assert_eq!(forwarder.next().await, Frame::Hello { version: frame::VERSION });
+        forwarder.send(&frame::HELLO).await;
+        assert_eq!(forwarder.next().await, frame::HELLO);
         forwarder
     }
 

@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use lanner_alert::frame::{self, Decoder, Frame};
+use lanner_alert::{
+    SensorStatus,
+    frame::{self, Decoder, Frame},
+};
 use lanner_service::{CancellationToken, Chain};
 use rustix::process::geteuid;
 use tokio::{
@@ -22,7 +25,12 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use crate::{config::SocketInput, intake::Intake, seldom::Seldom};
+use crate::{
+    config::SocketInput,
+    intake::Intake,
+    seldom::Seldom,
+    sensors::{Seat, Sensors},
+};
 
 const MODE: u32 = 0o660;
 /// A node has one sensor, and a second one while it is replaced.
@@ -55,8 +63,12 @@ enum ConnectionError {
     Io(#[from] io::Error),
     #[error("the peer does not speak our protocol")]
     Frame(#[from] frame::FrameError),
-    #[error("the peer speaks version {theirs}, we speak {}", frame::VERSION)]
-    Version { theirs: u16 },
+    #[error(
+        "the peer speaks versions {oldest} to {newest}, we speak {} to {}",
+        frame::VERSION_OLDEST,
+        frame::VERSION
+    )]
+    Version { oldest: u16, newest: u16 },
     #[error("expected {expected}")]
     Unexpected { expected: &'static str },
     #[error("the peer took too long to {deed}")]
@@ -92,7 +104,12 @@ impl SocketServer {
     }
 
     /// Serves sensors until `stop`.
-    pub(crate) async fn run(self, intake: Arc<Intake>, stop: CancellationToken) {
+    pub(crate) async fn run(
+        self,
+        intake: Arc<Intake>,
+        sensors: Arc<Sensors>,
+        stop: CancellationToken,
+    ) {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let told = Seldom::every(Duration::from_secs(10));
         let mut connections = JoinSet::new();
@@ -118,10 +135,10 @@ impl SocketServer {
                 }
                 continue;
             };
-            let (intake, stop) = (intake.clone(), stop.clone());
+            let (intake, seat, stop) = (intake.clone(), sensors.connect(), stop.clone());
             connections.spawn(async move {
                 info!(uid, "a sensor connected");
-                match serve(stream, &intake, &stop).await {
+                match serve(stream, &intake, &seat, &stop).await {
                     Ok(alerts) => info!(uid, alerts, "a sensor's connection ended"),
                     Err(error) => {
                         warn!(uid, error = %Chain(&error), "closed a sensor's connection")
@@ -179,9 +196,10 @@ fn check_place(path: &Path) -> anyhow::Result<()> {
 async fn serve(
     mut stream: UnixStream,
     intake: &Intake,
+    seat: &Seat,
     stop: &CancellationToken,
 ) -> Result<u64, ConnectionError> {
-    send(&mut stream, &Frame::Hello { version: frame::VERSION }).await?;
+    send(&mut stream, &frame::HELLO).await?;
     let mut decoder = Decoder::default();
     let mut bytes = vec![0; READ_BYTES];
     let (mut greeted, mut alerts, mut newest) = (false, 0, 0);
@@ -207,10 +225,16 @@ async fn serve(
         let mut batch = Vec::new();
         while let Some(frame) = decoder.next_frame()? {
             match frame {
-                Frame::Hello { version: frame::VERSION } if !greeted => greeted = true,
-                Frame::Hello { version } if !greeted => {
-                    return Err(ConnectionError::Version { theirs: version });
+                Frame::Hello { oldest, newest } if !greeted => {
+                    if frame::agreed(&frame).is_none() {
+                        return Err(ConnectionError::Version { oldest, newest });
+                    }
+                    greeted = true;
                 }
+                Frame::Status { json } if greeted => match SensorStatus::from_json(&json) {
+                    Ok(status) => seat.told(status),
+                    Err(error) => intake.unreadable_status(&error),
+                },
                 Frame::Alert { sequence, json } if greeted && sequence > newest => {
                     batch.extend(intake.sensor_alert(json));
                     newest = sequence;

@@ -26,6 +26,8 @@ pub(crate) struct Rig {
 
 pub(crate) struct Running {
     pub(crate) counters: Arc<Counters>,
+    /// Where it serves metrics, if it does.
+    pub(crate) metrics: Option<SocketAddr>,
     pub(crate) spool: Arc<Spool>,
     http: Option<SocketAddr>,
     stop: CancellationToken,
@@ -129,8 +131,9 @@ fn run(config: Config) -> Running {
     let forwarder = Forwarder::open(config, None).unwrap();
     let (counters, spool) = (forwarder.counters(), forwarder.spool());
     let (http, stop) = (forwarder.http_address(), CancellationToken::new());
+    let metrics = forwarder.metrics_address().unwrap();
     let done = tokio::spawn(forwarder.run(stop.clone()));
-    Running { counters, spool, http, stop, done }
+    Running { counters, spool, metrics, http, stop, done }
 }
 
 /// Takes the next alert off the bus.
@@ -167,11 +170,16 @@ pub(crate) struct Sensor {
 
 impl Sensor {
     pub(crate) async fn connect(path: &std::path::Path) -> Self {
-        let stream = UnixStream::connect(path).await.unwrap();
-        let mut sensor = Self { stream, decoder: Decoder::default(), sent: 0 };
-        sensor.write(&Frame::Hello { version: frame::VERSION }).await;
-        assert_eq!(sensor.read().await, Some(Frame::Hello { version: frame::VERSION }));
+        let mut sensor = Self::unconnected(path).await;
+        sensor.write(&frame::HELLO).await;
+        assert_eq!(sensor.read().await, Some(frame::HELLO));
         sensor
+    }
+
+    /// Before it said anything.
+    pub(crate) async fn unconnected(path: &std::path::Path) -> Self {
+        let stream = UnixStream::connect(path).await.unwrap();
+        Self { stream, decoder: Decoder::default(), sent: 0 }
     }
 
     pub(crate) async fn send(&mut self, json: Vec<u8>) {

@@ -81,7 +81,7 @@ async fn who_does_not_keep_to_the_protocol_is_closed_and_the_others_go_on() {
 
     let mut newer = tokio::net::UnixStream::connect(rig.socket()).await.unwrap();
     let mut bytes = Vec::new();
-    lanner_alert::frame::encode(&Frame::Hello { version: 99 }, &mut bytes).unwrap();
+    lanner_alert::frame::encode(&Frame::Hello { oldest: 99, newest: 99 }, &mut bytes).unwrap();
     newer.write_all(&bytes).await.unwrap();
     let mut rest = Vec::new();
     let closed = tokio::io::AsyncReadExt::read_to_end(&mut newer, &mut rest);

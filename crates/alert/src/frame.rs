@@ -2,20 +2,34 @@
 //!
 //! ```text
 //! u32 length of what follows, big endian │ u8 kind │ body
-//!                                          1 hello   u16 version, big endian
+//!                                          1 hello   u16 oldest version, u16 newest, big endian
 //!                                          2 alert   u64 sequence, big endian; JSON
 //!                                          3 ack     u64 sequence, big endian
+//!                                          4 status  JSON; since version 2
 //! ```
 //!
-//! Both sides begin with `hello`. The sensor numbers its alerts from 1 on each
+//! Both sides begin with `hello`, and speak the newest version that both know
+//! ([`agreed`]). A peer of version 1 reads the first number and no further, and
+//! sends no second one: sensor and forwarder may be upgraded in any order.
+//!
+//! The sensor numbers its alerts from 1 on each
 //! connection; an `ack` tells that the forwarder has taken on this alert and
 //! all before it. What was not acknowledged is sent again on the next
 //! connection, and is known there by the alert's id.
 //!
 //! Pure: bytes in, frames out. Whoever owns the socket moves the bytes.
 
-/// The version of this protocol that this build speaks.
-pub const VERSION: u16 = 1;
+/// The newest version of this protocol that this build speaks.
+pub const VERSION: u16 = 2;
+
+/// The oldest version that this build speaks.
+pub const VERSION_OLDEST: u16 = 1;
+
+/// The version that brought [`Frame::Status`].
+pub const STATUS_SINCE: u16 = 2;
+
+/// What this build begins with.
+pub const HELLO: Frame = Frame::Hello { oldest: VERSION_OLDEST, newest: VERSION };
 
 /// Most bytes after the length: an alert with its sequence, and room to grow.
 pub const FRAME_BYTES_MAX: usize = crate::ALERT_BYTES_MAX + 64;
@@ -27,8 +41,10 @@ const LENGTH_BYTES: usize = 4;
 pub enum Frame {
     /// The first frame in each direction.
     Hello {
+        /// See [`VERSION_OLDEST`].
+        oldest: u16,
         /// See [`VERSION`].
-        version: u16,
+        newest: u16,
     },
     /// Sensor to forwarder.
     Alert {
@@ -43,6 +59,20 @@ pub enum Frame {
         /// Of the newest alert that is taken on.
         sequence: u64,
     },
+    /// Sensor to forwarder, now and then: a [`SensorStatus`](crate::SensorStatus).
+    /// Not acknowledged; the next one takes its place.
+    Status {
+        /// Not parsed here.
+        json: Vec<u8>,
+    },
+}
+
+/// The version to speak with a peer that began with `hello`: the newest that
+/// both know; `None` when there is none, or it began with something else.
+pub fn agreed(hello: &Frame) -> Option<u16> {
+    let Frame::Hello { oldest, newest } = *hello else { return None };
+    let version = newest.min(VERSION);
+    (version >= oldest.max(VERSION_OLDEST)).then_some(version)
 }
 
 /// Why bytes are not frames. The connection is of no use after one.
@@ -68,9 +98,10 @@ pub enum FrameError {
 /// [`FrameError::TooLong`], and `out` is as it was.
 pub fn encode(frame: &Frame, out: &mut Vec<u8>) -> Result<(), FrameError> {
     let (kind, number, json): (u8, &[u8], &[u8]) = match frame {
-        Frame::Hello { version } => (1, &version.to_be_bytes(), &[]),
+        Frame::Hello { oldest, newest } => (1, &oldest.to_be_bytes(), &newest.to_be_bytes()),
         Frame::Alert { sequence, json } => (2, &sequence.to_be_bytes(), json),
         Frame::Ack { sequence } => (3, &sequence.to_be_bytes(), &[]),
+        Frame::Status { json } => (4, &[], json),
     };
     let len = 1 + number.len() + json.len();
     let Some(head) = u32::try_from(len).ok().filter(|_| len <= FRAME_BYTES_MAX) else {
@@ -128,9 +159,11 @@ fn parse(content: &[u8]) -> Result<Frame, FrameError> {
         return Err(FrameError::Malformed { kind: 0 });
     };
     let frame = match kind {
-        1 => body
-            .split_first_chunk()
-            .map(|(version, _)| Frame::Hello { version: u16::from_be_bytes(*version) }),
+        1 => body.split_first_chunk().map(|(oldest, rest)| {
+            let oldest = u16::from_be_bytes(*oldest);
+            let newest = rest.first_chunk().map_or(oldest, |newest| u16::from_be_bytes(*newest));
+            Frame::Hello { oldest, newest }
+        }),
         2 => body.split_first_chunk().map(|(sequence, json)| Frame::Alert {
             sequence: u64::from_be_bytes(*sequence),
             json: json.to_vec(),
@@ -138,6 +171,7 @@ fn parse(content: &[u8]) -> Result<Frame, FrameError> {
         3 => body
             .split_first_chunk()
             .map(|(sequence, _)| Frame::Ack { sequence: u64::from_be_bytes(*sequence) }),
+        4 => Some(Frame::Status { json: body.to_vec() }),
         _ => None,
     };
     frame.ok_or(FrameError::Malformed { kind })

@@ -1,6 +1,6 @@
 //! The contract that crosses Lanner's process boundaries: the alert, the NATS
-//! subjects it travels on, the frames of the sensor's socket, and the records
-//! of what the responder decided.
+//! subjects it travels on, the frames of the sensor's socket, what sensor and
+//! forwarder tell of themselves, and the records of what the responder decided.
 //!
 //! ```text
 //! sensor ──frame──▶ forwarder ──subject, headers, JSON──▶ NATS ──▶ responder ──plan, outcome──▶ NATS
@@ -24,6 +24,7 @@ mod entity;
 mod falco;
 pub mod frame;
 mod gateway;
+mod heartbeat;
 mod id;
 mod outcome;
 mod plan;
@@ -32,15 +33,22 @@ mod record;
 mod routing;
 pub mod schema;
 mod shorten;
+mod silence;
+mod status;
 mod subject;
 mod tag;
 mod template;
+mod text;
 
 pub use crate::{
     alert::{ALERT_BYTES_MAX, Alert, AlertError, SCHEMA},
     entity::Entity,
     falco::{FALCO_BYTES_MAX, FalcoInput, TEXT_RULE},
     gateway::{GatewayName, InvalidGatewayName, node_token_via},
+    heartbeat::{
+        Drops, HEARTBEAT_BYTES_MAX, HEARTBEAT_SCHEMA, Heartbeat, HeartbeatError, SensorBrief,
+        SpoolBrief,
+    },
     id::{AlertId, InvalidAlertId},
     outcome::{Outcome, Status, StepOutcome},
     plan::{Action, Class, InvalidPlanId, Mode, PLAN_SCHEMA, Place, Plan, PlanId, Step, Target},
@@ -48,8 +56,14 @@ pub use crate::{
     record::{PlanRecord, StepRecord, StepState, Undo, UndoRequest},
     routing::{InvalidRouting, Routed, Routing, RoutingTags, SubjectCopy},
     shorten::{SHORTENED, shorten},
+    silence::{SILENCE_SCHEMA, Silence, SilenceRecord},
+    status::{
+        MetricFamily, MetricKind, STATUS_BYTES_MAX, STATUS_SCHEMA, Sample, SensorStatus,
+        StatusError,
+    },
     subject::{
-        AlertSubject, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token, slug,
+        AlertSubject, FLEET, InvalidSubjectRoot, Subject, SubjectRoot, node_of_token, node_token,
+        publisher_token, slug,
     },
     tag::{InvalidTag, Tag},
     template::{InvalidTemplate, SubjectTemplate},

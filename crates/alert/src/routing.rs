@@ -104,6 +104,11 @@ impl Routing {
         }
     }
 
+    /// Whether alerts with these tags are not for everybody.
+    pub fn is_restricted(&self, tags: &BTreeSet<String>) -> bool {
+        self.restriction(tags).is_some()
+    }
+
     /// The first restricted tag that one of these tags is like. All of them are
     /// looked at, however many.
     fn restriction(&self, tags: &BTreeSet<String>) -> Option<&Tag> {

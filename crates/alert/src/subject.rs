@@ -10,6 +10,10 @@ use crate::{
 /// Most bytes of a slugged token.
 const TOKEN_BYTES_MAX: usize = 64;
 
+/// In place of a node, in the alert and in its subject: alerts about the nodes
+/// themselves, such as that one fell silent. [`node_token`] gives it to no node.
+pub const FLEET: &str = "_fleet";
+
 /// A NATS subject of ours.
 ///
 /// Invariant: every token is non-empty and holds only `[A-Za-z0-9_=-]`, so no
@@ -100,7 +104,7 @@ impl SubjectRoot {
             alert.priority.as_token(),
             slug(routing.of(&alert.tags)),
             slug(&alert.rule),
-            node_token(&alert.node)
+            publisher_token(&alert.node)
         ))
     }
 
@@ -113,7 +117,7 @@ impl SubjectRoot {
             slug(tag),
             alert.priority.as_token(),
             slug(&alert.rule),
-            node_token(&alert.node)
+            publisher_token(&alert.node)
         ))
     }
 
@@ -125,7 +129,7 @@ impl SubjectRoot {
             self.0,
             alert.priority.as_token(),
             slug(&alert.rule),
-            node_token(&alert.node)
+            publisher_token(&alert.node)
         ))
     }
 
@@ -187,7 +191,7 @@ impl SubjectRoot {
 }
 
 fn response_tokens(status: &str, playbook: &str, node: &str) -> String {
-    format!("{}.{}.{}", slug(status), slug(playbook), node_token(node))
+    format!("{}.{}.{}", slug(status), slug(playbook), publisher_token(node))
 }
 
 /// The tokens of an alert's subject.
@@ -201,7 +205,7 @@ pub struct AlertSubject<'a> {
     pub restricted: bool,
     /// Its rule, slugged.
     pub rule: &'a str,
-    /// Its node, as [`node_token`] writes it. The bus lets a node publish only
+    /// Its node, as [`publisher_token`] writes it. The bus lets a node publish only
     /// under its own name, so this one is proven where the alert's `node` is said.
     pub node: &'a str,
     /// Who published it, unless the node did itself. Then it is this one that is
@@ -231,6 +235,9 @@ pub fn slug(text: &str) -> String {
 /// A node's name as one token: `[A-Za-z0-9-]` stay, a dot becomes `_`, any
 /// other byte (`_` too) `=XX`. Never cut, so that two nodes never share one;
 /// the empty name, which no node has, is a lone `=`.
+///
+/// A dot in front becomes `=2E`: what begins with `_` is no node's token, but
+/// that of a publisher that is none, such as [`FLEET`].
 pub fn node_token(node: &str) -> String {
     if node.is_empty() {
         return "=".to_owned();
@@ -239,12 +246,19 @@ pub fn node_token(node: &str) -> String {
     for byte in node.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' => token.push(char::from(byte)),
-            b'.' => token.push('_'),
+            b'.' if !token.is_empty() => token.push('_'),
             // Writing to a String cannot fail.
             _ => drop(write!(token, "={byte:02X}")),
         }
     }
     token
+}
+
+/// The last token of the subjects of an alert of this `node`: [`node_token`], or
+/// [`FLEET`] for an alert that says to be of no node. The bus gives that one to
+/// the responders alone, so a host of this name could not publish at all.
+pub fn publisher_token(node: &str) -> String {
+    if node == FLEET { FLEET.to_owned() } else { node_token(node) }
 }
 
 /// The node whose name [`node_token`] wrote as `token`; `None` when it is no

@@ -1,14 +1,15 @@
 //! The socket's frames: round trips in any slicing, and hostile bytes.
 
-use lanner_alert::frame::{Decoder, FRAME_BYTES_MAX, Frame, FrameError, encode};
+use lanner_alert::frame::{Decoder, FRAME_BYTES_MAX, Frame, FrameError, HELLO, agreed, encode};
 use proptest::prelude::*;
 
 fn frames() -> impl Strategy<Value = Vec<Frame>> {
     let frame = prop_oneof![
-        any::<u16>().prop_map(|version| Frame::Hello { version }),
+        any::<(u16, u16)>().prop_map(|(oldest, newest)| Frame::Hello { oldest, newest }),
         (any::<u64>(), prop::collection::vec(any::<u8>(), 0..300))
             .prop_map(|(sequence, json)| Frame::Alert { sequence, json }),
         any::<u64>().prop_map(|sequence| Frame::Ack { sequence }),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(|json| Frame::Status { json }),
     ];
     prop::collection::vec(frame, 0..20)
 }
@@ -60,4 +61,34 @@ fn what_is_no_frame_is_named_by_its_kind() {
         decoder.push(content);
         assert_eq!(decoder.next_frame(), Err(FrameError::Malformed { kind }));
     }
+}
+
+#[test]
+fn a_peer_of_the_first_version_understands_our_hello_and_we_its() {
+    let mut ours = Vec::new();
+    encode(&HELLO, &mut ours).unwrap();
+    // Length, kind, and the version that it compares with its own; it reads no further.
+    assert_eq!(ours, [0, 0, 0, 5, 1, 0, 1, 0, 2]);
+
+    let mut decoder = Decoder::default();
+    decoder.push(&[0, 0, 0, 3, 1, 0, 1]);
+    let theirs = decoder.next_frame().unwrap().unwrap();
+    assert_eq!(theirs, Frame::Hello { oldest: 1, newest: 1 });
+    assert_eq!(agreed(&theirs), Some(1));
+}
+
+#[test]
+fn the_newest_version_that_both_know_is_spoken() {
+    for (oldest, newest, version) in [
+        (1, 1, Some(1)),
+        (1, 2, Some(2)),
+        (2, 2, Some(2)),
+        (1, 9, Some(2)),
+        (3, 9, None),
+        (0, 0, None),
+        (2, 1, None),
+    ] {
+        assert_eq!(agreed(&Frame::Hello { oldest, newest }), version, "{oldest} to {newest}");
+    }
+    assert_eq!(agreed(&Frame::Ack { sequence: 1 }), None);
 }

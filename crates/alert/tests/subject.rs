@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use lanner_alert::{
-    Alert, FalcoInput, Priority, RoutingTags, Subject, SubjectRoot, node_of_token, node_token, slug,
+    Alert, FLEET, FalcoInput, Priority, RoutingTags, Subject, SubjectRoot, node_of_token,
+    node_token, slug,
 };
 use proptest::prelude::*;
 
@@ -70,6 +71,18 @@ fn a_root_keeps_its_place() {
     }
 }
 
+#[test]
+fn no_node_has_the_token_of_the_fleet() {
+    for node in [FLEET, ".fleet", "..fleet", "_fleet.", "=5Ffleet"] {
+        assert_ne!(node_token(node), FLEET, "{node}");
+    }
+    // An alert that says to be of it goes where no node may publish.
+    let root = SubjectRoot::default();
+    let subject = root.alert(&alert("r", FLEET, &[]), &RoutingTags::default());
+    assert_eq!(subject.as_str(), "lanner.alerts.critical.untagged.r._fleet");
+    assert_eq!((node_token(".fleet").as_str(), node_of_token(FLEET)), ("=2Efleet", None));
+}
+
 #[track_caller]
 fn assert_tokens(subject: &Subject, count: usize) {
     let tokens: Vec<&str> = subject.as_str().split('.').collect();
@@ -104,6 +117,8 @@ proptest! {
     #[test]
     fn different_nodes_have_different_tokens(a in "(?s).{0,40}", b in "(?s).{0,40}") {
         prop_assert_eq!(a == b, node_token(&a) == node_token(&b));
+        // What begins so is nobody's who has a node: `_fleet`.
+        prop_assert!(!node_token(&a).starts_with('_'));
         if !a.is_empty() {
             prop_assert_eq!(node_of_token(&node_token(&a)), Some(a));
         }

@@ -20,11 +20,14 @@
 //! Readers get live alerts from the nodes' account, for the server does not hand
 //! on to a third account what came by way of a service.
 
-use lanner_alert::{node_token, node_token_via};
+use lanner_alert::{FLEET as NO_NODE, node_token, node_token_via};
 
 use crate::{
     Identity,
-    layout::{ALERTS, LOCKS, Layout, PLANS, RESPONDER, RESPONSES, restricted_stream, tag_stream},
+    layout::{
+        ALERTS, FLEET, FLEET_STREAM, LOCKS, Layout, PLANS, RESPONDER, RESPONSES, restricted_stream,
+        tag_stream,
+    },
     rights::USER_INFO,
 };
 
@@ -104,7 +107,9 @@ pub fn shares(layout: &Layout) -> Vec<Share> {
     let mut shares: Vec<Share> = [(Lanner, Nodes, Service), (Nodes, Readers, Stream)]
         .into_iter()
         .flat_map(|(from, with, kind)| {
-            published.iter().map(move |subject| Share {
+            // Heartbeats are read from their bucket, and not as they come.
+            let seen = move |subject: &&String| from == Lanner || !subject.starts_with("$KV.");
+            published.iter().filter(seen).map(move |subject| Share {
                 from,
                 with,
                 subject: subject.clone(),
@@ -123,6 +128,8 @@ pub fn shares(layout: &Layout) -> Vec<Share> {
         let many = subject.starts_with(DIRECT_GET);
         with_readers(subject, if many { ServiceWithManyAnswers } else { Service });
     }
+    // A page of heartbeats at a time.
+    with_readers(request_for_heartbeats(), ServiceWithManyAnswers);
     for reader in layout.readers() {
         for source in reader.sources(layout) {
             let [info, next, ack] = requests_to_consumer(&source.stream, &reader.durable());
@@ -163,6 +170,7 @@ impl Identity {
                     // Dead letters are sent again as they were.
                     format!("{}.alerts.>", layout.subject_root.as_str()),
                     format!("{}.restricted.*.alerts.>", layout.subject_root.as_str()),
+                    format!("$KV.{FLEET}.>"),
                 ],
                 vec![],
             ),
@@ -184,10 +192,15 @@ impl Identity {
                         format!("$JS.FC.KV_{bucket}.>"),
                     ]);
                 }
+                publish.push(request_for_heartbeats());
                 (publish, vec![])
             }
             // Reads single stored messages, and makes no consumer: see `grant`.
-            Self::Subscriber => (requests_of_subscribers(layout), live_subjects(layout)),
+            Self::Subscriber => {
+                let mut publish = requests_of_subscribers(layout);
+                publish.push(request_for_heartbeats());
+                (publish, live_subjects(layout))
+            }
             Self::Reader(reader) => {
                 let sources = reader.sources(layout);
                 let requests = sources
@@ -230,12 +243,19 @@ pub fn published_by_node(layout: &Layout, token: &str) -> Vec<String> {
         format!("{root}.restricted.*.alerts.*.*.{token}"),
     ];
     subjects.extend(layout.subject_template.iter().map(|template| template.pattern(token)));
+    subjects.push(format!("$KV.{FLEET}.{token}"));
     subjects
 }
 
+/// Outcomes, and alerts about the nodes themselves, which no node may publish.
 fn published_by_responder(layout: &Layout) -> Vec<String> {
     let root = layout.subject_root.as_str();
-    vec![format!("{root}.responses.*.*.*"), format!("{root}.restricted.*.responses.*.*.*")]
+    vec![
+        format!("{root}.responses.*.*.*"),
+        format!("{root}.restricted.*.responses.*.*.*"),
+        format!("{root}.alerts.*.*.*.{NO_NODE}"),
+        format!("{root}.tags.*.*.*.{NO_NODE}"),
+    ]
 }
 
 /// What a subscriber sees as it is published: all but what is restricted.
@@ -263,6 +283,10 @@ fn requests_of_subscribers(layout: &Layout) -> Vec<String> {
             ]
         })
         .collect()
+}
+
+fn request_for_heartbeats() -> String {
+    format!("$JS.API.DIRECT.GET.{FLEET_STREAM}")
 }
 
 /// To look at a durable consumer, to take its messages, to acknowledge them.

@@ -22,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
@@ -229,6 +230,22 @@ impl Authority {
 /// its names, so that nobody gets in by it as one.
 fn of_server() -> Vec<ExtendedKeyUsagePurpose> {
     vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth]
+}
+
+/// When the first certificate in this file (PEM) expires.
+///
+/// # Errors
+/// When there is none.
+pub fn expiry(cert_file: &Path) -> Result<Timestamp, CertError> {
+    Certificate::parse(&files::read(cert_file)?)
+        .and_then(|certificate| {
+            Timestamp::from_second(certificate.expiry_seconds).map_err(|error| Cause::of(&error))
+        })
+        .map_err(|source| CertError::Unusable {
+            path: cert_file.to_owned(),
+            what: "certificate",
+            source,
+        })
 }
 
 fn params(name: &str, days: i64) -> Result<CertificateParams, CertError> {

@@ -130,6 +130,11 @@ impl Connection {
         self.links.is_up()
     }
 
+    /// For how long it could be reached without a break; `None` if it cannot.
+    pub fn connected_for(&self) -> Option<Duration> {
+        self.links.up_for()
+    }
+
     /// Returns once the server can be reached.
     pub async fn connected(&self) {
         self.links.up().await;

@@ -34,7 +34,7 @@ impl Connection {
     /// What a reader of live messages has to know beside them.
     pub fn interruptions(&self) -> Interruptions {
         let (mut link, mut slow) = (self.generation(), self.lost_by_slowness());
-        let State { up, generation } = *link.borrow_and_update();
+        let State { up, generation, .. } = *link.borrow_and_update();
         slow.mark_unchanged();
         let lost_at = (!up).then(Instant::now);
         Interruptions { link, slow, lost_at, generation, _connection: self.clone() }
@@ -48,7 +48,7 @@ impl Interruptions {
             // Neither sender goes away while we hold the connection.
             tokio::select! {
                 _ = self.link.changed() => {
-                    let State { up, generation } = *self.link.borrow_and_update();
+                    let State { up, generation, .. } = *self.link.borrow_and_update();
                     if !up {
                         if self.lost_at.is_none() {
                             self.lost_at = Some(Instant::now());

@@ -8,6 +8,7 @@
 //! advisories of the responder's consumers: given up after max_deliver, terminated
 //!                            ─▶ LANNER_DLQ
 //! plans, locks               ─▶ buckets LANNER_PLANS, LANNER_LOCKS
+//! heartbeats of the nodes    ─▶ bucket LANNER_FLEET
 //! ```
 //!
 //! A hub has a stream for each stream of each of its edges, under
@@ -50,6 +51,10 @@ pub const DEAD_LETTERS: &str = "LANNER_DLQ";
 pub const PLANS: &str = "LANNER_PLANS";
 /// Bucket of leases and locks, whose keys may expire.
 pub const LOCKS: &str = "LANNER_LOCKS";
+/// Bucket of the nodes' heartbeats, which are forgotten by their age.
+pub const FLEET: &str = "LANNER_FLEET";
+/// The stream behind that bucket.
+pub(crate) const FLEET_STREAM: &str = "KV_LANNER_FLEET";
 /// Durable pull consumer of [`ALERTS`], and of each stream of a restricted tag,
 /// that all responders share.
 pub const RESPONDER: &str = "responder";
@@ -99,6 +104,8 @@ pub struct Layout {
     pub plans: Bounds,
     /// Bounds of the bucket of locks.
     pub locks: Bounds,
+    /// Bounds of the bucket of heartbeats. A silent node is forgotten at that age.
+    pub fleet: Bounds,
     /// Tags whose copies are stored, each with the bounds of its stream.
     pub tag_streams: BTreeMap<Tag, Bounds>,
     /// Tags whose alerts are stored nowhere but in a stream of their own, with
@@ -160,6 +167,7 @@ impl Default for Layout {
             dead_letters: Bounds::new(16 * MIB, 30 * 24),
             plans: Bounds::new(256 * MIB, 30 * 24),
             locks: Bounds::new(16 * MIB, 7 * 24),
+            fleet: Bounds::new(16 * MIB, 24),
             tag_streams: BTreeMap::new(),
             restricted_tags: BTreeMap::new(),
             subject_template: None,
@@ -230,7 +238,7 @@ impl Layout {
 
     /// Bytes that the server must be allowed to store for all of this.
     pub fn size_bytes(&self) -> u64 {
-        [self.alerts, self.responses, self.dead_letters, self.plans, self.locks]
+        [self.alerts, self.responses, self.dead_letters, self.plans, self.locks, self.fleet]
             .iter()
             .chain(self.tag_streams.values())
             .chain(self.restricted_tags.values())
@@ -259,6 +267,7 @@ impl Layout {
                 self.advisories_of_responders(),
                 self.dead_letters,
             ),
+            self.fleet(),
         ];
         streams.extend(self.tag_streams.iter().map(|(tag, bounds)| {
             let subjects = vec![format!("{root}.tags.{tag}.>")];
@@ -348,6 +357,21 @@ impl Layout {
             self.bucket(PLANS, "plans and their progress", self.plans),
             self.bucket(LOCKS, "leases, locks and budgets", self.locks),
         ]
+    }
+
+    /// A bucket as any other to who reads it, but written by every node: by
+    /// `Nats-Rollup` one of them could remove the heartbeats of all, and by
+    /// `Nats-TTL` have its own forgotten at once. So neither is allowed.
+    fn fleet(&self) -> stream::Config {
+        stream::Config {
+            max_messages_per_subject: 1,
+            ..self.stream(
+                FLEET_STREAM,
+                "heartbeats of the nodes",
+                vec![format!("$KV.{FLEET}.>")],
+                self.fleet,
+            )
+        }
     }
 
     fn bucket(&self, name: &str, description: &str, bounds: Bounds) -> kv::Config {

@@ -10,6 +10,7 @@
 //!                                 ├▶ dead_letters  what no responder could finish; again, if wanted
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
+//!                                 ├▶ Fleet       the nodes, by their heartbeats
 //!                                 └▶ set_up      streams, buckets, consumers of `layout`
 //! check: a live server, by trying what it must refuse
 //! certs, creds, access, permissions: who may connect, and what each may do
@@ -35,6 +36,7 @@ pub mod creds;
 mod dead_letters;
 mod durable;
 mod files;
+mod fleet;
 pub mod gateway;
 pub mod grant;
 pub mod headers;
@@ -58,6 +60,7 @@ pub use crate::{
     dead_letters::{DeadLetter, DeadLetterError, KeptMessage},
     durable::{Durable, DurableError, InvalidDurable},
     files::FileError,
+    fleet::{Fleet, FleetError, NodeHealth},
     identity::Identity,
     interruption::{Interruption, Interruptions},
     publisher::{Done, Message, PublishError, Publisher, Stored, WINDOW, Window},

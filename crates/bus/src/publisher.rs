@@ -171,7 +171,7 @@ impl Publisher {
     }
 }
 
-fn parse(answer: &[u8]) -> Result<PublishAck, Cause> {
+pub(crate) fn parse(answer: &[u8]) -> Result<PublishAck, Cause> {
     match serde_json::from_slice(answer) {
         Ok(Response::Ok(ack)) => Ok(ack),
         Ok(Response::Err { error }) => Err(Cause::of(&error)),

@@ -258,6 +258,7 @@ pub fn small_layout() -> Layout {
         &mut layout.dead_letters,
         &mut layout.plans,
         &mut layout.locks,
+        &mut layout.fleet,
     ] {
         *bounds = Bounds { size_bytes_max: small, ..*bounds };
     }

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{DropCounts, queue::Receiver};
+use super::{DropCounts, StatusSender, queue::Receiver};
 
 /// Makes the alert about alerts that were lost, from its message.
 pub type LossAlert = Box<dyn Fn(&str) -> Alert + Send + Sync>;
@@ -41,12 +41,14 @@ pub(super) async fn run(
     alerts: Receiver,
     drops: Arc<DropCounts>,
     loss_alert: LossAlert,
+    status: StatusSender,
 ) {
     let mut link = Link {
         path,
         alerts,
         drops,
         loss_alert,
+        status,
         window: VecDeque::new(),
         told: 0,
         failed_before: false,
@@ -88,6 +90,8 @@ struct Link {
     alerts: Receiver,
     drops: Arc<DropCounts>,
     loss_alert: LossAlert,
+    /// Held, so that waiting for the next status has no end.
+    status: StatusSender,
     /// Not acknowledged, the oldest first.
     window: VecDeque<Waiting>,
     /// How many losses the forwarder was told of.
@@ -119,18 +123,26 @@ impl Link {
         let broken = |had_worked| move |error| Broken { error, had_worked };
         let mut stream = UnixStream::connect(&self.path).await.map_err(broken(false))?;
         let mut decoder = Decoder::default();
-        greet(&mut stream, &mut decoder).await.map_err(broken(false))?;
+        let version = greet(&mut stream, &mut decoder).await.map_err(broken(false))?;
         info!(path = %self.path.display(), waiting = self.alerts.len(), "connected to the forwarder");
         self.failed_before = false;
-        self.exchange(stream, decoder).await.map_err(broken(true))
+        self.exchange(stream, decoder, version).await.map_err(broken(true))
     }
 
-    async fn exchange(&mut self, stream: UnixStream, mut decoder: Decoder) -> io::Result<()> {
+    async fn exchange(
+        &mut self,
+        stream: UnixStream,
+        mut decoder: Decoder,
+        version: u16,
+    ) -> io::Result<()> {
         let (mut from, mut to) = stream.into_split();
         // Of this connection; the window holds `acknowledged + 1 ..`.
         let mut sent: u64 = 0;
         let mut acknowledged: u64 = 0;
         let mut is_stopping = false;
+        let mut status = self.status.subscribe();
+        // What is known already is told at once.
+        status.mark_changed();
         let mut buffer = vec![0; 4096];
         loop {
             self.tell_losses();
@@ -138,7 +150,8 @@ impl Link {
                 usize::try_from(sent - acknowledged).ok().and_then(|at| self.window.get(at))
             {
                 sent += 1;
-                write(&mut to, sent, &waiting.json).await?;
+                let json = waiting.json.clone();
+                write(&mut to, &Frame::Alert { sequence: sent, json }).await?;
             }
             if is_stopping && self.window.is_empty() {
                 return Ok(());
@@ -162,6 +175,12 @@ impl Link {
                             self.window.pop_front();
                         }
                         acknowledged = acknowledged.max(newest);
+                    }
+                }
+                Ok(()) = status.changed(), if version >= frame::STATUS_SINCE => {
+                    let json = status.borrow_and_update().clone();
+                    if let Some(json) = json {
+                        write(&mut to, &Frame::Status { json: json.to_vec() }).await?;
                     }
                 }
                 () = tokio::time::sleep(LINGER), if is_stopping => return Ok(()),
@@ -198,10 +217,10 @@ impl Link {
     }
 }
 
-async fn greet(stream: &mut UnixStream, decoder: &mut Decoder) -> io::Result<()> {
+/// The version to speak.
+async fn greet(stream: &mut UnixStream, decoder: &mut Decoder) -> io::Result<u16> {
     let mut bytes = Vec::new();
-    frame::encode(&Frame::Hello { version: frame::VERSION }, &mut bytes)
-        .map_err(io::Error::other)?;
+    frame::encode(&frame::HELLO, &mut bytes).map_err(io::Error::other)?;
     stream.write_all(&bytes).await?;
     let answer = async {
         let mut buffer = vec![0; 256];
@@ -217,16 +236,15 @@ async fn greet(stream: &mut UnixStream, decoder: &mut Decoder) -> io::Result<()>
         }
     };
     match timeout(HELLO_MAX, answer).await {
-        Ok(Ok(Frame::Hello { version })) if version == frame::VERSION => Ok(()),
-        Ok(Ok(frame)) => Err(io::Error::other(format!("peer began with {frame:?}"))),
+        Ok(Ok(frame)) => frame::agreed(&frame)
+            .ok_or_else(|| io::Error::other(format!("peer began with {frame:?}"))),
         Ok(Err(error)) => Err(error),
         Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
-async fn write(to: &mut OwnedWriteHalf, sequence: u64, json: &[u8]) -> io::Result<()> {
+async fn write(to: &mut OwnedWriteHalf, frame: &Frame) -> io::Result<()> {
     let mut bytes = Vec::new();
-    frame::encode(&Frame::Alert { sequence, json: json.to_vec() }, &mut bytes)
-        .map_err(io::Error::other)?;
+    frame::encode(frame, &mut bytes).map_err(io::Error::other)?;
     to.write_all(&bytes).await
 }

@@ -10,8 +10,12 @@ use std::{
 use rustix::time::ClockId;
 use serde_json::{Map, Value as Json};
 
-use super::{Cause, Common, Totals, locked};
-use crate::{config::MetricsConfig, decode::Family, output::DropCounts};
+use super::{Cause, Common, Totals, locked, status::Teller};
+use crate::{
+    config::MetricsConfig,
+    decode::Family,
+    output::{DropCounts, StatusSender},
+};
 
 /// Values by name.
 pub type Fields = Map<String, Json>;
@@ -28,7 +32,12 @@ pub struct Metrics {
     /// Processor time at the last snapshot.
     last_cpu: Duration,
     contributors: Vec<Contributor>,
+    teller: Option<Teller>,
 }
+
+/// How often the forwarder is told, whether metrics are enabled or not: what
+/// they cost is theirs who read them.
+pub const STATUS_EVERY: Duration = Duration::from_secs(10);
 
 impl Metrics {
     pub fn new(config: &MetricsConfig) -> Self {
@@ -40,7 +49,23 @@ impl Metrics {
             last: Instant::now(),
             last_cpu: cpu_time(),
             contributors: Vec::new(),
+            teller: None,
         }
+    }
+
+    /// The forwarder is told now and then how the sensor is.
+    pub fn tell(&mut self, status: StatusSender, every: Duration) {
+        self.teller = Some(Teller::new(status, every));
+    }
+
+    /// Tells it, if it is time.
+    pub(super) fn tell_status(&mut self, now: Instant, common: &Common, totals: &Totals) {
+        let Some(teller) = self.teller.as_mut().filter(|teller| teller.is_due(now)) else { return };
+        let mut parts = Map::new();
+        for contributor in &self.contributors {
+            contributor(&mut parts);
+        }
+        teller.tell(now, common, totals, &parts);
     }
 
     /// `contributor` is asked for its values at each snapshot.
@@ -127,12 +152,12 @@ pub(super) fn add_common(fields: &mut Fields, common: &Common, totals: &Totals) 
 }
 
 /// Of all threads so far.
-fn cpu_time() -> Duration {
+pub(super) fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(ClockId::ProcessCPUTime);
     time.try_into().unwrap_or_default()
 }
 
-fn resident_kib() -> Option<u64> {
+pub(super) fn resident_kib() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_ascii_whitespace().next()?.parse().ok()

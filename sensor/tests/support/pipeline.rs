@@ -22,7 +22,10 @@ use lanner_sensor::{
     source::Records,
 };
 use lanner_service::CancellationToken;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
 /// Without anything new.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -58,6 +61,8 @@ pub(crate) struct Started {
     pub(crate) rules: LiveRules,
     pub(crate) answers: mpsc::Sender<Answer>,
     pub(crate) stop: CancellationToken,
+    /// What it tells a forwarder of itself.
+    pub(crate) status: watch::Receiver<Option<Arc<[u8]>>>,
     ended: JoinHandle<io::Result<()>>,
     alerts: PathBuf,
     _directory: tempfile::TempDir,
@@ -89,13 +94,16 @@ impl Started {
         let stop = CancellationToken::new();
         let pipeline = Pipeline::start(common, parts.sources, &stop).unwrap();
         let (answers, answered) = mpsc::channel(16);
-        let upkeep = Upkeep { recount: parts.recount, metrics: Metrics::new(&config.metrics) };
+        let mut metrics = Metrics::new(&config.metrics);
+        metrics.tell(outputs.status().clone(), Duration::from_millis(100));
+        let status = outputs.status().subscribe();
+        let upkeep = Upkeep { recount: parts.recount, metrics };
         let ended = tokio::spawn(async move {
             let ended = pipeline.run(answered, upkeep).await;
             outputs.finish().await;
             ended
         });
-        Self { rules, answers, stop, ended, alerts, _directory: directory }
+        Self { rules, answers, stop, status, ended, alerts, _directory: directory }
     }
 
     /// All that it sent so far; what it tells of itself, too.

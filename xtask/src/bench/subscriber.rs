@@ -95,7 +95,7 @@ impl Subscriber {
 fn take(mut stream: UnixStream, tell: &SyncSender<Arrival>) -> anyhow::Result<()> {
     let mut decoder = Decoder::default();
     let mut buffer = vec![0; 64 << 10];
-    send(&mut stream, &Frame::Hello { version: frame::VERSION })?;
+    send(&mut stream, &frame::HELLO)?;
     loop {
         let len = stream.read(&mut buffer)?;
         let at = Timestamp::now();

@@ -9,8 +9,9 @@ use anyhow::Context as _;
 use crate::run::repository;
 
 /// Files of this repository that a target may begin with, beside its own seeds.
-const SHIPPED_SEEDS: [(&str, &str); 5] = [
+const SHIPPED_SEEDS: [(&str, &str); 6] = [
     ("alert_json", "crates/alert/tests/golden"),
+    ("health", "crates/alert/tests/golden"),
     ("cri_answer", "sensor/tests/data/cri"),
     ("falco_json", "crates/alert/tests/golden"),
     ("playbook", "playbooks"),

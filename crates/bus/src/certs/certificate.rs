@@ -16,6 +16,8 @@ pub(crate) struct Certificate {
     pub(crate) dns_names: Vec<String>,
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) is_server: bool,
+    /// Seconds since 1970.
+    pub(crate) expiry_seconds: i64,
     /// The subject's public key information, as it stands in the certificate.
     pub(crate) public_key: Vec<u8>,
 }
@@ -38,7 +40,8 @@ impl Certificate {
             Ok(Some(usage)) if usage.value.server_auth
         );
         let public_key = x509.public_key().raw.to_vec();
-        Ok(Self { common_name, dns_names, addresses, is_server, public_key, pem })
+        let expiry_seconds = x509.validity().not_after.timestamp();
+        Ok(Self { common_name, dns_names, addresses, is_server, expiry_seconds, public_key, pem })
     }
 
     /// Whether the authority with this certificate signed it.

@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use async_nats::{Event, ServerError};
@@ -29,6 +32,8 @@ pub(super) struct Links {
 pub(crate) struct State {
     pub(crate) up: bool,
     pub(crate) generation: u64,
+    /// When it last came up.
+    since: Option<Instant>,
 }
 
 impl Links {
@@ -45,6 +50,12 @@ impl Links {
 
     pub(super) fn is_up(&self) -> bool {
         self.state.borrow().up
+    }
+
+    /// How long it has been up without a break; `None` while it is down.
+    pub(super) fn up_for(&self) -> Option<Duration> {
+        let state = self.state.borrow();
+        state.since.filter(|_| state.up).map(|since| since.elapsed())
     }
 
     pub(super) async fn up(&self) {
@@ -98,6 +109,7 @@ impl Links {
                 self.state.send_modify(|state| {
                     state.up = true;
                     state.generation += 1;
+                    state.since = Some(Instant::now());
                     connections = state.generation;
                 });
                 if connections == 1 {

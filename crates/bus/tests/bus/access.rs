@@ -70,7 +70,7 @@ impl Bare {
         serde_json::from_slice(&info.payload).ok()
     }
 
-    async fn refused(&mut self, what: &str) {
+    pub(crate) async fn refused(&mut self, what: &str) {
         let refusal = async {
             loop {
                 let event = self.refusals.recv().await.unwrap();

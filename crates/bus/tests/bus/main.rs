@@ -10,6 +10,7 @@ mod config;
 mod creds;
 mod dead_letters;
 mod delivery;
+mod fleet;
 mod grants;
 mod hub;
 mod interruption;

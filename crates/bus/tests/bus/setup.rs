@@ -35,6 +35,7 @@ async fn setting_up_twice_changes_nothing() {
         "stream LANNER_ALERTS: created",
         "stream LANNER_RESPONSES: created",
         "stream LANNER_DLQ: created",
+        "stream KV_LANNER_FLEET: created",
         "bucket LANNER_PLANS: created",
         "bucket LANNER_LOCKS: created",
         "consumer responder of LANNER_ALERTS: created",

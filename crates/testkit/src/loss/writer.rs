@@ -51,7 +51,7 @@ impl Writer {
         let mut decoder = Decoder::default();
         let mut buffer = vec![0; 64 << 10];
         let (mut sent, mut acknowledged) = (0_u64, 0_u64);
-        let mut bytes = encoded(&Frame::Hello { version: frame::VERSION });
+        let mut bytes = encoded(&frame::HELLO);
         loop {
             while held.len() < UNACKNOWLEDGED_MAX && *made < self.total {
                 held.push_back(self.alert(*made));

@@ -71,7 +71,7 @@ pub(super) fn forwarder(stage: &Stage, round: u32, alerts: u32) -> anyhow::Resul
 pub(super) fn connect(stage: &Stage) -> anyhow::Result<UnixStream> {
     let mut stream = UnixStream::connect(stage.socket()).context("cannot connect")?;
     let mut hello = Vec::new();
-    frame::encode(&Frame::Hello { version: frame::VERSION }, &mut hello)?;
+    frame::encode(&frame::HELLO, &mut hello)?;
     stream.write_all(&hello)?;
     Ok(stream)
 }
