@@ -3,6 +3,7 @@
 mod certs;
 mod client;
 mod creds;
+mod dlq;
 mod grant;
 mod permissions;
 mod setup;
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     /// Says of each what was done, and how it differed. What would keep less than before is
     /// left as it is unless --allow-shrink is given, and then the exit code is 1.
     Setup(setup::SetupArgs),
+    /// See alerts that no responder could finish, and send them again (as `admin`)
+    #[command(subcommand)]
+    Dlq(dlq::Command),
     /// Let somebody read alerts with certain tags, or of certain priorities, and
     /// nothing else: keeps the grant in the layout file
     Grant(grant::GrantArgs),
@@ -80,6 +84,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Creds(command) => creds::run(command)?,
         Command::Permissions(args) => print!("{}", args.server_config()?.render()),
         Command::Setup(args) => return setup::run(args),
+        Command::Dlq(command) => return dlq::run(command),
         Command::Grant(args) => grant::run(args)?,
         Command::Check { connection, layout } => return check(connection, &layout),
     }

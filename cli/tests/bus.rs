@@ -145,6 +145,37 @@ fn the_bus_is_named_once() {
 }
 
 #[test]
+fn several_servers_and_a_hub_are_configured_by_flags() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("hub.yaml"), "edges: [eu-1]\n").unwrap();
+    fs::write(dir.path().join("edge.yaml"), "cluster: eu-1\n").unwrap();
+    let cluster = "--cluster-name lanner --server-name nats-0 --route";
+    for (flags, code, expected) in [
+        (format!("{cluster} tls://nats-0:6222"), 0, "verify_cert_and_check_known_urls: true"),
+        (
+            format!("{cluster} tls://10.0.0.1:6222"),
+            1,
+            "route tls://10.0.0.1:6222: write tls://HOST:PORT",
+        ),
+        (
+            "--layout hub.yaml --edges-listen 0.0.0.0:7422".to_owned(),
+            0,
+            "user: \"cluster.eu-1.lanner\"",
+        ),
+        ("--edges-listen 0.0.0.0:7422".to_owned(), 1, "edges connect to a layout with `edges`"),
+        ("--layout edge.yaml --hub tls://hub:7422 --hub-dir hub".to_owned(), 0, "cluster.eu-1.key"),
+        ("--hub tls://hub:7422 --hub-dir hub".to_owned(), 1, "name it as `cluster`"),
+        ("--hub tls://hub:7422".to_owned(), 2, "--hub-dir"),
+    ] {
+        let output = shell(dir.path(), &format!("lanner bus permissions --dir pki {flags}"));
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{flags}\n{text}");
+        assert!(text.contains(expected), "{flags}\n{text}");
+    }
+}
+
+#[test]
 fn nodes_come_from_a_file_as_well() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("nodes.txt"), "node/a.b\n# gone: node/c\n\nd\n").unwrap();

@@ -1,8 +1,11 @@
 //! `cargo xtask scale`: many nodes on one bus, each with its own forwarder and
-//! its own certificate, all writing at once.
+//! its own certificate, all writing at once; or with `--connections` many more
+//! nodes, of which there is no more than the connection.
 //!
 //! Held: what each node wrote is stored, each alert once, under that node's
 //! name. Told: how long it took, and what a forwarder and the bus weigh then.
+
+mod connections;
 
 use std::{
     collections::BTreeMap,
@@ -37,6 +40,11 @@ pub(crate) struct Arguments {
     /// Alerts that each of them writes
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     alerts: u32,
+
+    /// Instead: as many connections, each with its own certificate, in one process
+    #[arg(long, value_name = "N", conflicts_with_all = ["nodes", "alerts"],
+          value_parser = clap::value_parser!(u32).range(1..=5000))]
+    connections: Option<u32>,
 }
 
 /// Fails when an alert is missing, or there under another name.
@@ -47,7 +55,12 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         tokio::select! {
-            scaled = scale(arguments, total) => scaled,
+            scaled = async {
+                match arguments.connections {
+                    Some(nodes) => connections::scale(nodes).await,
+                    None => scale(arguments, total).await,
+                }
+            } => scaled,
             signal = tokio::signal::ctrl_c() => {
                 println!("\nstopped; cleaning up");
                 Ok(signal?)

@@ -1,7 +1,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use lanner_bus::certs::{Authority, Issued};
+use lanner_bus::{
+    Identity,
+    certs::{Authority, Issued},
+    hub::ClusterName,
+};
 
 use super::client::Client;
 
@@ -45,6 +49,11 @@ pub(crate) enum Holder {
         #[arg(long = "host", value_name = "HOST", required = true)]
         hosts: Vec<String>,
     },
+    /// An edge cluster, which connects its server to this one as its hub
+    Cluster {
+        /// The cluster's name in the layouts of both
+        name: ClusterName,
+    },
     #[command(flatten)]
     Client(Client),
 }
@@ -56,6 +65,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
             let authority = Authority::open(&place.dir)?;
             match holder {
                 Holder::Server { hosts } => tell(&authority.issue_server(&hosts)?),
+                Holder::Cluster { name } => tell(&authority.issue(&Identity::Cluster(name))?),
                 Holder::Client(client) => {
                     for identity in client.identities() {
                         tell(&authority.issue(&identity)?);

@@ -2,7 +2,12 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use lanner_bus::{creds::CredsFolder, permissions::ServerConfig};
+use lanner_bus::{
+    Identity,
+    creds::CredsFolder,
+    layout::Layout,
+    permissions::{HubLink, Links, ServerCluster, ServerConfig},
+};
 
 use super::{LayoutArgs, absolute};
 
@@ -30,6 +35,65 @@ pub(crate) struct PermissionsArgs {
     listen: String,
     #[command(flatten)]
     layout: LayoutArgs,
+    #[command(flatten)]
+    links: LinkArgs,
+}
+
+/// Other servers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Several servers")]
+struct LinkArgs {
+    /// Name of the cluster of servers that keep the same streams
+    #[arg(long, value_name = "NAME", requires_all = ["server_name", "routes"])]
+    cluster_name: Option<String>,
+    /// This server's own name in that cluster
+    #[arg(long, value_name = "NAME", requires = "cluster_name")]
+    server_name: Option<String>,
+    /// Where the servers of the cluster find each other, tls://HOST:PORT with host names
+    /// that are in their certificates; once for each, itself too
+    #[arg(long = "route", value_name = "URL", requires = "cluster_name")]
+    routes: Vec<String>,
+    /// Address and port for the other servers of the cluster
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:6222")]
+    cluster_listen: String,
+    /// Address and port for the clusters that the layout names as `edges`
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "hub")]
+    edges_listen: Option<String>,
+    /// The hub of this cluster, tls://HOST:7422; once for each of its servers
+    #[arg(long, value_name = "URL", requires = "hub_dir")]
+    hub: Vec<String>,
+    /// Folder with the hub's `ca.crt`, and what it issued to this cluster: `cluster.NAME.crt`
+    /// and `.key`
+    #[arg(long, value_name = "DIR", requires = "hub")]
+    hub_dir: Option<PathBuf>,
+}
+
+impl LinkArgs {
+    fn links(&self, layout: &Layout) -> anyhow::Result<Links> {
+        let cluster = self.cluster_name.as_ref().map(|name| ServerCluster {
+            name: name.clone(),
+            server_name: self.server_name.clone().unwrap_or_default(),
+            listen: self.cluster_listen.clone(),
+            routes: self.routes.clone(),
+        });
+        let hub = match (&self.hub_dir, &layout.cluster) {
+            (None, _) => None,
+            (Some(_), None) => anyhow::bail!(
+                "a hub needs to know this cluster: name it as `cluster` in the file of --layout"
+            ),
+            (Some(dir), Some(cluster)) => {
+                let dir = absolute(dir)?;
+                let stem = Identity::Cluster(cluster.clone()).file_stem();
+                Some(HubLink {
+                    urls: self.hub.clone(),
+                    ca_file: dir.join("ca.crt"),
+                    cert_file: dir.join(format!("{stem}.crt")),
+                    key_file: dir.join(format!("{stem}.key")),
+                })
+            }
+        };
+        Ok(Links { cluster, edges_listen: self.edges_listen.clone(), hub })
+    }
 }
 
 impl PermissionsArgs {
@@ -50,16 +114,19 @@ impl PermissionsArgs {
                 Some(folder.tokens()?)
             }
         };
-        Ok(ServerConfig {
+        let config = ServerConfig {
             listen: self.listen.clone(),
             store_dir: absolute(&self.store_dir)?,
             cert_file: dir.join("server.crt"),
             key_file: dir.join("server.key"),
             ca_file: dir.join("ca.crt"),
+            links: self.links.links(&layout)?,
             layout,
             nodes,
             tokens,
-        })
+        };
+        config.check()?;
+        Ok(config)
     }
 }
 

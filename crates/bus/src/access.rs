@@ -146,7 +146,7 @@ impl Identity {
     /// The account that it is in.
     pub fn account(&self) -> Account {
         match self {
-            Self::Admin | Self::Responder => Account::Lanner,
+            Self::Admin | Self::Responder | Self::Cluster(_) => Account::Lanner,
             Self::Forwarder { .. } | Self::Gateway(_) => Account::Nodes,
             Self::Subscriber | Self::Reader(_) => Account::Readers,
         }
@@ -154,6 +154,10 @@ impl Identity {
 
     /// What it may do; no more than it needs.
     pub fn permissions(&self, layout: &Layout) -> Permissions {
+        // A server, not a client: it has no inbox, and asks nothing.
+        if let Self::Cluster(cluster) = self {
+            return cluster.link_permissions();
+        }
         let inbox = format!("{}.>", self.inbox_prefix());
         let (mut publish, mut subscribe) = match self {
             Self::Admin => (
@@ -163,6 +167,9 @@ impl Identity {
                     "$JS.FC.>".to_owned(),
                     format!("$KV.{PLANS}.>"),
                     format!("$KV.{LOCKS}.>"),
+                    // Dead letters are sent again as they were.
+                    format!("{}.alerts.>", layout.subject_root.as_str()),
+                    format!("{}.restricted.*.alerts.>", layout.subject_root.as_str()),
                     format!("$KV.{FLEET}.>"),
                 ],
                 vec![],
@@ -203,6 +210,7 @@ impl Identity {
                 (requests.collect(), live.collect())
             }
             Self::Forwarder { node } => (published_by_node(layout, &node_token(node)), vec![]),
+            Self::Cluster(_) => (vec![], vec![]),
             Self::Gateway(gateway) => {
                 let tokens =
                     gateway.nodes.iter().map(|node| node_token_via(node, Some(&gateway.name)));
@@ -263,6 +271,10 @@ fn requests_of_subscribers(layout: &Layout) -> Vec<String> {
     [ALERTS.to_owned(), RESPONSES.to_owned()]
         .into_iter()
         .chain(layout.tag_streams.keys().map(tag_stream))
+        .chain(layout.edges.iter().flat_map(|edge| {
+            let streams = layout.streams_for_hub().into_iter();
+            streams.map(|(stream, ..)| edge.stream_at_hub(&stream))
+        }))
         .flat_map(|stream| {
             [
                 format!("$JS.API.STREAM.INFO.{stream}"),

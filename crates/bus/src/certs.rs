@@ -148,7 +148,8 @@ impl Authority {
         }
         let name = identity.name();
         let names = vec![dns_name(&name)?];
-        self.issue_leaf(&identity.file_stem(), &name, names, ExtendedKeyUsagePurpose::ClientAuth)
+        let usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue_leaf(&identity.file_stem(), &name, names, usages)
     }
 
     /// Issues the certificate of a nats-server that clients reach as one of
@@ -161,7 +162,7 @@ impl Authority {
             return Err(CertError::HostCount);
         }
         let names = hosts.iter().map(|host| host_name(host)).collect::<Result<Vec<_>, _>>()?;
-        self.issue_leaf("server", "nats-server", names, ExtendedKeyUsagePurpose::ServerAuth)
+        self.issue_leaf("server", "nats-server", names, of_server())
     }
 
     /// Issues a certificate anew, for the same names and the same key, in place
@@ -185,13 +186,10 @@ impl Authority {
         let mut names =
             old.dns_names.iter().map(|name| dns_name(name)).collect::<Result<Vec<_>, _>>()?;
         names.extend(old.addresses.iter().copied().map(SanType::IpAddress));
-        let usage = if old.is_server {
-            ExtendedKeyUsagePurpose::ServerAuth
-        } else {
-            ExtendedKeyUsagePurpose::ClientAuth
-        };
+        let usages =
+            if old.is_server { of_server() } else { vec![ExtendedKeyUsagePurpose::ClientAuth] };
         let name = old.common_name;
-        let renewed = self.sign(&name, names, usage, &key)?;
+        let renewed = self.sign(&name, names, usages, &key)?;
         files::replace(cert_file, &renewed, files::CERT_MODE)?;
         Ok(Issued { name, cert_file: cert_file.to_owned(), key_file: None })
     }
@@ -201,10 +199,10 @@ impl Authority {
         stem: &str,
         name: &str,
         names: Vec<SanType>,
-        usage: ExtendedKeyUsagePurpose,
+        usages: Vec<ExtendedKeyUsagePurpose>,
     ) -> Result<Issued, CertError> {
         let key = KeyPair::generate().map_err(|error| make_error(name, &error))?;
-        let cert = self.sign(name, names, usage, &key)?;
+        let cert = self.sign(name, names, usages, &key)?;
         let (cert_file, key_file) =
             files::create_pair(&self.dir, stem, &cert, &key.serialize_pem())?;
         Ok(Issued { name: name.to_owned(), cert_file, key_file: Some(key_file) })
@@ -214,18 +212,24 @@ impl Authority {
         &self,
         name: &str,
         names: Vec<SanType>,
-        usage: ExtendedKeyUsagePurpose,
+        usages: Vec<ExtendedKeyUsagePurpose>,
         key: &impl PublicKeyData,
     ) -> Result<String, CertError> {
         let mut params = params(name, LEAF_DAYS)?;
         params.subject_alt_names = names;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![usage];
+        params.extended_key_usages = usages;
         params.use_authority_key_identifier_extension = true;
         let cert = params.signed_by(key, &self.issuer).map_err(|error| make_error(name, &error))?;
         Ok(cert.pem())
     }
+}
+
+/// To the other servers of its cluster, a server is a client, too. No user has
+/// its names, so that nobody gets in by it as one.
+fn of_server() -> Vec<ExtendedKeyUsagePurpose> {
+    vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth]
 }
 
 /// When the first certificate in this file (PEM) expires.

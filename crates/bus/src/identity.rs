@@ -7,6 +7,7 @@
 //! ```text
 //! responder                      responder.lanner
 //! reader soc                     reader.soc.lanner
+//! edge cluster eu-1, at its hub  cluster.eu-1.lanner
 //! forwarder of node ip-10-0-0-7  forwarder.ip-10-0-0-7.lanner
 //! forwarder of node a.b          forwarder.a_b.lanner
 //! gateway edge-1                 gateway.edge-1.lanner
@@ -20,7 +21,7 @@ use std::fmt::{self, Write as _};
 
 use lanner_alert::{node_of_token, node_token};
 
-use crate::{gateway::Gateway, grant::Reader, layout::Layout};
+use crate::{gateway::Gateway, grant::Reader, hub::ClusterName, layout::Layout};
 
 /// One who may connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Identity {
     Subscriber,
     /// Reads what it was granted.
     Reader(Reader),
+    /// An edge cluster, at its hub: the link by which the hub takes what it keeps.
+    Cluster(ClusterName),
     /// Publishes the alerts of this one node.
     Forwarder {
         /// The node's name, as in its alerts.
@@ -60,6 +63,7 @@ impl Identity {
             Self::Reader(reader) => reader.name.to_string(),
             Self::Forwarder { node } => node_token(node),
             Self::Gateway(gateway) => gateway.name.to_string(),
+            Self::Cluster(cluster) => cluster.to_string(),
             Self::Admin | Self::Responder | Self::Subscriber => self.file_stem(),
         }
     }
@@ -71,6 +75,7 @@ impl Identity {
             Self::Responder => "responder.lanner".to_owned(),
             Self::Subscriber => "subscriber.lanner".to_owned(),
             Self::Reader(reader) => format!("reader.{}.lanner", reader.name),
+            Self::Cluster(cluster) => format!("cluster.{cluster}.lanner"),
             Self::Forwarder { node } => format!("forwarder.{}.lanner", node_token(node)),
             Self::Gateway(gateway) => format!("gateway.{}.lanner", gateway.name),
         }
@@ -83,6 +88,7 @@ impl Identity {
             Self::Responder => "responder".to_owned(),
             Self::Subscriber => "subscriber".to_owned(),
             Self::Reader(reader) => format!("reader.{}", reader.name),
+            Self::Cluster(cluster) => format!("cluster.{cluster}"),
             Self::Forwarder { node } => format!("forwarder.{}", node_token(node)),
             Self::Gateway(gateway) => format!("gateway.{}", gateway.name),
         }

@@ -11,6 +11,9 @@
 //! heartbeats of the nodes    ─▶ bucket LANNER_FLEET
 //! ```
 //!
+//! A hub has a stream for each stream of each of its edges, under
+//! `<cluster>.<root>.>`: see [`crate::hub`].
+//!
 //! For each grant there is a consumer `reader_<name>` on the streams that it
 //! covers, which delivers what it covers and nothing else: see [`crate::grant`].
 //!
@@ -18,13 +21,13 @@
 //! each against its `max_file_store`, so their sum has to fit that.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::{NonZeroU32, NonZeroU64},
     time::Duration,
 };
 
 use async_nats::jetstream::{
-    consumer::{AckPolicy, DeliverPolicy, pull},
+    consumer::{AckPolicy, DeliverPolicy, pull, push},
     kv,
     stream::{self, DiscardPolicy, StorageType},
 };
@@ -35,6 +38,7 @@ use crate::{
     Cause,
     gateway::{Gateway, GatewayNodes},
     grant::{Grant, Reader, ReaderName},
+    hub::ClusterName,
 };
 
 /// Stream of the alerts.
@@ -111,6 +115,11 @@ pub struct Layout {
     pub subject_template: Option<SubjectTemplate>,
     /// What readers may read, by their names.
     pub grants: BTreeMap<ReaderName, Grant>,
+    /// Our cluster's name at the hub that takes what our streams keep.
+    pub cluster: Option<ClusterName>,
+    /// The clusters of which we are the hub: for each of their streams we have one
+    /// that keeps as much as our own.
+    pub edges: BTreeSet<ClusterName>,
     /// Forwarders that publish for nodes without one.
     pub gateways: BTreeMap<GatewayName, GatewayNodes>,
 }
@@ -121,6 +130,12 @@ pub enum InvalidLayout {
     /// Subjects that contradict each other.
     #[error(transparent)]
     Routing(#[from] InvalidRouting),
+    /// A hub of a hub.
+    #[error("cluster and edges: a bus is a hub of others or an edge of one, not both")]
+    HubOfHub,
+    /// A number of copies that no cluster keeps.
+    #[error("replicas: {0}; it is 1, 3 or 5")]
+    Replicas(NonZeroU32),
     /// The grant cannot be kept.
     #[error("grants: {reader}")]
     Grant {
@@ -157,6 +172,8 @@ impl Default for Layout {
             restricted_tags: BTreeMap::new(),
             subject_template: None,
             grants: BTreeMap::new(),
+            cluster: None,
+            edges: BTreeSet::new(),
             gateways: BTreeMap::new(),
         }
     }
@@ -192,6 +209,12 @@ impl Layout {
             ..Routing::default()
         };
         routing.check()?;
+        if self.cluster.is_some() && !self.edges.is_empty() {
+            return Err(InvalidLayout::HubOfHub);
+        }
+        if !matches!(self.replicas.get(), 1 | 3 | 5) {
+            return Err(InvalidLayout::Replicas(self.replicas));
+        }
         for (reader, grant) in &self.grants {
             grant.check(self).map_err(|error| InvalidLayout::Grant {
                 reader: reader.clone(),
@@ -219,6 +242,12 @@ impl Layout {
             .iter()
             .chain(self.tag_streams.values())
             .chain(self.restricted_tags.values())
+            .copied()
+            .chain(
+                self.edges.iter().flat_map(|_edge| {
+                    self.streams_for_hub().into_iter().map(|(.., bounds)| bounds)
+                }),
+            )
             .fold(0, |sum: u64, bounds| sum.saturating_add(bounds.size_bytes_max.get()))
     }
 
@@ -249,6 +278,31 @@ impl Layout {
             let description = "alerts with one restricted tag, and what was done about them";
             self.stream(&restricted_stream(tag), description, subjects, *bounds)
         }));
+        for edge in &self.edges {
+            streams.extend(self.streams_for_hub().into_iter().map(|(stream, subject, bounds)| {
+                let description = format!("what cluster {edge} keeps in {stream}");
+                let name = edge.stream_at_hub(&stream);
+                let config = self.stream(&name, &description, Vec::new(), bounds);
+                let sources = Some(vec![edge.source(&stream, &subject)]);
+                stream::Config { sources, ..config }
+            }));
+        }
+        streams
+    }
+
+    /// What an edge gives to its hub: each stream, its subjects, and how much the
+    /// hub keeps of it. What is restricted stays where it is.
+    pub(crate) fn streams_for_hub(&self) -> Vec<(String, String, Bounds)> {
+        let root = self.subject_root.as_str();
+        let mut streams = vec![
+            (ALERTS.to_owned(), format!("{root}.alerts.>"), self.alerts),
+            (RESPONSES.to_owned(), format!("{root}.responses.>"), self.responses),
+        ];
+        streams.extend(
+            self.tag_streams
+                .iter()
+                .map(|(tag, bounds)| (tag_stream(tag), format!("{root}.tags.{tag}.>"), *bounds)),
+        );
         streams
     }
 
@@ -361,6 +415,16 @@ impl Layout {
             }
         }
         consumers
+    }
+
+    /// The consumers from which a hub takes what our streams keep.
+    pub(crate) fn consumers_for_hub(&self) -> Vec<(String, push::Config)> {
+        let streams = self.streams_for_hub().into_iter();
+        let consumers = streams.flat_map(|(stream, ..)| {
+            let cluster = self.cluster.iter();
+            cluster.map(move |cluster| (stream.clone(), cluster.consumer(&stream)))
+        });
+        consumers.collect()
     }
 
     fn replicas(&self) -> usize {

@@ -7,6 +7,7 @@
 //!                                 ├▶ Consumer    alerts, each acknowledged by hand
 //!                                 ├▶ Subscription what is published from now on
 //!                                 │  Interruptions when it saw nothing
+//!                                 ├▶ dead_letters  what no responder could finish; again, if wanted
 //!                                 ├▶ Archive     what a stream keeps, oldest first
 //!                                 ├▶ Store       plans, locks: compare-and-set
 //!                                 ├▶ Fleet       the nodes, by their heartbeats
@@ -32,12 +33,14 @@ mod connection;
 mod consumer;
 mod credentials;
 pub mod creds;
+mod dead_letters;
 mod durable;
 mod files;
 mod fleet;
 pub mod gateway;
 pub mod grant;
 pub mod headers;
+pub mod hub;
 mod identity;
 mod interruption;
 pub mod layout;
@@ -54,6 +57,7 @@ pub use crate::{
     cause::Cause,
     connection::{ConnectError, Connection, ConnectionConfig, InvalidConnection, LiveError},
     consumer::{AckError, Consumer, Delivery},
+    dead_letters::{DeadLetter, DeadLetterError, KeptMessage},
     durable::{Durable, DurableError, InvalidDurable},
     files::FileError,
     fleet::{Fleet, FleetError, NodeHealth},

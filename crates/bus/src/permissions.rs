@@ -1,7 +1,11 @@
 //! The nats-server's configuration: TLS 1.3, and for each identity no more than
 //! it needs; who connects is known by a certificate or by a token.
 
+mod links;
+
 use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf};
+
+pub use self::links::{HubLink, InvalidLinks, Links, ServerCluster};
 
 use crate::{
     Identity,
@@ -27,6 +31,8 @@ pub struct ServerConfig {
     pub layout: Layout,
     /// The nodes whose forwarders may publish, where certificates say who connects.
     pub nodes: Vec<String>,
+    /// Other servers.
+    pub links: Links,
     /// Where tokens say it instead. A certificate is not asked for then.
     pub tokens: Option<Tokens>,
 }
@@ -66,8 +72,9 @@ impl ServerConfig {
         line(&format!("  store_dir: {}", quoted(&self.store_dir.to_string_lossy())));
         line("  # The sum of what `lanner bus setup` reserves, and a tenth of room.");
         line(&format!("  max_file_store: {}", self.store_bytes()));
-        line("}");
+        line(&format!("{}}}", self.domain_line()));
         line("");
+        line(&format!("{}{}", self.server_lines(), self.leafnodes()));
         line("tls {");
         line(&format!("  cert_file: {}", quoted(&self.cert_file.to_string_lossy())));
         line(&format!("  key_file: {}", quoted(&self.key_file.to_string_lossy())));
@@ -129,16 +136,18 @@ impl ServerConfig {
                 let _ = writeln!(text, "    jetstream: {{ max_file: {max} }}");
             }
             let exports = shares.iter().filter(|share| share.from == account).map(export);
-            text.push_str(&block("exports", exports));
+            let to_hub = self.exports_to_hub().filter(|_| account == Account::Lanner);
+            text.push_str(&block("exports", exports.chain(to_hub)));
             let imports = shares.iter().filter(|share| share.with == account).map(import);
             text.push_str(&block("imports", imports));
-            let users = identities
-                .iter()
-                .filter(|identity| identity.account() == account)
-                .map(|identity| user(identity, &identity.permissions(&self.layout)));
-            text.push_str(&block("users", users));
+            let users = identities.iter().filter(|identity| identity.account() == account).map(
+                |identity| user_with(&identity.name(), &identity.permissions(&self.layout), ""),
+            );
+            let edges = self.edge_users().filter(|_| account == Account::Lanner);
+            text.push_str(&block("users", users.chain(edges)));
             text.push_str("  }\n");
         }
+        text.push_str(&self.link_account());
         text.push_str("}\n");
         text
     }
@@ -180,9 +189,10 @@ fn block(name: &str, entries: impl Iterator<Item = String>) -> String {
     }
 }
 
-fn user(identity: &Identity, permissions: &Permissions) -> String {
+/// One user; `more` are further lines of it.
+fn user_with(name: &str, permissions: &Permissions, more: &str) -> String {
     let mut text =
-        format!("      {{\n        user: {}\n        permissions: {{\n", quoted(&identity.name()));
+        format!("      {{\n        user: {}\n{more}        permissions: {{\n", quoted(name));
     for (deed, subjects) in
         [("publish", &permissions.publish), ("subscribe", &permissions.subscribe)]
     {

@@ -47,6 +47,12 @@ pub enum SetupError {
         /// What the server would not take from us.
         subject: String,
     },
+    /// The server did not say what we may store, or is too old.
+    #[error("cannot set up on this server")]
+    Account {
+        /// What went wrong.
+        source: Cause,
+    },
     /// The server did not say how something stands.
     #[error("cannot set up {kind} {name}")]
     Unanswered {
@@ -166,11 +172,7 @@ impl Connection {
             }
         }
         let room = api.room(&wanted, &found).await;
-        let mut room = room.map_err(|source| SetupError::Unanswered {
-            kind: Kind::Stream,
-            name: "$JS.API.INFO".to_owned(),
-            source,
-        })?;
+        let mut room = room.map_err(|source| SetupError::Account { source })?;
         let mut standing = Vec::new();
         for thing in &wanted {
             let outcome = bring(&api, thing, found.get(&thing.key()), &mut room, setup).await;

@@ -11,7 +11,7 @@ use lanner_bus::{
     certs::Authority,
     creds::{self, CredsFolder},
     layout::{Bounds, Layout},
-    permissions::ServerConfig,
+    permissions::{Links, ServerConfig},
 };
 use tempfile::TempDir;
 
@@ -70,7 +70,7 @@ impl SecuredBus {
     /// # Panics
     /// When any of that fails.
     pub async fn start_as(admission: Admission, nodes: &[&str], layout: Layout) -> Self {
-        let bus = Self::start_server(admission, nodes, layout);
+        let bus = Self::start_server(admission, nodes, layout, Links::default());
         let admin = Connection::connect(&bus.connection(&Identity::Admin)).await;
         admin
             .expect("connect as the admin")
@@ -93,45 +93,30 @@ impl SecuredBus {
     /// # Panics
     /// When the server cannot be started.
     pub fn start_empty_with_layout(nodes: &[&str], layout: Layout) -> Self {
-        Self::start_server(Admission::Certificates, nodes, layout)
+        Self::start_linked(nodes, layout, Links::default())
     }
 
-    fn start_server(admission: Admission, nodes: &[&str], layout: Layout) -> Self {
-        let pki = tempfile::tempdir().expect("make a temporary folder");
-        let dir = pki.path();
-        Authority::init(dir).expect("make an authority");
-        let authority = Authority::open(dir).expect("open the authority");
-        authority.issue_server(&["127.0.0.1".to_owned()]).expect("issue the server's certificate");
-        let mut config = ServerConfig {
-            listen: "127.0.0.1:-1".to_owned(),
-            store_dir: dir.join("store"),
-            cert_file: dir.join("server.crt"),
-            key_file: dir.join("server.key"),
-            ca_file: dir.join("ca.crt"),
-            layout: layout.clone(),
-            nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
-            tokens: None,
-        };
-        let mut identities = vec![Identity::Admin, Identity::Responder, Identity::Subscriber];
-        identities.extend(nodes.iter().map(|node| Identity::Forwarder { node: (*node).into() }));
-        identities.extend(layout.readers().map(Identity::Reader));
-        identities.extend(layout.gateways().map(Identity::Gateway));
-        match admission {
-            Admission::Certificates => {
-                for identity in &identities {
-                    authority.issue(identity).expect("issue a certificate");
-                }
+    /// As [`SecuredBus::start_empty_with_layout`], with other servers. The
+    /// certificates of the layout's edges are beside all others.
+    ///
+    /// # Panics
+    /// When the server cannot be started.
+    pub fn start_linked(nodes: &[&str], layout: Layout, links: Links) -> Self {
+        Self::start_server(Admission::Certificates, nodes, layout, links)
+    }
+
+    fn start_server(admission: Admission, nodes: &[&str], layout: Layout, links: Links) -> Self {
+        let pki = make_pki(nodes, &layout);
+        let mut config = server_config(pki.path(), "store", nodes, &layout, links);
+        if admission == Admission::Credentials {
+            let (mut folder, _system) =
+                CredsFolder::init(&pki.path().join(CREDS), &layout).expect("make an operator");
+            for identity in clients(nodes, &layout) {
+                folder.issue(&identity, creds::VALID).expect("issue credentials");
             }
-            Admission::Credentials => {
-                let (mut folder, _system) =
-                    CredsFolder::init(&dir.join(CREDS), &layout).expect("make an operator");
-                for identity in &identities {
-                    folder.issue(identity, creds::VALID).expect("issue credentials");
-                }
-                // With the keys of readers and gateways.
-                folder.update(&layout).expect("write the accounts");
-                config.tokens = Some(folder.tokens().expect("read the tokens"));
-            }
+            // With the keys of readers and gateways.
+            folder.update(&layout).expect("write the accounts");
+            config.tokens = Some(folder.tokens().expect("read the tokens"));
         }
         let server = NatsServer::start_with_config(&config.render());
         Self { server, pki, layout, admission }
@@ -162,19 +147,12 @@ impl SecuredBus {
 
     /// How this identity connects.
     pub fn connection(&self, identity: &Identity) -> ConnectionConfig {
-        let file = |name: String| Some(self.pki.path().join(name));
-        let stem = identity.file_stem();
         if self.admission == Admission::Credentials {
+            let stem = identity.file_stem();
             let creds = self.pki.path().join(CREDS).join(format!("{stem}.creds"));
             return self.connection_with_creds(&creds);
         }
-        ConnectionConfig {
-            servers: vec![format!("tls://127.0.0.1:{}", self.server.port())],
-            ca_file: file("ca.crt".to_owned()),
-            cert_file: file(format!("{stem}.crt")),
-            key_file: file(format!("{stem}.key")),
-            ..ConnectionConfig::default()
-        }
+        connection_to([&self.server], self.pki.path(), identity)
     }
 
     /// The folder with the authority and all certificates.
@@ -203,6 +181,71 @@ impl SecuredBus {
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
+}
+
+/// How this identity connects to one of `servers`.
+pub(crate) fn connection_to<'a>(
+    servers: impl IntoIterator<Item = &'a NatsServer>,
+    pki: &Path,
+    identity: &Identity,
+) -> ConnectionConfig {
+    let stem = identity.file_stem();
+    let address = |server: &NatsServer| format!("tls://127.0.0.1:{}", server.port());
+    ConnectionConfig {
+        servers: servers.into_iter().map(address).collect(),
+        ca_file: Some(pki.join("ca.crt")),
+        cert_file: Some(pki.join(format!("{stem}.crt"))),
+        key_file: Some(pki.join(format!("{stem}.key"))),
+        ..ConnectionConfig::default()
+    }
+}
+
+/// Everybody who connects as a client.
+fn clients(nodes: &[&str], layout: &Layout) -> Vec<Identity> {
+    let mut clients = vec![Identity::Admin, Identity::Responder, Identity::Subscriber];
+    clients.extend(nodes.iter().map(|node| Identity::Forwarder { node: (*node).to_owned() }));
+    clients.extend(layout.readers().map(Identity::Reader));
+    clients.extend(layout.gateways().map(Identity::Gateway));
+    clients
+}
+
+/// A folder with an authority, and a certificate for everybody.
+pub(crate) fn make_pki(nodes: &[&str], layout: &Layout) -> TempDir {
+    let pki = tempfile::tempdir().expect("make a temporary folder");
+    let dir = pki.path();
+    Authority::init(dir).expect("make an authority");
+    let authority = Authority::open(dir).expect("open the authority");
+    // Other servers know it by its host's name, clients by the address.
+    let hosts = ["127.0.0.1", "localhost"].map(str::to_owned);
+    authority.issue_server(&hosts).expect("issue the server's certificate");
+    let edges = layout.edges.iter().cloned().map(Identity::Cluster);
+    for identity in clients(nodes, layout).into_iter().chain(edges) {
+        authority.issue(&identity).expect("issue a certificate");
+    }
+    pki
+}
+
+/// The configuration of a server that keeps its streams in `store`, beside the certificates.
+pub(crate) fn server_config(
+    pki: &Path,
+    store: &str,
+    nodes: &[&str],
+    layout: &Layout,
+    links: Links,
+) -> ServerConfig {
+    let config = ServerConfig {
+        listen: "127.0.0.1:-1".to_owned(),
+        store_dir: pki.join(store),
+        cert_file: pki.join("server.crt"),
+        key_file: pki.join("server.key"),
+        ca_file: pki.join("ca.crt"),
+        layout: layout.clone(),
+        nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+        links,
+        tokens: None,
+    };
+    config.check().expect("the servers can find each other");
+    config
 }
 
 /// A layout whose streams are small enough for a test.

@@ -6,6 +6,9 @@
 //! loss       what becomes of many alerts while parts of the way are taken away (feature `bus`)
 //! nats       NatsServer           kubernetes  KubeApiserver
 //! bus        SecuredBus: a NatsServer with certificates, users and streams (feature `bus`)
+//! bus_cluster       several servers that keep the same streams (feature `bus`)
+//! bus_hub    a hub and edge clusters (feature `bus`)
+//! relay      a link that a test can cut
 //! container_engine  a Docker that says what it is told to
 //! control_groups    a container's, as the kernel sees one
 //! http       a client for our listeners, and their certificates (feature `http`)
@@ -23,6 +26,10 @@
 
 #[cfg(feature = "bus")]
 pub mod bus;
+#[cfg(feature = "bus")]
+pub mod bus_cluster;
+#[cfg(feature = "bus")]
+pub mod bus_hub;
 pub mod container_engine;
 pub mod control_groups;
 pub mod eventually;
@@ -37,6 +44,7 @@ pub mod official_rules;
 pub mod process;
 pub mod product;
 pub mod programs;
+pub mod relay;
 pub mod scene;
 #[cfg(feature = "bus")]
 pub mod stack;
@@ -44,6 +52,8 @@ pub mod stack;
 #[cfg(feature = "bus")]
 pub use crate::{
     bus::{Admission, SecuredBus, small_bounds, small_layout},
+    bus_cluster::ClusteredBus,
+    bus_hub::HubAndEdges,
     stack::Stack,
 };
 pub use crate::{

@@ -78,6 +78,11 @@ impl NatsServer {
         self.address.port
     }
 
+    /// The id of its process; another one after a [`restart`](Self::restart).
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The configuration file, when there is one: rewrite it and call
     /// [`restart`](Self::restart).
     pub fn config_path(&self) -> Option<&Path> {

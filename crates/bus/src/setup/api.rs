@@ -83,6 +83,14 @@ struct Account {
     limits: Limits,
     #[serde(default)]
     tiers: BTreeMap<String, Value>,
+    api: Level,
+}
+
+#[derive(Deserialize)]
+struct Level {
+    /// Since nats-server 2.11; the first one knows keys that expire.
+    #[serde(default)]
+    level: u32,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +131,10 @@ impl Api {
     ) -> Result<Room, Cause> {
         let account: Result<Account, Refusal> = self.ask("INFO".to_owned(), &Value::Null).await?;
         let account = account.map_err(|refusal| Cause::said(refusal.text))?;
+        if account.api.level == 0 {
+            // It would leave out what it does not know, and say nothing.
+            return Err(Cause::said("the server is older than nats-server 2.11"));
+        }
         // With tiers there is a bound for each number of replicas; the server minds them.
         let max =
             u64::try_from(account.limits.max_storage).ok().filter(|_| account.tiers.is_empty());

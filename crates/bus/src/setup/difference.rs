@@ -55,7 +55,7 @@ pub(super) fn differences(thing: &Wanted, stands: &Map<String, Value>) -> Vec<Di
 /// The value of a setting; `null` for what is not there, or says as much. The
 /// server leaves out what is empty, and gives one filter under another name.
 fn value_of(config: &Map<String, Value>, setting: &str) -> Value {
-    let value = config.get(setting).cloned().unwrap_or(Value::Null);
+    let value = without_empty(config.get(setting).cloned().unwrap_or(Value::Null));
     let value = match (setting, config.get("filter_subject")) {
         ("filter_subjects", Some(Value::String(one))) if value.is_null() && !one.is_empty() => {
             Value::Array(vec![Value::String(one.clone())])
@@ -79,6 +79,21 @@ fn value_of(config: &Map<String, Value>, setting: &str) -> Value {
             list.sort_by_key(ToString::to_string);
             Value::Array(list)
         }
+        value => value,
+    }
+}
+
+/// The server gives back empty texts inside of a value that were not said.
+fn without_empty(value: Value) -> Value {
+    match value {
+        Value::Array(list) => Value::Array(list.into_iter().map(without_empty).collect()),
+        Value::Object(object) => Value::Object(
+            object
+                .into_iter()
+                .filter(|(_, value)| !matches!(value, Value::Null) && value != "")
+                .map(|(key, value)| (key, without_empty(value)))
+                .collect(),
+        ),
         value => value,
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use async_nats::jetstream::{
-    consumer::{IntoConsumerConfig as _, pull},
+    consumer::{self, IntoConsumerConfig as _},
     kv, stream,
 };
 use serde_json::{Map, Value};
@@ -84,9 +84,15 @@ pub(super) fn wanted(layout: &Layout) -> Vec<Wanted> {
         .buckets()
         .into_iter()
         .map(|bucket| Wanted::stream(Kind::Bucket, &stream_of_bucket(&bucket)));
-    let pulled =
-        layout.consumers().into_iter().map(|(stream, config)| Wanted::consumer(stream, config));
-    streams.chain(buckets).chain(pulled).collect()
+    let pulled = layout
+        .consumers()
+        .into_iter()
+        .map(|(stream, config)| Wanted::consumer(stream, config.into_consumer_config()));
+    let pushed = layout
+        .consumers_for_hub()
+        .into_iter()
+        .map(|(stream, config)| Wanted::consumer(stream, config.into_consumer_config()));
+    streams.chain(buckets).chain(pulled).chain(pushed).collect()
 }
 
 impl Wanted {
@@ -94,10 +100,9 @@ impl Wanted {
         Self { kind, stream: config.name.clone(), durable: None, config: object(config) }
     }
 
-    fn consumer(stream: String, config: pull::Config) -> Self {
+    fn consumer(stream: String, config: consumer::Config) -> Self {
         let durable = config.durable_name.clone();
-        let config = object(&config.into_consumer_config());
-        Self { kind: Kind::Consumer, stream, durable, config }
+        Self { kind: Kind::Consumer, stream, durable, config: object(&config) }
     }
 
     /// Tells it from all others.

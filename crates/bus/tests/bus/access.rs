@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::{Client, ConnectOptions, Request};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use lanner_bus::{Connection, Identity, Message, Publisher, headers::Headers};
+use lanner_bus::{Connection, ConnectionConfig, Identity, Message, Publisher, headers::Headers};
 use lanner_testkit::{Admission, SecuredBus, small_layout};
 use tokio::{sync::mpsc, time::timeout};
 
@@ -24,7 +24,10 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) async fn holding(bus: &SecuredBus, identity: &Identity) -> Self {
-        let config = bus.connection(identity);
+        Self::connected(bus.connection(identity), identity).await
+    }
+
+    pub(crate) async fn connected(config: ConnectionConfig, identity: &Identity) -> Self {
         let (sender, refusals) = mpsc::channel(64);
         let options = match (config.cert_file, config.creds_file) {
             (Some(cert), _) => {
@@ -52,10 +55,19 @@ impl Bare {
 
     /// How many messages a stream holds; only the admin may ask.
     pub(crate) async fn stored_in(&self, stream: &str) -> u64 {
+        self.info_of(stream).await["state"]["messages"].as_u64().unwrap()
+    }
+
+    /// What the server says of a stream.
+    pub(crate) async fn info_of(&self, stream: &str) -> serde_json::Value {
+        self.try_info_of(stream).await.unwrap()
+    }
+
+    /// `None` when there is no answer, as while servers elect a leader.
+    pub(crate) async fn try_info_of(&self, stream: &str) -> Option<serde_json::Value> {
         let subject = format!("$JS.API.STREAM.INFO.{stream}");
-        let info = self.client.request(subject, Bytes::new()).await.unwrap();
-        let info: serde_json::Value = serde_json::from_slice(&info.payload).unwrap();
-        info["state"]["messages"].as_u64().unwrap()
+        let info = self.client.request(subject, Bytes::new()).await.ok()?;
+        serde_json::from_slice(&info.payload).ok()
     }
 
     pub(crate) async fn refused(&mut self, what: &str) {
