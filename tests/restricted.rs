@@ -17,7 +17,9 @@ use lanner_bus::{
     headers::{self, Headers},
     layout::Layout,
 };
-use lanner_testkit::{Stack, eventually, eventually_async, small_bounds, small_layout};
+use lanner_testkit::{
+    Stack, eventually, eventually_async, http::Client, small_bounds, small_layout,
+};
 use tokio::{
     task::{JoinHandle, JoinSet},
     time::timeout,
@@ -287,7 +289,14 @@ async fn who_may_read_everything_else_finds_nothing_of_restricted_alerts() {
     assert!(seen[0] >= others && seen[2] >= ANSWERED / 2, "{seen:?}");
     assert!(seen[1] >= others && seen[3] >= others / 2, "{seen:?}");
 
-    // And what the forwarder says about itself, with its last report.
+    // And what the forwarder says about itself: its metrics, its heartbeat, its last report.
+    let metrics = Client::plain(stack.metrics_address()).get("/metrics").await.unwrap().body;
+    assert!(metrics.contains("lanner_forwarder_alerts_accepted_total"), "{metrics}");
+    assert!(!mentions("", metrics.as_bytes()), "{metrics}");
+    eventually_async("a heartbeat", SOON, async || {
+        (clean_messages(&admin, "KV_LANNER_FLEET").await > 0).then_some(())
+    })
+    .await;
     let pid = rustix::process::Pid::from_raw(i32::try_from(forwarder.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     eventually("the forwarder ends", SOON, || forwarder.exit_status());

@@ -87,6 +87,9 @@ impl Forwarder {
                 warn!(%error, "cannot start the keeper of the pipe: its writers will notice our restarts");
             }
         }
+        let at = |server: &Option<HttpServer>| {
+            server.as_ref().and_then(|server| server.local_address().ok()).map(|at| at.to_string())
+        };
         info!(
             node,
             cluster = config.cluster,
@@ -94,7 +97,8 @@ impl Forwarder {
             socket = config.inputs.socket.as_ref().map(|socket| socket.path.display().to_string()),
             pipe = config.inputs.pipe.as_ref().map(|pipe| pipe.path.display().to_string()),
             stdin = config.inputs.stdin,
-            http = http.as_ref().and_then(|http| http.local_address().ok()).map(|at| at.to_string()),
+            http = at(&http),
+            metrics = at(&metrics),
             spool = %config.spool.dir.display(),
             spool_bytes_max = config.spool.size_bytes_max,
             durability = ?config.spool.durability,

@@ -1,6 +1,8 @@
 //! `cargo xtask loss`: many alerts through a real forwarder and a real bus while
 //! a part of their way is taken away, again and again. Prints the numbers.
 
+mod leaf;
+
 use std::time::Duration;
 
 use lanner_testkit::{
@@ -28,6 +30,10 @@ pub(crate) struct Arguments {
     /// How long the link stands still each time; from 20 to 30 seconds on the connection is given up
     #[arg(long, default_value_t = 8)]
     stall_seconds: u64,
+
+    /// How long the link of an edge cluster to its hub is cut
+    #[arg(long, default_value_t = 60)]
+    cut_seconds: u64,
 }
 
 /// Fails when an alert is lost, or stored twice.
@@ -35,7 +41,7 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
     anyhow::ensure!(is_root(), "a disk that fills takes a mount, and that takes root");
     tools::get(&[Tool::Built(Program::NatsServer)])?;
     run(&mut cargo(&["build", "--locked", "--release", "-p", "lanner-bus-forwarder"]))?;
-    let Arguments { alerts, times, stall_seconds } = *arguments;
+    let Arguments { alerts, times, stall_seconds, cut_seconds } = *arguments;
     let stall = Duration::from_secs(stall_seconds);
     let plan = Plan { program: release_build("lanner-forwarder"), alerts, times, stall };
     let runtime = tokio::runtime::Runtime::new()?;
@@ -45,6 +51,9 @@ pub(crate) fn main(arguments: &Arguments) -> anyhow::Result<()> {
         println!("{report}");
         good &= report.is_good();
     }
+    let leaf = runtime.block_on(leaf::run(Duration::from_secs(cut_seconds)))?;
+    println!("{leaf}");
+    good &= leaf.is_good();
     anyhow::ensure!(good, "alerts were lost or stored twice, or evicted where there was room");
     Ok(())
 }

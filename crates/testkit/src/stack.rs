@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -80,7 +81,8 @@ impl Stack {
     pub fn start_forwarder(&self) -> Process {
         let identity = Identity::Forwarder { node: self.node.clone() };
         let config = format!(
-            "node: {}\n{}bus:\n{}inputs:\n  socket: {{ path: {} }}\n  pipe: {{ path: {} }}\nspool: {{ dir: {} }}\n",
+            "node: {}\n{}bus:\n{}inputs:\n  socket: {{ path: {} }}\n  pipe: {{ path: {} }}\nspool: {{ dir: {} }}\n\
+             metrics: {{ listen: \"127.0.0.1:0\" }}\n",
             self.node,
             self.tag_settings(),
             self.bus.connection_yaml(&identity, "  "),
@@ -94,6 +96,18 @@ impl Stack {
             (self.socket().exists() && self.falco_pipe().exists()).then_some(())
         });
         forwarder
+    }
+
+    /// Where the forwarder serves its metrics.
+    ///
+    /// # Panics
+    /// When it has not said so.
+    pub fn metrics_address(&self) -> SocketAddr {
+        let log = fs::read_to_string(self.dir().join(format!("{}.log", Binary::Forwarder.name())));
+        let log = log.expect("read the forwarder's log");
+        let (_, rest) = log.rsplit_once(" metrics=\"").expect("it says where its metrics are");
+        let (address, _) = rest.split_once('"').expect("an address in quotes");
+        address.parse().expect("an address")
     }
 
     /// Starts a sensor that sends to the forwarder; returns once it watches.
