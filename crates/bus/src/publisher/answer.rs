@@ -12,7 +12,9 @@ pub(super) enum Answer {
         sequence: u64,
         duplicate: bool,
     },
-    /// Nobody stores it now: no stream is there yet, or it has no leader.
+    /// Nobody listens for it: no stream is there, or it has no leader.
+    NoStream,
+    /// Not now: the stream is full, too busy, still at an earlier copy of it.
     Later(Cause),
     /// The message itself is at fault.
     Never(Cause),
@@ -31,21 +33,25 @@ struct Text {
 #[derive(Deserialize)]
 struct Error {
     #[serde(default)]
-    code: u16,
+    err_code: u16,
     #[serde(default)]
     description: String,
 }
 
-/// Errors about what was asked, as in HTTP.
-const OF_MESSAGE: std::ops::Range<u16> = 400..500;
+/// Errors that no repetition mends: the message or its headers are longer than
+/// the stream takes (`JSStreamMessageExceedsMaximumErr`,
+/// `JSStreamHeaderExceedsMaximumErr` in nats-server's errors.json). All others
+/// pass or are mended, those that look like the message's fault too: 10167 is
+/// 429, too many requests; 10158 is 409, an earlier copy is not stored yet.
+const OF_MESSAGE: [u16; 2] = [10054, 10097];
 
 pub(super) fn parse(message: &Message) -> Answer {
     if message.status == Some(StatusCode::NO_RESPONDERS) {
-        return Answer::Later(Cause::said("no stream takes it"));
+        return Answer::NoStream;
     }
     match serde_json::from_slice(&message.payload) {
-        Ok(Text { error: Some(Error { code, description }), .. }) => {
-            match OF_MESSAGE.contains(&code) {
+        Ok(Text { error: Some(Error { err_code, description }), .. }) => {
+            match OF_MESSAGE.contains(&err_code) {
                 true => Answer::Never(Cause::said(description)),
                 false => Answer::Later(Cause::said(description)),
             }
@@ -53,5 +59,52 @@ pub(super) fn parse(message: &Message) -> Answer {
         Ok(Text { seq: 0, .. }) => Answer::Later(Cause::said("an answer without a sequence")),
         Ok(Text { seq, duplicate, error: None }) => Answer::Stored { sequence: seq, duplicate },
         Err(error) => Answer::Later(Cause::of(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::{Message, StatusCode};
+
+    use super::{Answer, parse};
+
+    #[track_caller]
+    fn check(payload: &str, status: Option<StatusCode>, expected: &str) {
+        let message = Message {
+            subject: "_INBOX.1".into(),
+            reply: None,
+            payload: payload.to_owned().into(),
+            headers: None,
+            status,
+            description: None,
+            length: 0,
+        };
+        let said = match parse(&message) {
+            Answer::Stored { sequence, duplicate } => format!("stored {sequence} {duplicate}"),
+            Answer::NoStream => "no stream".to_owned(),
+            Answer::Later(_) => "later".to_owned(),
+            Answer::Never(_) => "never".to_owned(),
+        };
+        assert_eq!(said, expected, "{payload}");
+    }
+
+    #[test]
+    fn only_what_no_repetition_mends_is_given_up() {
+        let error = |code: u16, err_code: u16| {
+            format!(
+                r#"{{"error":{{"code":{code},"err_code":{err_code},"description":"d"}},"stream":"S","seq":0}}"#
+            )
+        };
+        check(r#"{"stream":"S","seq":7}"#, None, "stored 7 false");
+        check(r#"{"stream":"S","seq":7,"duplicate":true}"#, None, "stored 7 true");
+        check("", Some(StatusCode::NO_RESPONDERS), "no stream");
+        check(&error(400, 10054), None, "never");
+        check(&error(400, 10097), None, "never");
+        check(&error(429, 10167), None, "later");
+        check(&error(409, 10158), None, "later");
+        check(&error(400, 10002), None, "later");
+        check(&error(400, 10109), None, "later");
+        check(&error(503, 10077), None, "later");
+        check("not json", None, "later");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt::Display,
     sync::Arc,
     time::Duration,
 };
@@ -258,17 +259,21 @@ impl<K> Window<K> {
                 let attempts = under_way.attempts;
                 self.finish(number, Ok(Stored { sequence, duplicate, attempts }));
             }
-            Answer::Later(_) if under_way.may_lack_stream => self.lacks_stream(number),
-            Answer::Later(error) => {
-                debug!(subject = under_way.message.subject, %error, "not stored yet");
-                self.to_send.insert(number);
-                self.pause();
-            }
+            Answer::NoStream if under_way.may_lack_stream => self.lacks_stream(number),
+            Answer::NoStream => self.send_later(number, &"no stream takes it"),
+            Answer::Later(error) => self.send_later(number, &error),
             Answer::Never(source) => {
                 let subject = under_way.message.subject.clone();
                 self.finish(number, Err(PublishError::Refused { subject, source }));
             }
         }
+    }
+
+    fn send_later(&mut self, number: u64, error: &dyn Display) {
+        let Some(under_way) = self.under_way.get(&number) else { return };
+        debug!(subject = under_way.message.subject, %error, "not stored yet");
+        self.to_send.insert(number);
+        self.pause();
     }
 
     /// It is sent again soon, or it was often enough.
