@@ -65,7 +65,7 @@ fn an_unknown_key_is_named_with_its_place_and_its_cure() {
             1 | bus: { servers: [nats://127.0.0.1:1], insecure_for_tests: true }
             2 | playbooks: [playbooks]
             3 | mod: enforce
-              | ^ unknown field `mod`, expected one of bus, subject_root, restricted_tags, cluster, mode, playbooks, protected_namespaces, alert_age_max, lease, kubeconfig"#]],
+              | ^ unknown field `mod`, expected one of bus, subject_root, restricted_tags, cluster, mode, playbooks, protected_namespaces, gateways, alert_age_max, lease, kubeconfig"#]],
     );
     check(
         &format!("{BUS}mode: enforced\n"),

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -37,7 +37,7 @@ use tracing::{debug, warn};
 
 use super::{
     config::HttpConfig,
-    idle::{Idle, Place},
+    idle::{Idle, Place, Room},
     tls::Certificates,
 };
 
@@ -207,14 +207,21 @@ async fn find_room(
     idle: &Idle,
     counters: &HttpCounters,
 ) -> Option<OwnedSemaphorePermit> {
-    if let Ok(room) = room.clone().try_acquire_owned() {
-        return Some(room);
+    loop {
+        if let Ok(room) = room.clone().try_acquire_owned() {
+            return Some(room);
+        }
+        match idle.make_room(Instant::now()) {
+            Room::Told => add(&counters.made_room),
+            Room::Soon(rest) => match timeout(rest, room.clone().acquire_owned()).await {
+                Ok(room) => return room.ok(),
+                Err(_elapsed) => continue,
+            },
+            Room::Nobody => {}
+        }
+        // Who was told to go gives its room back as soon as its task runs.
+        return room.clone().acquire_owned().await.ok();
     }
-    if idle.make_room() {
-        add(&counters.made_room);
-    }
-    // Who was told to go gives its room back as soon as its task runs.
-    room.clone().acquire_owned().await.ok()
 }
 
 /// One accepted connection.
