@@ -391,9 +391,11 @@ impl CredsFolder {
 
     fn note(&self, line: &IssuedLine) -> Result<(), CredsError> {
         let path = self.dir.join("issued.jsonl");
-        let mut text =
+        let line =
             serde_json::to_string(line).map_err(|error| unusable(&path, Cause::of(&error)))?;
-        text.push('\n');
+        // Behind what a full disk cut short this would be no line of its own, and what it is
+        // about could not be revoked by name: an empty line harms nobody.
+        let text = format!("\n{line}\n");
         OpenOptions::new()
             .create(true)
             .append(true)

@@ -69,8 +69,14 @@ pub(crate) fn read_public(path: &Path, bytes_max: u64) -> Result<String, ReadErr
     let unreadable = |source| ReadError::Unreadable { path: path.to_owned(), source };
     let mut text = String::new();
     let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(bytes_max).read_to_string(&mut text).map_err(unreadable)?;
-    Ok(text)
+    let len =
+        file.take(bytes_max.saturating_add(1)).read_to_string(&mut text).map_err(unreadable)?;
+    // Never a part of it: what is behind would be as if it were not there.
+    if u64::try_from(len).is_ok_and(|len| len <= bytes_max) {
+        Ok(text)
+    } else {
+        Err(unreadable(io::ErrorKind::FileTooLarge.into()))
+    }
 }
 
 #[cfg(test)]

@@ -161,6 +161,7 @@ impl ServerConfig {
                        ca_file: {}\n      \
                        cert_file: {}\n      \
                        key_file: {}\n      \
+                       min_version: \"1.3\"\n      \
                        handshake_first: true\n    \
                      }}\n  \
                    }}]\n\
@@ -221,7 +222,7 @@ impl ServerConfig {
     fn tls_files(&self) -> String {
         let file = |path: &PathBuf| quoted(&path.to_string_lossy());
         format!(
-            "  tls {{\n    cert_file: {}\n    key_file: {}\n    ca_file: {}\n",
+            "  tls {{\n    cert_file: {}\n    key_file: {}\n    ca_file: {}\n    min_version: \"1.3\"\n",
             file(&self.cert_file),
             file(&self.key_file),
             file(&self.ca_file)
