@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::SignedDuration;
 use lanner_bus::{
     Connection, Identity, Message, Publisher,
-    creds::{CredsError, VALID},
+    creds::{CredsError, CredsFolder, VALID},
     gateway::{Gateway, GatewayNodes},
     grant::{Grant, Reader},
     headers::Headers,
@@ -106,6 +106,18 @@ async fn who_is_revoked_is_cut_off_at_once_and_stays_out() {
     bus.creds().issue(&forwarder("n1"), VALID).unwrap();
     let (_, publisher) = publisher(&bus, &forwarder("n1")).await;
     publisher.publish(&alert("n1", "2")).await.unwrap();
+}
+
+/// What a full disk left behind in the list of who has credentials.
+#[test]
+fn a_line_that_was_cut_short_hides_nobody_from_revocation() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut creds, _) = CredsFolder::init(dir.path(), &small_layout()).unwrap();
+    let list = dir.path().join("issued.jsonl");
+    let before = fs::read_to_string(&list).unwrap();
+    fs::write(&list, before + r#"{"name":"forwarder.n1.lan"#).unwrap();
+    creds.issue(&forwarder("n1"), VALID).unwrap();
+    assert!(!creds.revoke(&[forwarder("n1")], &[]).unwrap().is_empty());
 }
 
 #[tokio::test]
