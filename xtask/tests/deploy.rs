@@ -122,7 +122,14 @@ fn the_sensor_holds_four_capabilities_and_no_credential() {
     assert_eq!(mounts(sensor), ["lanner-socket", "runtime", "lanner-config", "lanner-rules"]);
     assert_eq!(
         mounts(forwarder),
-        ["lanner-socket", "lanner-config", "lanner-tls", "lanner-tls", "lanner-tls"]
+        [
+            "lanner-socket",
+            "lanner-spool",
+            "lanner-config",
+            "lanner-tls",
+            "lanner-tls",
+            "lanner-tls"
+        ]
     );
     assert_eq!(forwarder["securityContext"]["capabilities"], json!({"drop": ["ALL"]}));
     assert_eq!(forwarder["securityContext"]["runAsNonRoot"], true);
