@@ -213,6 +213,8 @@ impl Log {
                 Some(Read::Record { place, outgoing: Box::new(outgoing) })
             }
             Ok(Item::Damaged(bytes)) => Some(Read::Damaged { segment: path, bytes }),
+            // Somebody made it shorter than we wrote it: nothing more comes of it.
+            Ok(Item::End) if from < len => Some(self.give_up(id, from..len)),
             Ok(Item::End) if is_open => None,
             Ok(Item::End) => {
                 self.leave(id, len);

@@ -170,6 +170,23 @@ async fn a_damaged_byte_costs_one_alert_which_is_kept_aside() {
 }
 
 #[tokio::test]
+async fn what_is_cut_off_a_segment_while_it_is_used_is_counted_and_the_rest_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, counters) = open(dir.path());
+    append(&spool, &["1", "2", "3"].map(|id| outgoing(Priority::Error, id, 40))).await;
+    let path = segments(dir.path()).remove(0);
+    let whole = fs::metadata(&path).unwrap().len();
+    let header = u64::try_from(segment::HEADER_BYTES).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(header + (whole - header) / 3).unwrap();
+    assert_eq!(drain(&spool, true), ["1"]);
+    assert_eq!(counters.summary().damaged, 1);
+    append(&spool, &[outgoing(Priority::Error, "4", 40)]).await;
+    assert_eq!(drain(&spool, true), ["4"]);
+    assert!(spool.is_empty());
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_segment_any_more_is_moved_aside_and_a_newer_one_stays() {
     let dir = tempfile::tempdir().unwrap();
     let (spool, _) = open(dir.path());
