@@ -247,7 +247,8 @@ impl Spool {
 
     /// Takes an alert on again behind all others, in place of the one that was
     /// given out: for one that cannot be published now, and must not hold up the
-    /// others. Not, and `false`, when the disk has no room.
+    /// others. Not, and `false`, when the disk did not take it: then the ticket
+    /// is as it was.
     pub fn defer(&self, ticket: Ticket, outgoing: &Outgoing) -> bool {
         let mut state = self.state();
         let Offered { not_kept, .. } = state.append(slice::from_ref(outgoing), &self.counters);
@@ -256,9 +257,10 @@ impl Spool {
         }
         // It was accepted once, when it came.
         self.counters.not_accepted_again(outgoing.priority);
-        state.acknowledge(ticket);
+        state.acknowledge_once_synced(ticket);
         drop(state);
         self.filled.notify_one();
+        self.unsynced.notify_one();
         true
     }
 

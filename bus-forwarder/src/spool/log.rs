@@ -38,6 +38,11 @@ pub(super) struct Log {
     under_way: VecDeque<UnderWay>,
     /// All before it is acknowledged, damaged or gone.
     acked: Place,
+    /// Written again behind all others; done once that is synced, for a power
+    /// cut must not take both.
+    deferred: Vec<Place>,
+    /// As many of them as the sync that is under way is for.
+    syncing: usize,
     /// Sealed before they were synced.
     to_sync: Vec<(u64, Arc<File>)>,
     /// Where the log ended when it was last looked at for syncing.
@@ -96,6 +101,8 @@ impl Log {
             read_again: None,
             under_way: VecDeque::new(),
             acked,
+            deferred: Vec::new(),
+            syncing: 0,
             to_sync: Vec::new(),
             seen: acked,
         };
@@ -254,6 +261,20 @@ impl Log {
         self.settle();
     }
 
+    /// As [`acknowledge`](Self::acknowledge), once what is written is synced.
+    pub(super) fn acknowledge_once_synced(&mut self, place: Place) {
+        self.deferred.push(place);
+    }
+
+    /// The files that [`unsynced`](Self::unsynced) gave are synced.
+    pub(super) fn synced(&mut self) {
+        let places: Vec<_> = self.deferred.drain(..self.syncing).collect();
+        self.syncing = 0;
+        for place in places {
+            self.acknowledge(place);
+        }
+    }
+
     fn settle(&mut self) {
         while self.under_way.front().is_some_and(|first| first.is_done) {
             let Some(first) = self.under_way.pop_front() else { break };
@@ -311,6 +332,8 @@ impl Log {
     /// Records that are not acknowledged.
     pub(super) fn waiting(&self) -> u64 {
         let under_way = self.under_way.iter().filter(|record| !record.is_done).count();
+        // Those that are there twice wait once.
+        let under_way = under_way.saturating_sub(self.deferred.len());
         self.segments.iter().map(|segment| segment.unread).sum::<u64>() + u64_of(under_way)
     }
 
@@ -345,9 +368,11 @@ impl Log {
     pub(super) fn unsynced(&mut self, only_old: bool) -> Vec<Arc<File>> {
         let (seen, end) = (self.seen, self.end());
         self.seen = end;
+        self.syncing = 0;
         if only_old && self.acked >= seen {
             return Vec::new();
         }
+        self.syncing = self.deferred.len();
         let mut files: Vec<_> = self.to_sync.drain(..).map(|(_, file)| file).collect();
         if let Some(last) = self.segments.back_mut()
             && let (Some(file), false) = (&last.file, last.is_synced)

@@ -225,6 +225,12 @@ impl State {
         }
     }
 
+    pub(super) fn acknowledge_once_synced(&mut self, ticket: Ticket) {
+        if let Some(log) = self.logs.get_mut(ticket.log) {
+            log.acknowledge_once_synced(ticket.place);
+        }
+    }
+
     pub(super) fn save_acked(&mut self) -> io::Result<()> {
         let mut places = Places::default();
         for (place, log) in places.iter_mut().zip(&self.logs) {
@@ -239,6 +245,11 @@ impl State {
 
     pub(super) fn unsynced(&mut self, only_old: bool) -> Vec<Arc<File>> {
         self.logs.iter_mut().flat_map(|log| log.unsynced(only_old)).collect()
+    }
+
+    /// What the last [`unsynced`](Self::unsynced) gave is synced.
+    pub(super) fn synced(&mut self) {
+        self.logs.iter_mut().for_each(Log::synced);
     }
 
     pub(super) fn seal(&mut self) {

@@ -47,6 +47,9 @@ impl Spool {
             }
         };
         let failed = outcome.is_err();
+        if !failed {
+            self.state().synced();
+        }
         if let Err(error) = outcome {
             // What the kernel could not write it may have thrown away, and the
             // next sync would not say so: no more goes into these files.

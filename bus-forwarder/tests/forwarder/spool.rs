@@ -249,6 +249,32 @@ async fn the_most_urgent_comes_first_and_the_least_urgent_comes_too() {
 }
 
 #[tokio::test]
+async fn an_alert_that_is_deferred_keeps_its_place_until_the_other_is_synced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    append(&spool, &["1", "2"].map(|id| outgoing(Priority::Error, id, 10))).await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let taken = spool.try_next().unwrap();
+    assert!(spool.defer(taken.ticket, &taken.outgoing));
+    assert_eq!(spool.standing().alerts(), 2);
+    // As a power cut would: nothing was synced since.
+    kill(spool);
+    let (spool, _) = open(dir.path());
+    assert_eq!(drain(&spool, false), ["1", "2", "1"]);
+    kill(spool);
+
+    let (spool, _) = open(dir.path());
+    let taken = spool.try_next().unwrap();
+    assert!(spool.defer(taken.ticket, &taken.outgoing));
+    spool.keep(stop).await;
+    assert_eq!(spool.standing().alerts(), 3);
+    kill(spool);
+    let (spool, _) = open(dir.path());
+    assert_eq!(drain(&spool, true), ["2", "1", "1"]);
+}
+
+#[tokio::test]
 async fn with_power_safe_an_append_waits_for_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let config = SpoolConfig { durability: Durability::PowerSafe, ..config(dir.path()) };
