@@ -325,6 +325,11 @@ impl Log {
         Some(segment.unread)
     }
 
+    /// Whether [`evict`](Self::evict) would make room.
+    pub(super) fn could_go(&self) -> bool {
+        self.segments.iter().any(Segment::holds_something)
+    }
+
     pub(super) fn size_bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.len).sum()
     }

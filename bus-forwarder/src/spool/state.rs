@@ -163,8 +163,8 @@ impl State {
                     continue;
                 }
                 // As with our own bound: who waited for room would keep those
-                // behind him waiting that are more urgent than what is here.
-                if self.logs.iter().any(|log| log.waiting() > 0) {
+                // behind him waiting that could take the place of what is here.
+                if self.logs.iter().take(log).any(Log::could_go) {
                     return drop(offered);
                 }
             }

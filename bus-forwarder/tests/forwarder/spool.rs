@@ -359,6 +359,19 @@ async fn a_full_disk_is_a_bound_like_the_other_and_is_used_again_when_there_is_r
     assert_eq!(drain(&spool, true), ["waits", ""]);
 }
 
+#[tokio::test]
+async fn a_full_disk_refuses_the_urgent_alert_when_all_that_waits_is_in_memory() {
+    let Some(disk) = SmallDisk::mount(512 << 10) else { return };
+    let (spool, counters) = open(disk.0.path());
+    append(&spool, &[outgoing(Priority::Debug, "under way", 10)]).await;
+    let under_way = spool.try_next().unwrap();
+    assert!(fs::write(disk.0.path().join("filler"), vec![0; 512 << 10]).is_err());
+    let error = spool.append(&[outgoing(Priority::Emergency, "", 20_000)]).await.unwrap_err();
+    assert!(matches!(&error, SpoolError::Full { not_kept, .. } if *not_kept == [0]), "{error}");
+    assert_eq!(counters.summary().evicted_of(Priority::Emergency), 0);
+    spool.acknowledge(under_way.ticket);
+}
+
 fn text() -> impl Strategy<Value = String> {
     "[ -~é]{0,60}"
 }
