@@ -19,8 +19,12 @@ use super::{
     segment::{self, BEGIN, Item, Reader, u64_of},
 };
 
-/// After a segment could not be opened.
+/// After a segment could not be opened or read.
 const READ_PAUSE: Duration = Duration::from_millis(100);
+/// Reads that fail one after the other until what they were for is passed over.
+const FAILED_READS_MAX: u32 = 10;
+/// What is passed over first; twice as much each time until a read works.
+const UNREADABLE_BYTES: u64 = 4096;
 
 /// The segments of one priority, the oldest first.
 #[derive(Debug)]
@@ -32,8 +36,10 @@ pub(super) struct Log {
     /// The segment that is read, or the lowest number that the next one has.
     cursor: u64,
     reader: Option<Reader>,
-    /// A segment could not be opened; not before that it is tried again.
+    /// A segment could not be opened or read; not before that it is tried again.
     read_again: Option<Instant>,
+    /// Reads that failed since the last one that did not.
+    failed_reads: u32,
     /// What was read and is not acknowledged, in the order of reading.
     under_way: VecDeque<UnderWay>,
     /// All before it is acknowledged, damaged or gone.
@@ -99,6 +105,7 @@ impl Log {
             cursor: 0,
             reader: None,
             read_again: None,
+            failed_reads: 0,
             under_way: VecDeque::new(),
             acked,
             deferred: Vec::new(),
@@ -169,9 +176,11 @@ impl Log {
 
     /// Whether something was not read yet, be it only the end of a segment.
     pub(super) fn has_more(&self) -> bool {
-        if self.read_again.is_some_and(|again| Instant::now() < again) {
-            return false;
-        }
+        let is_pause = self.read_again.is_some_and(|again| Instant::now() < again);
+        !is_pause && self.holds_more()
+    }
+
+    fn holds_more(&self) -> bool {
         self.segments.iter().rev().any(|segment| {
             segment.id >= self.cursor
                 && match &self.reader {
@@ -209,7 +218,11 @@ impl Log {
             }
         };
         let from = reader.offset();
-        match reader.next(len) {
+        let read = reader.next(len);
+        if read.is_ok() {
+            self.failed_reads = 0;
+        }
+        match read {
             Ok(Item::Record { body, end }) => {
                 segment.unread = segment.unread.saturating_sub(1);
                 let place = Place { segment: id, offset: end };
@@ -227,7 +240,20 @@ impl Log {
                 self.leave(id, len);
                 None
             }
-            Err(_error) => Some(self.give_up(id, from..len)),
+            Err(_error) => {
+                self.failed_reads += 1;
+                let Some(passes) = self.failed_reads.checked_sub(FAILED_READS_MAX) else {
+                    self.read_again = Some(Instant::now() + READ_PAUSE);
+                    return None;
+                };
+                reader.pass_over(UNREADABLE_BYTES << passes.min(20), len);
+                let bytes = from..reader.offset();
+                // Nothing more is written next to it.
+                if is_open {
+                    self.seal();
+                }
+                Some(Read::Damaged { segment: path, bytes })
+            }
         }
     }
 
@@ -304,7 +330,7 @@ impl Log {
     /// Removes the segments of which nothing is needed, the one in use too;
     /// whether there were some.
     pub(super) fn reclaim(&mut self) -> bool {
-        let is_idle = self.under_way.is_empty() && !self.has_more();
+        let is_idle = self.under_way.is_empty() && !self.holds_more();
         if !is_idle || !self.segments.iter().any(Segment::holds_something) {
             return false;
         }

@@ -153,6 +153,17 @@ impl Reader {
         Ok(Item::Record { body, end: self.offset })
     }
 
+    /// Goes on behind so many bytes that cannot be read, but not behind `len`.
+    pub(super) fn pass_over(&mut self, bytes: u64, len: u64) {
+        let held = self.held.len().saturating_sub(self.start);
+        let unreadable = self.offset + u64_of(held);
+        // A disk loses whole blocks.
+        let end = (unreadable + bytes) / bytes * bytes;
+        self.offset = end.min(len).max(self.offset);
+        self.held.clear();
+        self.start = 0;
+    }
+
     /// Reads on, up to `len`; whether there is more than before.
     fn fill(&mut self, needed: usize, len: u64) -> io::Result<bool> {
         self.held.drain(..self.start);
