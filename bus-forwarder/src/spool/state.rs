@@ -243,6 +243,12 @@ impl State {
         Ok(())
     }
 
+    /// Writes again what is in that file, which is to be synced.
+    pub(super) fn rewrite_acked(&mut self) -> io::Result<File> {
+        self.acked.save(&self.saved)?;
+        self.acked.file()
+    }
+
     pub(super) fn unsynced(&mut self, only_old: bool) -> Vec<Arc<File>> {
         self.logs.iter_mut().flat_map(|log| log.unsynced(only_old)).collect()
     }

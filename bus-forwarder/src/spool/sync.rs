@@ -73,6 +73,12 @@ impl Spool {
         });
     }
 
+    /// Whether the disk confirms anything that is written to it.
+    pub(super) async fn can_sync(&self) -> bool {
+        let Ok(file) = self.state().rewrite_acked() else { return false };
+        matches!(tokio::task::spawn_blocking(move || file.sync_data()).await, Ok(Ok(())))
+    }
+
     fn save_acked(&self) {
         // Also for who waits while a segment could not be opened.
         self.filled.notify_one();
