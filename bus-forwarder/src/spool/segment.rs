@@ -63,6 +63,23 @@ pub fn read_header(bytes: &[u8]) -> Header {
     }
 }
 
+/// Whether there is a whole record in a file, whatever its header says.
+pub(super) fn has_record(path: &Path) -> bool {
+    let look = || -> io::Result<bool> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        let mut reader = Reader::new(file, BEGIN);
+        loop {
+            match reader.next(len)? {
+                Item::Record { .. } => return Ok(true),
+                Item::Damaged(_) => {}
+                Item::End => return Ok(false),
+            }
+        }
+    };
+    look().unwrap_or(false)
+}
+
 pub(super) fn path(dir: &Path, priority: Priority, id: u64) -> PathBuf {
     dir.join(format!("{}-{id:016x}.seg", priority.as_token()))
 }

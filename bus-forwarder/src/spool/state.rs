@@ -309,6 +309,12 @@ fn segment_of(
     match header {
         Ok(Header::Ours) => Ok(Some(found)),
         Ok(Header::Newer(version)) => Err(SpoolError::Newer { path, version }),
+        // Each record has a sum of its own: a header is no reason to lose them.
+        Ok(Header::Damaged) if segment::has_record(&path) => {
+            counters.damaged();
+            warn!(segment = %path.display(), "the header of this segment is damaged: counted, and its alerts are read");
+            Ok(Some(found))
+        }
         Ok(Header::Damaged) => {
             // Empty ones are what a full disk left.
             if !bytes.is_empty() {

@@ -187,7 +187,8 @@ async fn what_is_cut_off_a_segment_while_it_is_used_is_counted_and_the_rest_goes
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_segment_any_more_is_moved_aside_and_a_newer_one_stays() {
+async fn a_damaged_header_costs_no_alert_and_what_holds_none_is_moved_aside_and_a_newer_one_stays()
+{
     let dir = tempfile::tempdir().unwrap();
     let (spool, _) = open(dir.path());
     append(&spool, &[outgoing(Priority::Debug, "1", 1)]).await;
@@ -196,6 +197,13 @@ async fn a_file_that_is_no_segment_any_more_is_moved_aside_and_a_newer_one_stays
     let mut whole = fs::read(&path).unwrap();
     whole[0] ^= 1;
     fs::write(&path, &whole).unwrap();
+    let (spool, counters) = open(dir.path());
+    assert_eq!((drain(&spool, true), counters.summary().damaged), (vec!["1".to_owned()], 1));
+    assert!(segments(dir.path()).is_empty());
+    kill(spool);
+
+    let no_segment = vec![b'x'; whole.len()];
+    fs::write(&path, no_segment).unwrap();
     let (spool, counters) = open(dir.path());
     assert_eq!((drain(&spool, true).len(), counters.summary().damaged), (0, 1));
     assert!(segments(dir.path()).is_empty());
