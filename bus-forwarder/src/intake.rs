@@ -69,10 +69,9 @@ impl Intake {
         if alerts.is_empty() {
             return Ok(());
         }
-        tokio::select! {
-            biased;
-            _appended = self.spool.append_all(alerts) => Ok(()),
-            () = stop.cancelled() => Err(Stopped),
+        match self.spool.append_until(alerts, stop).await {
+            Some(_appended) => Ok(()),
+            None => Err(Stopped),
         }
     }
 

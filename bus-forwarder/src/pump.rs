@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use lanner_alert::{Priority, SubjectRoot};
 use lanner_bus::{Connection, Done, Message, PublishError, Window};
 use lanner_service::{CancellationToken, Chain};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use crate::{
@@ -25,6 +25,11 @@ use crate::{
 /// Alerts that go back to the spool in a second, for the bus has no stream for
 /// them. What comes behind them waits that long at most.
 const DEFERRED_PER_SECOND: u32 = 250;
+/// Alerts that the spool could not take back yet. With as many, no more are
+/// taken from it.
+const NOT_DEFERRED_MAX: usize = 1000;
+/// For live copies, after the last alert is stored.
+const LAST_LIVE_MAX: Duration = Duration::from_secs(1);
 
 /// Publishes what the spool holds.
 pub(crate) struct Pump {
@@ -42,6 +47,8 @@ pub(crate) struct Pump {
     restricted: String,
     missing: MissingStreams,
     deferred: Pace,
+    /// What has to go back to the spool, once its disk takes it.
+    not_deferred: VecDeque<(Ticket, Outgoing)>,
     told: Seldom,
     pulse: Pulse,
 }
@@ -77,6 +84,7 @@ impl Pump {
             restricted: format!("{}.restricted.", root.as_str()),
             missing: MissingStreams::default(),
             deferred: Pace::new(DEFERRED_PER_SECOND),
+            not_deferred: VecDeque::new(),
             told: Seldom::every(Duration::from_secs(10)),
             pulse,
         })
@@ -101,6 +109,11 @@ impl Pump {
                 () = pulse.beat() => {}
             }
         }
+        // Nobody stores these: who listens gets them now or never.
+        let _ = timeout(LAST_LIVE_MAX, self.send_live()).await;
+        for _subject in self.live.iter().flat_map(|(_, subjects)| subjects) {
+            self.counters.copied(false);
+        }
         self.connection.close(Duration::from_secs(1)).await;
         let left = self.spool.standing();
         if left.alerts() == 0 {
@@ -116,7 +129,9 @@ impl Pump {
     /// Cancel safe.
     async fn work(&mut self) {
         self.send_live().await;
+        self.defer_again();
         while self.window.has_room()
+            && self.not_deferred.len() < NOT_DEFERRED_MAX
             && self.connection.is_connected()
             && self.deferred.pause().is_none()
             && let Some(taken) = self.spool.try_next()
@@ -200,7 +215,17 @@ impl Pump {
         self.deferred.add();
         let outgoing = Outgoing { priority, message, copies: Vec::new() };
         if !self.spool.defer(ticket, &outgoing) {
-            self.give_up(ticket, &outgoing.message);
+            self.not_deferred.push_back((ticket, outgoing));
+        }
+    }
+
+    /// What the spool could not take back it still has, under the same ticket.
+    fn defer_again(&mut self) {
+        while let Some((ticket, outgoing)) = self.not_deferred.front() {
+            if !self.spool.defer(*ticket, outgoing) {
+                return;
+            }
+            self.not_deferred.pop_front();
         }
     }
 

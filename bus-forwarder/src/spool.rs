@@ -187,13 +187,25 @@ impl Spool {
     /// As [`append`](Self::append), and waits while the disk is full: for
     /// inputs whose writers wait as well.
     pub async fn append_all(&self, alerts: Vec<Outgoing>) -> Appended {
+        // Without an end to the waiting there is no other outcome.
+        self.append_until(alerts, &CancellationToken::new()).await.unwrap_or_default()
+    }
+
+    /// As [`append_all`](Self::append_all), but waits only until `stop`: then
+    /// `None`, and some of the alerts are not taken on. What is being written
+    /// is waited for in any case.
+    pub(crate) async fn append_until(
+        &self,
+        alerts: Vec<Outgoing>,
+        stop: &CancellationToken,
+    ) -> Option<Appended> {
         let mut left = alerts;
         let mut appended = Appended::default();
         loop {
-            match self.append(&left).await {
+            let is_synced = match self.append(&left).await {
                 Ok(Appended { dropped }) => {
                     appended.dropped += dropped;
-                    return appended;
+                    return Some(appended);
                 }
                 Err(error) => {
                     if self.full.now() {
@@ -206,9 +218,20 @@ impl Spool {
                             not_kept.binary_search(&(index - 1)).is_ok()
                         });
                     }
+                    !matches!(error, SpoolError::NotSynced)
+                }
+            };
+            loop {
+                tokio::select! {
+                    () = sleep(ROOM_PAUSE) => {}
+                    () = stop.cancelled() => return None,
+                }
+                // Each try leaves another copy in the spool, which drives out
+                // other alerts: none before it can come to more than the last.
+                if is_synced || self.can_sync().await {
+                    break;
                 }
             }
-            sleep(ROOM_PAUSE).await;
         }
     }
 
@@ -247,7 +270,8 @@ impl Spool {
 
     /// Takes an alert on again behind all others, in place of the one that was
     /// given out: for one that cannot be published now, and must not hold up the
-    /// others. Not, and `false`, when the disk has no room.
+    /// others. Not, and `false`, when the disk did not take it: then the ticket
+    /// is as it was.
     pub fn defer(&self, ticket: Ticket, outgoing: &Outgoing) -> bool {
         let mut state = self.state();
         let Offered { not_kept, .. } = state.append(slice::from_ref(outgoing), &self.counters);
@@ -256,9 +280,10 @@ impl Spool {
         }
         // It was accepted once, when it came.
         self.counters.not_accepted_again(outgoing.priority);
-        state.acknowledge(ticket);
+        state.acknowledge_once_synced(ticket);
         drop(state);
         self.filled.notify_one();
+        self.unsynced.notify_one();
         true
     }
 

@@ -62,6 +62,10 @@ impl AckedFile {
         Ok((acked, places))
     }
 
+    pub(super) fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
     pub(super) fn save(&mut self, places: &Places) -> io::Result<()> {
         self.number += 1;
         let mut slot = Vec::with_capacity(SLOT_BYTES);

@@ -19,8 +19,12 @@ use super::{
     segment::{self, BEGIN, Item, Reader, u64_of},
 };
 
-/// After a segment could not be opened.
+/// After a segment could not be opened or read.
 const READ_PAUSE: Duration = Duration::from_millis(100);
+/// Reads that fail one after the other until what they were for is passed over.
+const FAILED_READS_MAX: u32 = 10;
+/// What is passed over first; twice as much each time until a read works.
+const UNREADABLE_BYTES: u64 = 4096;
 
 /// The segments of one priority, the oldest first.
 #[derive(Debug)]
@@ -32,12 +36,19 @@ pub(super) struct Log {
     /// The segment that is read, or the lowest number that the next one has.
     cursor: u64,
     reader: Option<Reader>,
-    /// A segment could not be opened; not before that it is tried again.
+    /// A segment could not be opened or read; not before that it is tried again.
     read_again: Option<Instant>,
+    /// Reads that failed since the last one that did not.
+    failed_reads: u32,
     /// What was read and is not acknowledged, in the order of reading.
     under_way: VecDeque<UnderWay>,
     /// All before it is acknowledged, damaged or gone.
     acked: Place,
+    /// Written again behind all others; done once that is synced, for a power
+    /// cut must not take both.
+    deferred: Vec<Place>,
+    /// As many of them as the sync that is under way is for.
+    syncing: usize,
     /// Sealed before they were synced.
     to_sync: Vec<(u64, Arc<File>)>,
     /// Where the log ended when it was last looked at for syncing.
@@ -94,8 +105,11 @@ impl Log {
             cursor: 0,
             reader: None,
             read_again: None,
+            failed_reads: 0,
             under_way: VecDeque::new(),
             acked,
+            deferred: Vec::new(),
+            syncing: 0,
             to_sync: Vec::new(),
             seen: acked,
         };
@@ -162,9 +176,11 @@ impl Log {
 
     /// Whether something was not read yet, be it only the end of a segment.
     pub(super) fn has_more(&self) -> bool {
-        if self.read_again.is_some_and(|again| Instant::now() < again) {
-            return false;
-        }
+        let is_pause = self.read_again.is_some_and(|again| Instant::now() < again);
+        !is_pause && self.holds_more()
+    }
+
+    fn holds_more(&self) -> bool {
         self.segments.iter().rev().any(|segment| {
             segment.id >= self.cursor
                 && match &self.reader {
@@ -202,7 +218,11 @@ impl Log {
             }
         };
         let from = reader.offset();
-        match reader.next(len) {
+        let read = reader.next(len);
+        if read.is_ok() {
+            self.failed_reads = 0;
+        }
+        match read {
             Ok(Item::Record { body, end }) => {
                 segment.unread = segment.unread.saturating_sub(1);
                 let place = Place { segment: id, offset: end };
@@ -213,12 +233,27 @@ impl Log {
                 Some(Read::Record { place, outgoing: Box::new(outgoing) })
             }
             Ok(Item::Damaged(bytes)) => Some(Read::Damaged { segment: path, bytes }),
+            // Somebody made it shorter than we wrote it: nothing more comes of it.
+            Ok(Item::End) if from < len => Some(self.give_up(id, from..len)),
             Ok(Item::End) if is_open => None,
             Ok(Item::End) => {
                 self.leave(id, len);
                 None
             }
-            Err(_error) => Some(self.give_up(id, from..len)),
+            Err(_error) => {
+                self.failed_reads += 1;
+                let Some(passes) = self.failed_reads.checked_sub(FAILED_READS_MAX) else {
+                    self.read_again = Some(Instant::now() + READ_PAUSE);
+                    return None;
+                };
+                reader.pass_over(UNREADABLE_BYTES << passes.min(20), len);
+                let bytes = from..reader.offset();
+                // Nothing more is written next to it.
+                if is_open {
+                    self.seal();
+                }
+                Some(Read::Damaged { segment: path, bytes })
+            }
         }
     }
 
@@ -252,6 +287,20 @@ impl Log {
         self.settle();
     }
 
+    /// As [`acknowledge`](Self::acknowledge), once what is written is synced.
+    pub(super) fn acknowledge_once_synced(&mut self, place: Place) {
+        self.deferred.push(place);
+    }
+
+    /// The files that [`unsynced`](Self::unsynced) gave are synced.
+    pub(super) fn synced(&mut self) {
+        let places: Vec<_> = self.deferred.drain(..self.syncing).collect();
+        self.syncing = 0;
+        for place in places {
+            self.acknowledge(place);
+        }
+    }
+
     fn settle(&mut self) {
         while self.under_way.front().is_some_and(|first| first.is_done) {
             let Some(first) = self.under_way.pop_front() else { break };
@@ -281,7 +330,7 @@ impl Log {
     /// Removes the segments of which nothing is needed, the one in use too;
     /// whether there were some.
     pub(super) fn reclaim(&mut self) -> bool {
-        let is_idle = self.under_way.is_empty() && !self.has_more();
+        let is_idle = self.under_way.is_empty() && !self.holds_more();
         if !is_idle || !self.segments.iter().any(Segment::holds_something) {
             return false;
         }
@@ -302,6 +351,11 @@ impl Log {
         Some(segment.unread)
     }
 
+    /// Whether [`evict`](Self::evict) would make room.
+    pub(super) fn could_go(&self) -> bool {
+        self.segments.iter().any(Segment::holds_something)
+    }
+
     pub(super) fn size_bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.len).sum()
     }
@@ -309,6 +363,8 @@ impl Log {
     /// Records that are not acknowledged.
     pub(super) fn waiting(&self) -> u64 {
         let under_way = self.under_way.iter().filter(|record| !record.is_done).count();
+        // Those that are there twice wait once.
+        let under_way = under_way.saturating_sub(self.deferred.len());
         self.segments.iter().map(|segment| segment.unread).sum::<u64>() + u64_of(under_way)
     }
 
@@ -343,9 +399,11 @@ impl Log {
     pub(super) fn unsynced(&mut self, only_old: bool) -> Vec<Arc<File>> {
         let (seen, end) = (self.seen, self.end());
         self.seen = end;
+        self.syncing = 0;
         if only_old && self.acked >= seen {
             return Vec::new();
         }
+        self.syncing = self.deferred.len();
         let mut files: Vec<_> = self.to_sync.drain(..).map(|(_, file)| file).collect();
         if let Some(last) = self.segments.back_mut()
             && let (Some(file), false) = (&last.file, last.is_synced)

@@ -63,6 +63,23 @@ pub fn read_header(bytes: &[u8]) -> Header {
     }
 }
 
+/// Whether there is a whole record in a file, whatever its header says.
+pub(super) fn has_record(path: &Path) -> bool {
+    let look = || -> io::Result<bool> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        let mut reader = Reader::new(file, BEGIN);
+        loop {
+            match reader.next(len)? {
+                Item::Record { .. } => return Ok(true),
+                Item::Damaged(_) => {}
+                Item::End => return Ok(false),
+            }
+        }
+    };
+    look().unwrap_or(false)
+}
+
 pub(super) fn path(dir: &Path, priority: Priority, id: u64) -> PathBuf {
     dir.join(format!("{}-{id:016x}.seg", priority.as_token()))
 }
@@ -151,6 +168,17 @@ impl Reader {
         self.consume(record::HEAD_BYTES + body_bytes);
         let body = self.held.get(body..body + body_bytes).unwrap_or_default();
         Ok(Item::Record { body, end: self.offset })
+    }
+
+    /// Goes on behind so many bytes that cannot be read, but not behind `len`.
+    pub(super) fn pass_over(&mut self, bytes: u64, len: u64) {
+        let held = self.held.len().saturating_sub(self.start);
+        let unreadable = self.offset + u64_of(held);
+        // A disk loses whole blocks.
+        let end = (unreadable + bytes) / bytes * bytes;
+        self.offset = end.min(len).max(self.offset);
+        self.held.clear();
+        self.start = 0;
     }
 
     /// Reads on, up to `len`; whether there is more than before.

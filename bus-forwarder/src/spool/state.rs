@@ -163,8 +163,8 @@ impl State {
                     continue;
                 }
                 // As with our own bound: who waited for room would keep those
-                // behind him waiting that are more urgent than what is here.
-                if self.logs.iter().any(|log| log.waiting() > 0) {
+                // behind him waiting that could take the place of what is here.
+                if self.logs.iter().take(log).any(Log::could_go) {
                     return drop(offered);
                 }
             }
@@ -225,6 +225,12 @@ impl State {
         }
     }
 
+    pub(super) fn acknowledge_once_synced(&mut self, ticket: Ticket) {
+        if let Some(log) = self.logs.get_mut(ticket.log) {
+            log.acknowledge_once_synced(ticket.place);
+        }
+    }
+
     pub(super) fn save_acked(&mut self) -> io::Result<()> {
         let mut places = Places::default();
         for (place, log) in places.iter_mut().zip(&self.logs) {
@@ -237,8 +243,19 @@ impl State {
         Ok(())
     }
 
+    /// Writes again what is in that file, which is to be synced.
+    pub(super) fn rewrite_acked(&mut self) -> io::Result<File> {
+        self.acked.save(&self.saved)?;
+        self.acked.file()
+    }
+
     pub(super) fn unsynced(&mut self, only_old: bool) -> Vec<Arc<File>> {
         self.logs.iter_mut().flat_map(|log| log.unsynced(only_old)).collect()
+    }
+
+    /// What the last [`unsynced`](Self::unsynced) gave is synced.
+    pub(super) fn synced(&mut self) {
+        self.logs.iter_mut().for_each(Log::synced);
     }
 
     pub(super) fn seal(&mut self) {
@@ -292,6 +309,12 @@ fn segment_of(
     match header {
         Ok(Header::Ours) => Ok(Some(found)),
         Ok(Header::Newer(version)) => Err(SpoolError::Newer { path, version }),
+        // Each record has a sum of its own: a header is no reason to lose them.
+        Ok(Header::Damaged) if segment::has_record(&path) => {
+            counters.damaged();
+            warn!(segment = %path.display(), "the header of this segment is damaged: counted, and its alerts are read");
+            Ok(Some(found))
+        }
         Ok(Header::Damaged) => {
             // Empty ones are what a full disk left.
             if !bytes.is_empty() {

@@ -17,7 +17,9 @@ const ACKED_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Synced {
     /// All turns up to this one were tried.
     turn: u64,
-    /// The last turns that failed: more than the first, up to the second.
+    /// Turns that failed: more than the first, up to the second. Those between
+    /// two failures are among them, for who waits may look only after both: he
+    /// offers again what is there already, which is known by its id.
     failed: (u64, u64),
 }
 
@@ -35,7 +37,7 @@ impl Spool {
     }
 
     async fn sync(&self, only_old: bool) {
-        let (files, dir, turn) = {
+        let (files, dir, mut turn) = {
             let mut state = self.state();
             (state.unsynced(only_old), self.config.dir.clone(), state.turn())
         };
@@ -47,20 +49,34 @@ impl Spool {
             }
         };
         let failed = outcome.is_err();
+        if !failed {
+            self.state().synced();
+        }
         if let Err(error) = outcome {
             // What the kernel could not write it may have thrown away, and the
-            // next sync would not say so: no more goes into these files.
-            self.state().seal();
+            // next sync would not say so: no more goes into these files, and what
+            // came into them meanwhile has failed with them.
+            let mut state = self.state();
+            state.seal();
+            turn = state.turn();
+            drop(state);
             if self.full.now() {
                 warn!(%error, "cannot sync the spool: a power cut would lose alerts");
             }
         }
         self.synced.send_modify(|state| {
             if failed {
-                state.failed = (state.turn, turn);
+                let from = if state.failed == (0, 0) { state.turn } else { state.failed.0 };
+                state.failed = (from, turn);
             }
             state.turn = state.turn.max(turn);
         });
+    }
+
+    /// Whether the disk confirms anything that is written to it.
+    pub(super) async fn can_sync(&self) -> bool {
+        let Ok(file) = self.state().rewrite_acked() else { return false };
+        matches!(tokio::task::spawn_blocking(move || file.sync_data()).await, Ok(Ok(())))
     }
 
     fn save_acked(&self) {
@@ -96,9 +112,11 @@ pub(super) async fn keep(spool: &Spool, stop: CancellationToken) {
 }
 
 fn sync_all(files: &[Arc<File>], dir: &std::path::Path) -> io::Result<()> {
+    // One that fails is no reason to leave out the others.
+    let mut outcome = Ok(());
     for file in files {
-        file.sync_data()?;
+        outcome = outcome.and(file.sync_data());
     }
     // The names of new segments, too.
-    File::open(dir)?.sync_all()
+    outcome.and(File::open(dir)?.sync_all())
 }

@@ -170,7 +170,25 @@ async fn a_damaged_byte_costs_one_alert_which_is_kept_aside() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_segment_any_more_is_moved_aside_and_a_newer_one_stays() {
+async fn what_is_cut_off_a_segment_while_it_is_used_is_counted_and_the_rest_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, counters) = open(dir.path());
+    append(&spool, &["1", "2", "3"].map(|id| outgoing(Priority::Error, id, 40))).await;
+    let path = segments(dir.path()).remove(0);
+    let whole = fs::metadata(&path).unwrap().len();
+    let header = u64::try_from(segment::HEADER_BYTES).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(header + (whole - header) / 3).unwrap();
+    assert_eq!(drain(&spool, true), ["1"]);
+    assert_eq!(counters.summary().damaged, 1);
+    append(&spool, &[outgoing(Priority::Error, "4", 40)]).await;
+    assert_eq!(drain(&spool, true), ["4"]);
+    assert!(spool.is_empty());
+}
+
+#[tokio::test]
+async fn a_damaged_header_costs_no_alert_and_what_holds_none_is_moved_aside_and_a_newer_one_stays()
+{
     let dir = tempfile::tempdir().unwrap();
     let (spool, _) = open(dir.path());
     append(&spool, &[outgoing(Priority::Debug, "1", 1)]).await;
@@ -179,6 +197,13 @@ async fn a_file_that_is_no_segment_any_more_is_moved_aside_and_a_newer_one_stays
     let mut whole = fs::read(&path).unwrap();
     whole[0] ^= 1;
     fs::write(&path, &whole).unwrap();
+    let (spool, counters) = open(dir.path());
+    assert_eq!((drain(&spool, true), counters.summary().damaged), (vec!["1".to_owned()], 1));
+    assert!(segments(dir.path()).is_empty());
+    kill(spool);
+
+    let no_segment = vec![b'x'; whole.len()];
+    fs::write(&path, no_segment).unwrap();
     let (spool, counters) = open(dir.path());
     assert_eq!((drain(&spool, true).len(), counters.summary().damaged), (0, 1));
     assert!(segments(dir.path()).is_empty());
@@ -229,6 +254,32 @@ async fn the_most_urgent_comes_first_and_the_least_urgent_comes_too() {
     assert!(of["Critical"][39] < 48, "{of:?}");
     assert!(of["Debug"][0] < 16 && of["Debug"][1] < 32, "{of:?}");
     assert!(of["Notice"][39] < of["Debug"][20], "{of:?}");
+}
+
+#[tokio::test]
+async fn an_alert_that_is_deferred_keeps_its_place_until_the_other_is_synced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    append(&spool, &["1", "2"].map(|id| outgoing(Priority::Error, id, 10))).await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let taken = spool.try_next().unwrap();
+    assert!(spool.defer(taken.ticket, &taken.outgoing));
+    assert_eq!(spool.standing().alerts(), 2);
+    // As a power cut would: nothing was synced since.
+    kill(spool);
+    let (spool, _) = open(dir.path());
+    assert_eq!(drain(&spool, false), ["1", "2", "1"]);
+    kill(spool);
+
+    let (spool, _) = open(dir.path());
+    let taken = spool.try_next().unwrap();
+    assert!(spool.defer(taken.ticket, &taken.outgoing));
+    spool.keep(stop).await;
+    assert_eq!(spool.standing().alerts(), 3);
+    kill(spool);
+    let (spool, _) = open(dir.path());
+    assert_eq!(drain(&spool, true), ["2", "1", "1"]);
 }
 
 #[tokio::test]
@@ -314,6 +365,19 @@ async fn a_full_disk_is_a_bound_like_the_other_and_is_used_again_when_there_is_r
     });
     assert_eq!(appended.dropped, 0);
     assert_eq!(drain(&spool, true), ["waits", ""]);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_urgent_alert_when_all_that_waits_is_in_memory() {
+    let Some(disk) = SmallDisk::mount(512 << 10) else { return };
+    let (spool, counters) = open(disk.0.path());
+    append(&spool, &[outgoing(Priority::Debug, "under way", 10)]).await;
+    let under_way = spool.try_next().unwrap();
+    assert!(fs::write(disk.0.path().join("filler"), vec![0; 512 << 10]).is_err());
+    let error = spool.append(&[outgoing(Priority::Emergency, "", 20_000)]).await.unwrap_err();
+    assert!(matches!(&error, SpoolError::Full { not_kept, .. } if *not_kept == [0]), "{error}");
+    assert_eq!(counters.summary().evicted_of(Priority::Emergency), 0);
+    spool.acknowledge(under_way.ticket);
 }
 
 fn text() -> impl Strategy<Value = String> {
