@@ -15,7 +15,8 @@
 //! - What was taken is given out until it is acknowledged, also after a restart:
 //!   the same alert may come twice, under the same id.
 //! - Of each priority the oldest comes first. The most urgent priority comes
-//!   first, but one turn of eight is that of the priority that waited longest.
+//!   first, but one turn of eight is that of the priority that waited longest;
+//!   it is the only one for a priority of which all are deferred.
 //! - It is never larger than its bound. The oldest segments of the least urgent
 //!   priority go for a new alert that is not less urgent, and each alert in
 //!   them is counted. A full disk is such a bound, until nothing is left that

@@ -23,6 +23,8 @@ use super::{
 const READ_PAUSE: Duration = Duration::from_millis(100);
 /// Reads that fail one after the other until what they were for is passed over.
 const FAILED_READS_MAX: u32 = 10;
+/// Alerts deferred one after the other until those of other priorities go before them.
+const DEFERRED_IN_A_ROW_MAX: u32 = 16;
 /// What is passed over first; twice as much each time until a read works.
 const UNREADABLE_BYTES: u64 = 4096;
 
@@ -47,7 +49,9 @@ pub(super) struct Log {
     /// Written again behind all others; done once that is synced, for a power
     /// cut must not take both.
     deferred: Vec<Place>,
-    /// As many of them as the sync that is under way is for.
+    /// As many were deferred since the last one that was acknowledged.
+    deferred_in_a_row: u32,
+    /// As many of `deferred` as the sync that is under way is for.
     syncing: usize,
     /// Sealed before they were synced.
     to_sync: Vec<(u64, Arc<File>)>,
@@ -109,6 +113,7 @@ impl Log {
             under_way: VecDeque::new(),
             acked,
             deferred: Vec::new(),
+            deferred_in_a_row: 0,
             syncing: 0,
             to_sync: Vec::new(),
             seen: acked,
@@ -190,6 +195,11 @@ impl Log {
                     _ => true,
                 }
         })
+    }
+
+    /// Whether what comes next is likely to be deferred, as what came before it was.
+    pub(super) fn turns_in_place(&self) -> bool {
+        self.deferred_in_a_row >= DEFERRED_IN_A_ROW_MAX
     }
 
     /// Reads on. `None` when there is nothing more, or only the end of a segment was.
@@ -281,6 +291,11 @@ impl Log {
 
     /// What stood before `place` needs no second reading.
     pub(super) fn acknowledge(&mut self, place: Place) {
+        self.deferred_in_a_row = 0;
+        self.done(place);
+    }
+
+    fn done(&mut self, place: Place) {
         if let Some(found) = self.under_way.iter_mut().find(|under_way| under_way.place == place) {
             found.is_done = true;
         }
@@ -290,6 +305,7 @@ impl Log {
     /// As [`acknowledge`](Self::acknowledge), once what is written is synced.
     pub(super) fn acknowledge_once_synced(&mut self, place: Place) {
         self.deferred.push(place);
+        self.deferred_in_a_row = self.deferred_in_a_row.saturating_add(1);
     }
 
     /// The files that [`unsynced`](Self::unsynced) gave are synced.
@@ -297,7 +313,7 @@ impl Log {
         let places: Vec<_> = self.deferred.drain(..self.syncing).collect();
         self.syncing = 0;
         for place in places {
-            self.acknowledge(place);
+            self.done(place);
         }
     }
 

@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io::{self, Read as _},
+    iter,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -216,7 +217,11 @@ impl State {
         if (self.turns + 1).is_multiple_of(TURNS) {
             return waiting.map(|(index, _)| index).min_by_key(|index| self.served.get(*index));
         }
-        waiting.next().map(|(index, _)| index)
+        // Alerts that nothing comes of must not take the turns of others. They
+        // keep the one turn of eight, in which it is seen when that changes.
+        let first = waiting.next()?;
+        let urgent = iter::once(first).chain(waiting).find(|(_, log)| !log.turns_in_place());
+        Some(urgent.unwrap_or(first).0)
     }
 
     pub(super) fn acknowledge(&mut self, ticket: Ticket) {

@@ -283,6 +283,29 @@ async fn an_alert_that_is_deferred_keeps_its_place_until_the_other_is_synced() {
 }
 
 #[tokio::test]
+async fn alerts_that_are_deferred_again_and_again_do_not_take_the_turns_of_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    for n in 0..20 {
+        let of = |priority: Priority| outgoing(priority, &n.to_string(), 10);
+        append(&spool, &[of(Priority::Critical), of(Priority::Debug)]).await;
+    }
+    let (mut deferred, mut sent) = (0, 0);
+    while sent < 20 {
+        let taken = spool.try_next().unwrap();
+        if taken.outgoing.priority == Priority::Critical {
+            assert!(spool.defer(taken.ticket, &taken.outgoing));
+            deferred += 1;
+        } else {
+            spool.acknowledge(taken.ticket);
+            sent += 1;
+        }
+    }
+    assert!(deferred < 30, "{deferred} were in front of them");
+    assert_eq!(spool.try_next().unwrap().outgoing.priority, Priority::Critical);
+}
+
+#[tokio::test]
 async fn with_power_safe_an_append_waits_for_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let config = SpoolConfig { durability: Durability::PowerSafe, ..config(dir.path()) };
