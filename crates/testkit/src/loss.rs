@@ -212,7 +212,9 @@ impl Way {
             Trouble::DiskFull => {
                 // Away until as much is written as would fill it many times.
                 self.bus.server.kill();
+                // A writer that was quicker than the server's restart may be at its end.
                 let until = *progress.borrow() + plan.alerts / (plan.times + 2);
+                let until = until.min(plan.alerts);
                 timeout(SETTLE_MAX, progress.wait_for(|count| *count >= until))
                     .await
                     .expect("a full disk stops nobody")
