@@ -1,9 +1,7 @@
 use std::{fmt, str::FromStr};
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 /// Names one alert from its birth on, through every retry and copy.
 ///
@@ -24,16 +22,6 @@ impl AlertId {
     #[expect(clippy::new_without_default, reason = "each call gives another value")]
     pub fn new() -> Self {
         Self(Uuid::now_v7())
-    }
-
-    /// The id of what happened at `time` to `what`: the same for whoever finds
-    /// it, so that two who do raise one alert.
-    pub fn derived(time: Timestamp, what: &str) -> Self {
-        let hash = Sha256::digest(what.as_bytes());
-        let bytes = hash.first_chunk().copied().unwrap_or_default();
-        // Before 1970 nothing happened that anybody raises an alert about.
-        let millis = u64::try_from(time.as_millisecond()).unwrap_or_default();
-        Self(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is new about the nodes. Pure: the same heartbeats and the same record
-//! give the same news to every replica.
+//! What is new about the nodes. No I/O: the same heartbeats and the same record give the same
+//! news to every replica, but for the ids of the alerts, which are those of who writes first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -173,9 +173,10 @@ impl News {
         add("fleet.nodes", format!("{shown}{more}").into());
         add("fleet.nodes.count", names.len().into());
         add("fleet.since", first.to_string().into());
-        let tokens: Vec<&str> = nodes.keys().map(String::as_str).collect();
         Alert {
-            id: AlertId::derived(first, &format!("{rule} {}", tokens.join(" "))),
+            // Nobody can guess it, and so nobody has it taken for a copy. All replicas have the
+            // same: it is part of the record, which one of them writes.
+            id: AlertId::new(),
             schema: SCHEMA,
             time: seen.fleet.now,
             node: FLEET.to_owned(),
