@@ -6,7 +6,9 @@
 //!   time it is now. A reader's wrong clock makes no node silent.
 //! - Reading takes no consumer, and leaves nothing behind on the server.
 //! - A heartbeat counts for the node of its key, which the server's permissions
-//!   prove. One that names another node is left out and counted.
+//!   prove. Whatever else a node writes there shows as a bad heartbeat of it, and
+//!   never as if there were no such node: a node that is taken over cannot have
+//!   itself forgotten.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,8 +16,9 @@ use async_nats::{HeaderMap, Message, client::RequestErrorKind};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
-use lanner_alert::{Heartbeat, node_of_token, node_token};
+use lanner_alert::{Drops, HEARTBEAT_SCHEMA, Heartbeat, SpoolBrief, node_of_token, node_token};
 use serde::Deserialize;
+use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
@@ -32,6 +35,10 @@ const PAGE: u32 = 256;
 /// Nodes beat while we read, so that there may be more to read than there are
 /// nodes; but not without end.
 const PAGES_MAX: u32 = 400;
+/// What is taken for the interval of a node that does not say it.
+const INTERVAL_SECONDS: u32 = 15;
+/// The trouble of a node whose key holds something else than its heartbeat.
+const BAD_HEARTBEAT: &str = "bad-heartbeat";
 /// The server's "that is all" and "there is none".
 const END_OF_PAGE: u16 = 204;
 const NOT_FOUND: u16 = 404;
@@ -43,7 +50,7 @@ pub struct Fleet {
     pub now: Timestamp,
     /// The nodes, by their tokens.
     pub nodes: BTreeMap<String, NodeHealth>,
-    /// Keys whose value is no heartbeat, or one of another node.
+    /// Keys that are no node's.
     pub unreadable: u64,
 }
 
@@ -114,9 +121,17 @@ impl Connection {
     /// # Errors
     /// When the server does not do it; it is for the admin.
     pub async fn forget_node(&self, node: &str) -> Result<(), FleetError> {
-        let mut deleted = HeaderMap::new();
-        deleted.insert("KV-Operation", "DEL");
-        self.write_key("forget the node", &node_token(node), deleted, Bytes::new()).await
+        // Not by a mark of deletion, for a node can write that, too.
+        const DEED: &str = "forget the node";
+        let subject = format!("$JS.API.STREAM.PURGE.{FLEET_STREAM}");
+        let which = json!({"filter": format!("$KV.{FLEET}.{}", node_token(node))}).to_string();
+        let answer = self.request(DEED, subject, HeaderMap::new(), which.into()).await?;
+        let Purged { success, error } =
+            serde_json::from_slice(&answer).map_err(|error| failed(DEED, Cause::of(&error)))?;
+        match error {
+            None if success => Ok(()),
+            error => Err(failed(DEED, Cause::said(error.unwrap_or_default().description))),
+        }
     }
 
     /// Reads all nodes.
@@ -245,20 +260,48 @@ impl Fleet {
             self.unreadable += 1;
             return;
         };
-        // A later message of the same key, stored while we read, comes later.
-        if message.headers.as_ref().is_some_and(|headers| headers.get("KV-Operation").is_some()) {
-            self.nodes.remove(token);
+        let Some((node, stored)) = node_of_token(token).zip(header(message, "Nats-Time-Stamp"))
+        else {
+            self.unreadable += 1;
             return;
-        }
-        let stored: Option<Timestamp> = header(message, "Nats-Time-Stamp");
+        };
+        let is_mark =
+            message.headers.as_ref().is_some_and(|headers| headers.get("KV-Operation").is_some());
         let beat = Heartbeat::from_json(&message.payload).ok();
-        match beat.zip(stored) {
-            Some((beat, stored)) if node_of_token(token).as_ref() == Some(&beat.node) => {
-                self.nodes.insert(token.to_owned(), NodeHealth { stored, beat });
-            }
-            _ => self.unreadable += 1,
-        }
+        let beat = beat.filter(|beat| !is_mark && beat.node == node);
+        // A later message of the same key, stored while we read, comes later.
+        let beat = beat.unwrap_or_else(|| bad_beat(node, stored));
+        self.nodes.insert(token.to_owned(), NodeHealth { stored, beat });
     }
+}
+
+/// In place of what a node wrote that is no heartbeat of it.
+fn bad_beat(node: String, stored: Timestamp) -> Heartbeat {
+    Heartbeat {
+        schema: HEARTBEAT_SCHEMA,
+        node,
+        cluster: None,
+        time: stored,
+        interval_seconds: INTERVAL_SECONDS,
+        forwarder_version: String::new(),
+        sensor: None,
+        drops: Drops::default(),
+        spool: SpoolBrief::default(),
+        troubles: vec![BAD_HEARTBEAT.to_owned()],
+    }
+}
+
+#[derive(Deserialize)]
+struct Purged {
+    #[serde(default)]
+    success: bool,
+    error: Option<PurgeError>,
+}
+
+#[derive(Default, Deserialize)]
+struct PurgeError {
+    #[serde(default)]
+    description: String,
 }
 
 fn text<'m>(message: &'m Message, name: &str) -> Option<&'m str> {

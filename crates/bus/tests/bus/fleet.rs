@@ -113,13 +113,19 @@ async fn a_node_hides_no_other_and_not_itself() {
         let told = answer(headers.clone(), own()).await;
         assert!(told.contains("error"), "{headers:?}: {told}");
     }
-    // Under its own key, but of another.
-    answer(HeaderMap::new(), beat("n2").to_json().unwrap()).await;
-    let fleet = reader.fleet().await.unwrap();
-    assert_eq!(fleet.nodes.keys().collect::<Vec<_>>(), ["n2"]);
-    assert_eq!(fleet.unreadable, 1);
-    answer(HeaderMap::new(), b"\x00 no heartbeat".to_vec()).await;
-    assert_eq!(reader.fleet().await.unwrap().unreadable, 1);
+    // Under its own key a heartbeat of another, none at all, or as if it were deleted.
+    for (headers, json) in [
+        (HeaderMap::new(), beat("n2").to_json().unwrap()),
+        (HeaderMap::new(), b"\x00 no heartbeat".to_vec()),
+        (with("KV-Operation", "DEL"), own()),
+        (with("KV-Operation", "PURGE"), Vec::new()),
+    ] {
+        answer(headers, json).await;
+        let fleet = reader.fleet().await.unwrap();
+        assert_eq!(fleet.nodes.keys().collect::<Vec<_>>(), ["n1", "n2"]);
+        assert_eq!(fleet.nodes["n1"].beat.troubles, ["bad-heartbeat"]);
+        assert_eq!((fleet.nodes["n1"].beat.node.as_str(), fleet.unreadable), ("n1", 0));
+    }
 
     for subject in [
         "$KV.LANNER_FLEET.n2",
@@ -134,7 +140,7 @@ async fn a_node_hides_no_other_and_not_itself() {
     }
     let mut subscriber = Bare::holding(&bus, &Identity::Subscriber).await;
     subscriber.publish_is_refused("$KV.LANNER_FLEET.n2").await;
-    assert_eq!(reader.fleet().await.unwrap().nodes.len(), 1);
+    assert_eq!(reader.fleet().await.unwrap().nodes.len(), 2);
 }
 
 #[tokio::test]
