@@ -100,7 +100,7 @@ async fn list(bus: &Connection, json: bool, check: bool) -> anyhow::Result<Verdi
         print!("{}", table::of(&nodes));
     }
     if fleet.unreadable > 0 {
-        eprintln!("left out {}: not a heartbeat, or one of another node", fleet.unreadable);
+        eprintln!("left out {}: under a key that is no node's", fleet.unreadable);
     }
     let all_well = nodes.iter().all(|node| node.state == State::Ok);
     Ok(if check && !all_well { Verdict::BadInput } else { Verdict::Good })
