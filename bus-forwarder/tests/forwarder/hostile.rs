@@ -120,12 +120,7 @@ async fn slowloris_keeps_nobody_out() {
     while started.elapsed() < Duration::from_secs(3) {
         let alert = falco_line(&format!("rule {served}"), Priority::Notice);
         let asked = Instant::now();
-        // On a machine that is too busy to hear it in time, it may be taken for one of them once.
-        let answer = match client.post("/", alert.clone()).await {
-            Err(_cut_off) => client.post("/", alert).await,
-            answered => answered,
-        };
-        assert_eq!(answer.unwrap().status, 200);
+        assert_eq!(client.post("/", alert).await.unwrap().status, 200);
         assert!(asked.elapsed() < Duration::from_secs(2), "it took {:?}", asked.elapsed());
         served += 1;
         sleep(Duration::from_millis(50)).await;
@@ -133,8 +128,7 @@ async fn slowloris_keeps_nobody_out() {
     let open = slow.iter().filter(|slow| !slow.is_finished()).count();
     assert!(open > 0 && open <= 256, "{open} of 400 are open");
     slow.iter().for_each(tokio::task::JoinHandle::abort);
-    // More, should one that was cut off have been taken on.
-    assert!(rig.stored(served).await.len() >= served);
+    assert_eq!(rig.stored(served).await.len(), served);
     assert_eq!(running.stop().await, 0);
 }
 
